@@ -1,0 +1,58 @@
+# Everything a contributor needs. `make run` and `make test` bootstrap what they need by themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+TOOLS := .tools
+UV_VERSION := 0.13.9
+UV := $(TOOLS)/bin/uv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stockstream-installed
+EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+
+.PHONY: help setup run test lint types format check clean
+
+help: ## Show this help
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(UV):
+	@echo "==> Installing uv $(UV_VERSION) into $(TOOLS)/"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"Stockstream needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}. Remedy: make PYTHON=python3.13 ...")'
+	@$(PYTHON) -m venv $(TOOLS) || { echo "python -m venv failed. Remedy: install your system's venv package (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(STAMP): pyproject.toml uv.lock | $(UV)
+	@echo "==> Installing Stockstream and its locked dependencies into $(VENV)/"
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --extra dev --python $(PYTHON)
+	@touch $@
+
+$(EMULATOR_STAMP): pyproject.toml uv.lock | $(UV)
+	@echo "==> Installing the embedded AWS emulator into $(VENV)-emulator/"
+	@UV_PROJECT_ENVIRONMENT=$(VENV)-emulator $(UV) sync --quiet --frozen --only-group emulator --python $(PYTHON)
+	@touch $@
+
+setup: $(STAMP) $(EMULATOR_STAMP) ## Make .venv with everything; leaves .venv/bin/stockstream ready
+
+run: setup ## Run the whole pipeline on this machine, no account and no Docker (Ctrl-C ends it)
+	@$(BIN)/stockstream local $(ARGS)
+
+test: setup ## Run the whole test suite
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: setup ## Check style: ruff's rules and its formatter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## Check types: mypy --strict
+	@$(BIN)/mypy wire/stockstream_wire service/stockstream lambda/stockstream_lambda tests benchmarks scripts
+
+format: setup ## Rewrite files to the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+check: lint types test ## Lint, types and tests
+
+clean: ## Remove environments and build products
+	@rm -rf $(VENV) $(VENV)-emulator $(TOOLS) build dist .pytest_cache .mypy_cache .ruff_cache

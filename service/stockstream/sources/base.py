@@ -1,0 +1,60 @@
+"""The interface of every source of quotes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stockstream_wire import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Something that a source was given and could not turn into a quote.
+
+    Attributes:
+        subject: The symbol, or `file:line`.
+        reason: Stable snake_case name, the same in log, metric and docs.
+        detail: The value and the remedy, for a person.
+    """
+
+    subject: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """What one poll, one burst of ticks, or one step of a replay gave.
+
+    Attributes:
+        quotes: Valid quotes, in order of event time per symbol.
+        rejected: What was reported and skipped.
+        failures: Calls to the source that failed in this step (an open breaker counts none).
+    """
+
+    quotes: list[Quote]
+    rejected: list[Rejection] = field(default_factory=list)
+    failures: int = 0
+
+
+class Source(Protocol):
+    """A source of quotes that owns its pace: iterating waits until there is something to say.
+
+    `label` is what its quotes carry in `source` ("yahoo", "replay", "simulated", …); `is_market_data` is False where
+    the quotes are not the market's, and every face of the program then says so.
+    """
+
+    label: str
+    is_market_data: bool
+
+    def batches(self) -> AsyncIterator[SourceBatch]:
+        """Iterate over batches; ends when the source is through (replay) or closed.
+
+        Raises:
+            SourceError: the source can never deliver (all symbols unknown, a replay file without a needed column).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release threads, sockets and files. Safe to call twice."""
+        ...

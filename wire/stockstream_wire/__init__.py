@@ -1,0 +1,29 @@
+"""What crosses the stream: the quote, its codec and the KPL aggregation format. Depends on nothing of ours."""
+
+from stockstream_wire.errors import (
+    AggregationError,
+    QuoteDecodeError,
+    QuoteInvalidError,
+    SchemaVersionError,
+    WireError,
+)
+from stockstream_wire.quote import SCHEMA_VERSION, Quote, decode_quote, encode_quote, validate_quote, validate_symbol
+from stockstream_wire.timestamps import format_epoch_ms, format_timestamp, parse_timestamp, timestamp_to_epoch_ms
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AggregationError",
+    "Quote",
+    "QuoteDecodeError",
+    "QuoteInvalidError",
+    "SchemaVersionError",
+    "WireError",
+    "decode_quote",
+    "encode_quote",
+    "format_epoch_ms",
+    "format_timestamp",
+    "parse_timestamp",
+    "timestamp_to_epoch_ms",
+    "validate_quote",
+    "validate_symbol",
+]
