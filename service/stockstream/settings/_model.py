@@ -1,0 +1,148 @@
+"""The settings as one frozen model. A field's section, range and description are also its documentation."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from stockstream.settings._values import Watchlist, parse_files, parse_speed, parse_watchlist
+
+ENV_PREFIX: Final = "STOCKSTREAM_"
+
+# Kinesis: 1-128 of these characters. DynamoDB: 3-255. S3: 3-63, lower case.
+_STREAM_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,128}$"
+_TABLE_PATTERN: Final = r"^[a-zA-Z0-9_.-]{3,255}$"
+_BUCKET_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+
+def _setting(section: str, default: Any, description: str, **constraints: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"section": section}, **constraints)
+
+
+def default_state_dir() -> Path:
+    """Where state lives unless a setting says otherwise: the user's state folder of the platform."""
+    return Path(platformdirs.user_state_dir("stockstream", appauthor=False))
+
+
+def default_cache_dir() -> Path:
+    """Where what can be made again lives: the user's cache folder of the platform."""
+    return Path(platformdirs.user_cache_dir("stockstream", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """All settings of the service, read once at start from the environment and validated.
+
+    `AWS_*` variables (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, credentials) keep their standard meaning and are read
+    by botocore itself.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=False
+    )
+
+    # --- source -----------------------------------------------------------------------------------------------------
+    source: Literal["yahoo", "yahoo-stream", "replay", "simulated", "auto"] = _setting(
+        "Source",
+        "yahoo",
+        "Where quotes come from. `auto` tries Yahoo and, where it cannot be reached, says so and simulates",
+    )
+    symbols: Annotated[Watchlist, NoDecode] = _setting(
+        "Source",
+        Watchlist(("AAPL",)),
+        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes)",
+    )
+    poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
+    send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
+
+    # --- replay and simulation --------------------------------------------------------------------------------------
+    replay_files: Annotated[tuple[Path, ...], NoDecode] = _setting(
+        "Replay and simulation", (), "Files to replay (CSV, CSV.gz, JSONL, Parquet), separated by commas"
+    )
+    replay_speed: Annotated[float, NoDecode] = _setting(
+        "Replay and simulation", 1.0, "Speed of the replay: 1 is real time, `max` is without waiting", gt=0
+    )
+    simulated_seed: int = _setting("Replay and simulation", 7, "Seed of the simulated market", ge=0, le=2**63 - 1)
+
+    # --- Yahoo ------------------------------------------------------------------------------------------------------
+    extended_hours: bool = _setting("Yahoo", False, "Poll in pre-market and post-market hours too")
+    cache_dir: Path = _setting("Yahoo", default_cache_dir(), "Folder for yfinance's cookie and time zone caches")
+
+    # --- AWS --------------------------------------------------------------------------------------------------------
+    region: str | None = _setting(
+        "AWS", None, "AWS region; where unset, AWS_REGION and the profile decide", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"
+    )
+    stream: str = _setting("AWS", "stockstream", "Kinesis data stream", pattern=_STREAM_PATTERN)
+    quotes_table: str = _setting("AWS", "quotes", "DynamoDB table of stored quotes", pattern=_TABLE_PATTERN)
+    symbols_table: str = _setting(
+        "AWS", "symbols", "DynamoDB table of latest quotes and indicator states", pattern=_TABLE_PATTERN
+    )
+    candles_table: str = _setting("AWS", "candles", "DynamoDB table of candles", pattern=_TABLE_PATTERN)
+    alerts_table: str = _setting("AWS", "alerts", "DynamoDB table of alerts", pattern=_TABLE_PATTERN)
+    archive_bucket: str = _setting(
+        "AWS", "stockstream-archive", "S3 bucket of the raw archive and the quarantine", pattern=_BUCKET_PATTERN
+    )
+    alerts_topic_arn: str | None = _setting(
+        "AWS", None, "SNS topic of alerts; `doctor` and local mode use it", pattern=r"^arn:aws[a-z-]*:sns:.+$"
+    )
+    failed_batches_queue_url: str | None = _setting(
+        "AWS", None, "SQS queue where the event source puts batches it gave up on; `redrive` reads it"
+    )
+
+    # --- consumer ---------------------------------------------------------------------------------------------------
+    anomaly_threshold_percent: float = _setting(
+        "Consumer",
+        5.0,
+        'A change from the previous close beyond this many percent is an anomaly ("Yes")',
+        gt=0,
+        le=1000,
+    )
+
+    # --- sender and outbox ------------------------------------------------------------------------------------------
+    outbox: Literal["disk", "memory"] = _setting(
+        "Sender", "disk", "Where accepted quotes wait for Kinesis; `memory` loses them with the process, and says so"
+    )
+    outbox_dir: Path = _setting("Sender", default_state_dir() / "outbox", "Folder of the outbox on disk")
+    shutdown_seconds: float = _setting(
+        "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
+    )
+
+    # --- observability ----------------------------------------------------------------------------------------------
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("Observability", "info", "Lowest level logged")
+    log_format: Literal["auto", "json", "console"] = _setting(
+        "Observability", "auto", "Form of log lines; `auto` is console on a terminal and JSON elsewhere"
+    )
+    metrics_interval_seconds: float = _setting(
+        "Observability", 60.0, "Seconds between two EMF metric lines in the log", ge=1, le=3600
+    )
+    health_host: str = _setting("Observability", "127.0.0.1", "Address of /healthz, /readyz and /metrics")
+    health_port: int = _setting(
+        "Observability", 8080, "Port of /healthz, /readyz and /metrics; 0 takes a free one", ge=0, le=65535
+    )
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _parse_symbols(cls, value: object) -> object:
+        return parse_watchlist(value) if isinstance(value, str) else value
+
+    @field_validator("replay_files", mode="before")
+    @classmethod
+    def _parse_replay_files(cls, value: object) -> object:
+        return parse_files(value) if isinstance(value, str) else value
+
+    @field_validator("replay_speed", mode="before")
+    @classmethod
+    def _parse_replay_speed(cls, value: object) -> object:
+        return parse_speed(value) if isinstance(value, str) else value
+
+    @field_validator("log_level", "log_format", "source", "outbox", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("outbox_dir", "cache_dir", mode="after")
+    @classmethod
+    def _expand_user(cls, value: Path) -> Path:
+        return Path(os.path.expandvars(value)).expanduser()

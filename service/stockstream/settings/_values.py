@@ -1,0 +1,93 @@
+"""Settings that are more than a number or a word: watchlists, file lists, speeds, sizes."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from stockstream_wire import QuoteInvalidError, validate_symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Watchlist:
+    """The symbols to follow, and the file they come from where they come from one.
+
+    Attributes:
+        symbols: Upper case, in the order given, each once. From a file: its content at start.
+        file: The file to watch for changes, or None for a fixed list.
+        skipped: Lines of the file that are no symbols, as `file:line: reason`; reported at start, never fatal.
+    """
+
+    symbols: tuple[str, ...]
+    file: Path | None = None
+    skipped: tuple[str, ...] = ()
+
+
+def parse_watchlist(text: str) -> Watchlist:
+    """Parse `AAPL,MSFT` or `@FILE`.
+
+    Raises:
+        ValueError: no symbol at all, a malformed symbol in a list, or a file that cannot be read.
+    """
+    if text.strip().startswith("@"):
+        return read_watchlist_file(Path(text.strip()[1:]).expanduser())
+    symbols = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
+    if not symbols:
+        msg = "names no symbol"
+        raise ValueError(msg)
+    for symbol in symbols:
+        try:
+            validate_symbol(symbol)
+        except QuoteInvalidError as exc:
+            raise ValueError(str(exc)) from exc
+    return Watchlist(symbols)
+
+
+def read_watchlist_file(path: Path) -> Watchlist:
+    """Read one symbol a line (commas allowed, `#` starts a comment); malformed ones are skipped and listed.
+
+    Raises:
+        ValueError: the file cannot be read, or holds no symbol.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        msg = f"cannot read {path}: {exc}"
+        raise ValueError(msg) from exc
+    symbols: dict[str, None] = {}
+    skipped: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        for part in line.split("#", 1)[0].split(","):
+            symbol = part.strip().upper()
+            if not symbol:
+                continue
+            try:
+                validate_symbol(symbol)
+            except QuoteInvalidError as exc:
+                skipped.append(f"{path}:{number}: {exc}")
+            else:
+                symbols[symbol] = None
+    if not symbols:
+        msg = f"{path} holds no symbol"
+        raise ValueError(msg)
+    return Watchlist(tuple(symbols), path, tuple(skipped))
+
+
+def parse_files(text: str) -> tuple[Path, ...]:
+    """Parse paths separated by commas."""
+    return tuple(Path(part.strip()).expanduser() for part in text.split(",") if part.strip())
+
+
+def parse_speed(text: str) -> float:
+    """Parse a replay speed: a positive number (a trailing `x` is fine), or `max` for no waiting at all (infinity).
+
+    Raises:
+        ValueError: neither.
+    """
+    cleaned = text.strip().lower()
+    if cleaned == "max":
+        return math.inf
+    speed = float(cleaned.removesuffix("x"))
+    if not (0 < speed < math.inf):
+        msg = "must be above 0, or max"
+        raise ValueError(msg)
+    return speed
