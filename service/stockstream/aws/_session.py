@@ -1,0 +1,64 @@
+"""aiobotocore sessions. `AWS_*` variables keep their standard meaning; nothing here reads credentials itself."""
+
+import os
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+
+from stockstream.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class AwsConfig:
+    """Where AWS is and who we are there.
+
+    Attributes:
+        region: Region of every client.
+        endpoint_url: None leaves AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> to botocore.
+        access_key_id: None leaves credentials to botocore's chain (environment, profile, ECS, EC2).
+        secret_access_key: Goes with `access_key_id`.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+
+
+def resolve_aws(region: str | None) -> AwsConfig:
+    """Take the region from the setting, AWS_REGION, AWS_DEFAULT_REGION or the profile, in that order.
+
+    botocore itself reads only AWS_DEFAULT_REGION; ECS and Lambda set AWS_REGION.
+
+    Raises:
+        SettingsError: none of them names a region.
+    """
+    found = region or os.environ.get("AWS_REGION") or AioSession().get_config_variable("region")
+    if not found:
+        msg = (
+            "STOCKSTREAM_REGION is not set, nor is AWS_REGION or a profile's region: must be a region such as us-east-1"
+        )
+        raise SettingsError(msg)
+    return AwsConfig(region=str(found))
+
+
+def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncContextManager[Any]:
+    """Open a client of `service` as an async context manager.
+
+    Args:
+        aws: Region, endpoint, credentials.
+        service: Service name of botocore: kinesis, dynamodb, s3, sns, sqs, lambda.
+        config: Fields of aiobotocore's AioConfig, such as `max_pool_connections`.
+    """
+    client: AbstractAsyncContextManager[Any] = AioSession().create_client(
+        service,
+        region_name=aws.region,
+        endpoint_url=aws.endpoint_url,
+        aws_access_key_id=aws.access_key_id,
+        aws_secret_access_key=aws.secret_access_key,
+        config=AioConfig(**config),
+    )
+    return client

@@ -1,0 +1,1 @@
+"""The whole pipeline on one machine: an embedded AWS emulator, the real service, the real handler."""

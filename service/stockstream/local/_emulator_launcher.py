@@ -1,0 +1,41 @@
+"""Runs MiniStack inside the emulator's own environment; executed by path with that environment's Python.
+
+It imports nothing of ours. It holds the state folder's lock for as long as the emulator may write there, and it ends
+the emulator (which then saves its snapshot) when its standard input closes: so the emulator never outlives the process
+that started it, even one killed with SIGKILL, and what it held is kept.
+
+Usage: python _emulator_launcher.py LOCK_FILE    (settings come from the environment)
+"""
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+
+
+def _end_with_parent() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Take the lock, watch the parent, run the emulator in this process until it is told to end."""
+    lock = open(sys.argv[1], "a+")  # noqa: PTH123, SIM115 - held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("the state folder is still in use by another emulator")
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.argv = ["ministack"]
+    from ministack.app import main as ministack_main  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    ministack_main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Make every AWS resource that Terraform makes in production, under the same names, through the AWS APIs. Idempotent."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from stockstream.aws import AwsConfig, open_client
+
+TOPIC_NAME: Final = "stockstream-alerts"
+FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
+# Local mode only: it is how alerts are shown as they fire, through SNS like any subscriber.
+ALERTS_INBOX_QUEUE_NAME: Final = "stockstream-alerts-inbox"
+
+_EXISTS: Final = frozenset(
+    {"ResourceInUseException", "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "QueueAlreadyExists"}
+)
+_ACTIVE_POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceNames:
+    """What to make, by name; see docs/architecture.md."""
+
+    stream: str
+    quotes_table: str
+    symbols_table: str
+    candles_table: str
+    alerts_table: str
+    archive_bucket: str
+    shards: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What was made, by what AWS calls it."""
+
+    stream_arn: str
+    alerts_topic_arn: str
+    failed_batches_queue_url: str
+    failed_batches_queue_arn: str
+    alerts_inbox_queue_url: str
+
+
+def table_keys(names: ResourceNames) -> dict[str, tuple[str, ...]]:
+    """Partition and sort key of every table, all of type string. Terraform's are tested against these."""
+    return {
+        names.quotes_table: ("symbol", "timestamp"),
+        names.symbols_table: ("symbol",),
+        names.candles_table: ("symbol_interval", "window_start"),
+        names.alerts_table: ("symbol", "alert_id"),
+    }
+
+
+async def provision(aws: AwsConfig, names: ResourceNames) -> Resources:
+    """Make what is missing and return what is there.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS refused, other than because the resource exists.
+    """
+    async with AsyncExitStack() as stack:
+        kinesis, dynamodb, s3, sns, sqs = [
+            await stack.enter_async_context(open_client(aws, service))
+            for service in ("kinesis", "dynamodb", "s3", "sns", "sqs")
+        ]
+        async with asyncio.TaskGroup() as group:
+            stream = group.create_task(_stream(kinesis, names))
+            for table, keys in table_keys(names).items():
+                group.create_task(_table(dynamodb, table, keys, ttl=table != names.symbols_table))
+            group.create_task(_bucket(s3, names.archive_bucket, aws.region))
+            topic = group.create_task(sns.create_topic(Name=TOPIC_NAME))
+            failed = group.create_task(_queue(sqs, FAILED_BATCHES_QUEUE_NAME))
+            inbox = group.create_task(_queue(sqs, ALERTS_INBOX_QUEUE_NAME))
+        topic_arn = topic.result()["TopicArn"]
+        await sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=inbox.result()[1])
+    return Resources(
+        stream_arn=stream.result(),
+        alerts_topic_arn=topic_arn,
+        failed_batches_queue_url=failed.result()[0],
+        failed_batches_queue_arn=failed.result()[1],
+        alerts_inbox_queue_url=inbox.result()[0],
+    )
+
+
+async def _stream(kinesis: Any, names: ResourceNames) -> str:
+    await _unless_exists(kinesis.create_stream(StreamName=names.stream, ShardCount=names.shards))
+    while True:
+        summary = (await kinesis.describe_stream_summary(StreamName=names.stream))["StreamDescriptionSummary"]
+        if summary["StreamStatus"] == "ACTIVE":
+            return str(summary["StreamARN"])
+        await asyncio.sleep(_ACTIVE_POLL_SECONDS)
+
+
+async def _table(dynamodb: Any, table: str, keys: tuple[str, ...], *, ttl: bool) -> None:
+    await _unless_exists(
+        dynamodb.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    )
+    await dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    if ttl:
+        described = await dynamodb.describe_time_to_live(TableName=table)
+        if described["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+            await dynamodb.update_time_to_live(
+                TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
+            )
+
+
+async def _bucket(s3: Any, bucket: str, region: str) -> None:
+    # us-east-1 is the one region that must not be named in a location constraint.
+    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    await _unless_exists(s3.create_bucket(Bucket=bucket, **location))
+
+
+async def _queue(sqs: Any, name: str) -> tuple[str, str]:
+    await _unless_exists(sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "1209600"}))
+    url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
+    attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = attributes["Attributes"]["QueueArn"]
+    if name == ALERTS_INBOX_QUEUE_NAME:
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                }
+            ],
+        }
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    return str(url), str(arn)
+
+
+async def _unless_exists(call: Awaitable[Any]) -> None:
+    try:
+        await call
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] not in _EXISTS:
+            raise

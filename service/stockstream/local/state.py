@@ -1,0 +1,82 @@
+"""The folder that keeps local mode's state between runs, and its lock."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stockstream.errors import LocalModeError
+
+_MARKER: Final = "stockstream-local-state"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """Paths inside the state folder.
+
+    Attributes:
+        root: The folder itself; the emulator's snapshot and log live here too.
+        outbox_dir: Outbox of the service.
+        checkpoints_dir: Checkpoints of the event-source runner.
+    """
+
+    root: Path
+
+    @property
+    def outbox_dir(self) -> Path:
+        return self.root / "outbox"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.root / "checkpoints"
+
+
+@contextmanager
+def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
+    """Lock the state folder for this process, and empty it first where a fresh start is asked for.
+
+    The lock is the kernel's (flock): it ends with the process however that ends, so it is never stale.
+
+    Raises:
+        LocalModeError: another run uses the folder, it cannot be written, or `fresh` would delete a folder that is
+            not a state folder.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / "local.lock").open("a+")
+    except OSError as exc:
+        msg = f"cannot use the state folder {root}: {exc}. Remedy: --state DIR with a folder that can be written"
+        raise LocalModeError(msg) from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            lock.seek(0)
+            msg = (
+                f"another `stockstream local` (pid {lock.read().strip() or 'unknown'}) uses the state folder {root}. "
+                "Remedy: end it, or use another folder: --state DIR"
+            )
+            raise LocalModeError(msg) from exc
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        if fresh:
+            _empty(root)
+        (root / _MARKER).write_text("State of `stockstream local`. Safe to delete while it is not running.\n")
+        yield LocalState(root)
+
+
+def _empty(root: Path) -> None:
+    entries = [entry for entry in root.iterdir() if entry.name != "local.lock"]
+    if entries and not (root / _MARKER).exists():
+        msg = f"--fresh would delete {root}, which is not a folder of ours. Remedy: another --state DIR"
+        raise LocalModeError(msg)
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,1 @@
+"""Logs, metrics and the health endpoints: everything that says how the service is doing."""

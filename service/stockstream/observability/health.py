@@ -1,0 +1,60 @@
+"""`/healthz`, `/readyz` and `/metrics` over HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from stockstream.errors import InputError
+from stockstream.observability.metrics import ServiceMetrics
+
+_PROMETHEUS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@asynccontextmanager
+async def serve_health(
+    host: str, port: int, *, not_ready_reasons: Callable[[], list[str]], metrics: ServiceMetrics
+) -> AsyncIterator[int]:
+    """Serve the three paths until the context ends; yields the port that is listened on.
+
+    Args:
+        host: Address to bind; loopback unless the user says otherwise.
+        port: Port to bind; 0 takes a free one.
+        not_ready_reasons: Empty when ready; else why not, in words. `/readyz` answers 503 with them.
+        metrics: What `/metrics` renders.
+
+    Raises:
+        InputError: the address cannot be bound.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        reasons = not_ready_reasons()
+        status = 503 if reasons else 200
+        return web.json_response({"status": "not ready" if reasons else "ready", "reasons": reasons}, status=status)
+
+    async def prometheus(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.prometheus_text(), headers={"Content-Type": _PROMETHEUS_CONTENT_TYPE})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", prometheus)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as exc:
+            msg = (
+                f"cannot listen on {host}:{port} ({exc.strerror}). "
+                "Remedy: set STOCKSTREAM_HEALTH_PORT to a free port, or to 0 for any"
+            )
+            raise InputError(msg) from exc
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()

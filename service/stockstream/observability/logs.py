@@ -1,0 +1,66 @@
+"""structlog set-up: JSON lines for CloudWatch, a readable form for a terminal; stdlib loggers join in."""
+
+import logging
+import sys
+from typing import IO, Any, Final, Literal
+
+import structlog
+
+LogFormat = Literal["auto", "json", "console"]
+
+# They narrate every request at INFO, or repeat what our own events say.
+_NOISY_LOGGERS: Final = ("aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3")
+
+
+def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None = None) -> None:
+    """Configure structlog and the standard library's logging to write one line an event.
+
+    Args:
+        level: Lowest level written: debug, info, warning or error.
+        log_format: `json`, `console`, or `auto` (console where the stream is a terminal).
+        stream: Where lines go; standard output unless given.
+    """
+    out = stream if stream is not None else sys.stdout
+    console = log_format == "console" or (log_format == "auto" and out.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: list[Any] = (
+        [_hide_emf, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24)]
+        if console
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+
+
+def _hide_emf(_logger: object, _method: str, event: Any) -> Any:
+    """Drop the CloudWatch metadata of metric lines where a person reads them."""
+    event.pop("_aws", None)
+    return event

@@ -1,0 +1,98 @@
+"""The service's numbers, declared once, and their two faces: EMF in the log and Prometheus text."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+NAMESPACE: Final = "Stockstream"
+COMPONENT: Final = "service"
+
+# CloudWatch accepts at most 100 metrics in one EMF line.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+EMF_MAX_METRICS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One number: its CloudWatch name and unit, its Prometheus name, and what it means."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    unit: str
+    prometheus_name: str
+    help: str
+
+
+SERVICE_METRICS: Final = (
+    MetricSpec("QuotesPolled", "counter", "Count", "quotes_polled", "Quotes that the source gave"),
+    MetricSpec("QuotesAccepted", "counter", "Count", "quotes_accepted", "Quotes accepted into the outbox"),
+    MetricSpec("QuotesUnchanged", "counter", "Count", "quotes_unchanged", "Quotes not sent because nothing changed"),
+    MetricSpec("QuotesRejected", "counter", "Count", "quotes_rejected", "Quotes or lines refused by name"),
+    MetricSpec("QuotesSent", "counter", "Count", "quotes_sent", "Quotes that Kinesis has acknowledged"),
+    MetricSpec("RecordsRetried", "counter", "Count", "records_retried", "Kinesis records sent again"),
+    MetricSpec("RecordsThrottled", "counter", "Count", "records_throttled", "Kinesis records refused for throughput"),
+    MetricSpec("SourceFailures", "counter", "Count", "source_failures", "Calls to the source that failed"),
+    MetricSpec("OutboxBytes", "gauge", "Bytes", "outbox_bytes", "Bytes accepted and not yet acknowledged"),
+    MetricSpec("OutboxAgeSeconds", "gauge", "Seconds", "outbox_age_seconds", "Age of the oldest unsent quote"),
+    MetricSpec("LaneDepth", "gauge", "Count", "lane_depth", "Quotes waiting in the deepest lane"),
+    MetricSpec("PutLatencyMs", "gauge", "Milliseconds", "put_latency_ms", "Mean latency of recent PutRecords calls"),
+    MetricSpec("Heartbeat", "gauge", "Count", "heartbeat", "1 while the service runs; its absence is the alarm"),
+)
+
+
+class ServiceMetrics:
+    """Reads numbers from their owners when asked, so that nothing is counted twice.
+
+    Args:
+        read: Returns the current value of every metric in `SERVICE_METRICS` by name; counters since start.
+    """
+
+    def __init__(self, read: Callable[[], Mapping[str, float]]) -> None:
+        self._read = read
+        self._last: dict[str, float] = {}
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield Prometheus families; called by the registry."""
+        values = self._read()
+        for spec in SERVICE_METRICS:
+            name = f"stockstream_{spec.prometheus_name}"
+            family = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
+            yield family(name, spec.help, value=values[spec.name])
+
+    def prometheus_text(self) -> bytes:
+        """Render Prometheus text format 0.0.4."""
+        return generate_latest(self.registry)
+
+    def emf_fields(self, epoch_ms: int, dimensions: Mapping[str, str]) -> dict[str, Any]:
+        """Fields of one EMF log line: counters as the difference since the last line, gauges as they are.
+
+        Args:
+            epoch_ms: Time of the line, milliseconds since 1970.
+            dimensions: Dimensions beside `Component`, such as the source.
+        """
+        values = self._read()
+        fields: dict[str, Any] = {}
+        for spec in SERVICE_METRICS:
+            value = values[spec.name]
+            if spec.kind == "counter":
+                fields[spec.name] = value - self._last.get(spec.name, 0)
+                self._last[spec.name] = value
+            else:
+                fields[spec.name] = value
+        # `Component` alone as dimension set: alarms must not depend on the source in use.
+        metadata = {
+            "Timestamp": epoch_ms,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["Component"]],
+                    "Metrics": [{"Name": spec.name, "Unit": spec.unit} for spec in SERVICE_METRICS],
+                }
+            ],
+        }
+        return {"_aws": metadata, "Component": COMPONENT, **dimensions, **fields}
