@@ -1,5 +1,7 @@
 """What crosses the stream: the quote, its codec and the KPL aggregation format. Depends on nothing of ours."""
 
+from stockstream_wire.aggregation import Aggregator, UserRecord, aggregate, record_size_bytes
+from stockstream_wire.deaggregation import deaggregate, is_aggregated
 from stockstream_wire.errors import (
     AggregationError,
     QuoteDecodeError,
@@ -13,16 +15,22 @@ from stockstream_wire.timestamps import format_epoch_ms, format_timestamp, parse
 __all__ = [
     "SCHEMA_VERSION",
     "AggregationError",
+    "Aggregator",
     "Quote",
     "QuoteDecodeError",
     "QuoteInvalidError",
     "SchemaVersionError",
+    "UserRecord",
     "WireError",
+    "aggregate",
+    "deaggregate",
     "decode_quote",
     "encode_quote",
     "format_epoch_ms",
     "format_timestamp",
+    "is_aggregated",
     "parse_timestamp",
+    "record_size_bytes",
     "timestamp_to_epoch_ms",
     "validate_quote",
     "validate_symbol",

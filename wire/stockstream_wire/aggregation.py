@@ -1,0 +1,205 @@
+"""The KPL aggregated record: many user records inside one Kinesis record, readable by KCL, Firehose and Flink.
+
+Layout (awslabs/amazon-kinesis-producer, `aggregation-format.md`)::
+
+    0xF3 0x89 0x9A 0xC2 | protobuf AggregatedRecord | MD5 of the protobuf
+
+    AggregatedRecord  1 partition_key_table: repeated string   2 explicit_hash_key_table: repeated string
+                      3 records: repeated Record
+    Record            1 partition_key_index: varint            2 explicit_hash_key_index: varint, optional
+                      3 data: bytes                            4 tags: ignored
+
+The varints are written and read by hand: the message is three fields deep, and the protobuf runtime would cost a cold
+start more than this module does.
+
+What a reader must know: KCL drops a *whole* aggregate when one of its user records hashes outside the shard, where the
+hash is the user record's explicit hash key, or else MD5 of its partition key. So a producer gives every user record
+the explicit hash key of the Kinesis record that carries it, which is what `Aggregator` does.
+
+This module writes aggregates; `deaggregation` reads them.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+MAGIC: Final = b"\xf3\x89\x9a\xc2"
+DIGEST_SIZE_BYTES: Final = 16
+# Magic and digest: what an aggregate weighs before its first byte of protobuf.
+ENVELOPE_SIZE_BYTES: Final = len(MAGIC) + DIGEST_SIZE_BYTES
+
+TAG_PARTITION_KEY: Final = 0x0A
+TAG_EXPLICIT_HASH_KEY: Final = 0x12
+TAG_RECORD: Final = 0x1A
+TAG_PARTITION_KEY_INDEX: Final = 0x08
+TAG_EXPLICIT_HASH_KEY_INDEX: Final = 0x10
+TAG_DATA: Final = 0x1A
+# Headers repeat (few keys, like lengths), so they are kept; past this many the cache starts anew and stays small.
+_HEADER_CACHE_ENTRIES: Final = 65_536
+
+
+class UserRecord(NamedTuple):
+    """One record as the producer's user gave it. Its subsequence number is its index in the aggregate."""
+
+    partition_key: str
+    explicit_hash_key: str | None
+    data: bytes
+
+
+def aggregate(records: Iterable[UserRecord]) -> bytes:
+    """Encode user records, in order, as one aggregate of whatever size they take."""
+    partition_keys: dict[str, int] = {}
+    hash_keys: dict[str, int] = {}
+    encoded: list[bytes] = []
+    for partition_key, hash_key, data in records:
+        key_index = partition_keys.setdefault(partition_key, len(partition_keys))
+        hash_index = None if hash_key is None else hash_keys.setdefault(hash_key, len(hash_keys))
+        encoded += (_record_header(key_index, hash_index, len(data)), data)
+    return _envelope(partition_keys, hash_keys, encoded)
+
+
+class Aggregator:
+    """Fills one aggregate at a time up to a size limit; every user record gets the same explicit hash key.
+
+    Args:
+        max_bytes: Largest aggregate that `finish` may return.
+        explicit_hash_key: Decimal 128-bit hash key for all user records, or None to leave it to MD5 of their keys.
+    """
+
+    __slots__ = ("_empty_bytes", "_hash_index", "_hash_keys", "_keys", "_max_bytes", "_parts", "size_bytes")
+
+    def __init__(self, max_bytes: int, explicit_hash_key: str | None = None) -> None:
+        self._hash_keys = () if explicit_hash_key is None else (explicit_hash_key,)
+        self._hash_index = None if explicit_hash_key is None else 0
+        self._empty_bytes = ENVELOPE_SIZE_BYTES + sum(
+            len(_table_entry(TAG_EXPLICIT_HASH_KEY, k)) for k in self._hash_keys
+        )
+        self._max_bytes = max_bytes
+        self._keys: dict[str, dict[int, bytes]] = {}
+        self._parts: list[bytes] = []
+        self.size_bytes = self._empty_bytes
+
+    def __len__(self) -> int:
+        return len(self._parts) // 2
+
+    def add(self, partition_key: str, data: bytes) -> bool:
+        """Add one record; False, and nothing changed, where it does not fit any more."""
+        pending = deque(((partition_key, data),))
+        return self.fill(pending) == 1
+
+    def fill(self, pending: deque[tuple[str, bytes]]) -> int:
+        """Move `(partition key, data)` pairs from the left of `pending` until the next one does not fit.
+
+        Returns the number of pairs moved. A pair that does not fit even an empty aggregate stays where it is, so check
+        `record_size_bytes` before.
+        """
+        keys, parts, max_bytes, hash_index = self._keys, self._parts, self._max_bytes, self._hash_index
+        size, before = self.size_bytes, len(parts)
+        pop = pending.popleft
+        append = parts.append
+        while pending:
+            pair = pop()
+            key, data = pair
+            length = len(data)
+            headers = keys.get(key)
+            if headers is None:
+                index = len(keys)
+                headers = _headers_of(index, hash_index)
+                header = headers.get(length) or _remember_header(headers, index, hash_index, length)
+                grown = size + len(_table_entry(TAG_PARTITION_KEY, key)) + len(header) + length
+                if grown > max_bytes:
+                    pending.appendleft(pair)
+                    break
+                keys[key] = headers
+            else:
+                found = headers.get(length)
+                header = (
+                    found if found is not None else _remember_header(headers, list(keys).index(key), hash_index, length)
+                )
+                grown = size + len(header) + length
+                if grown > max_bytes:
+                    pending.appendleft(pair)
+                    break
+            size = grown
+            append(header)
+            append(data)
+        self.size_bytes = size
+        return (len(parts) - before) // 2
+
+    def finish(self) -> bytes:
+        """Return the aggregate of what was added, and start the next one."""
+        record = _envelope(self._keys, self._hash_keys, self._parts)
+        self._keys = {}
+        self._parts = []
+        self.size_bytes = self._empty_bytes
+        return record
+
+
+def record_size_bytes(partition_key: str, data: bytes, explicit_hash_key: str | None = None) -> int:
+    """Size of the aggregate that holds this one user record and nothing else."""
+    hash_bytes = 0 if explicit_hash_key is None else len(_table_entry(TAG_EXPLICIT_HASH_KEY, explicit_hash_key))
+    header = _record_header(0, None if explicit_hash_key is None else 0, len(data))
+    return (
+        ENVELOPE_SIZE_BYTES + len(_table_entry(TAG_PARTITION_KEY, partition_key)) + hash_bytes + len(header) + len(data)
+    )
+
+
+def _envelope(partition_keys: Iterable[str], hash_keys: Iterable[str], encoded: list[bytes]) -> bytes:
+    tables = [_table_entry(TAG_PARTITION_KEY, key) for key in partition_keys]
+    tables += [_table_entry(TAG_EXPLICIT_HASH_KEY, key) for key in hash_keys]
+    body = b"".join(tables + encoded)
+    return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
+
+
+def _table_entry(tag: int, key: str) -> bytes:
+    encoded = key.encode()
+    return bytes((tag,)) + _varint(len(encoded)) + encoded
+
+
+def _record_header(key_index: int, hash_index: int | None, length: int) -> bytes:
+    inner = b"".join(
+        (
+            bytes((TAG_PARTITION_KEY_INDEX,)),
+            _varint(key_index),
+            b"" if hash_index is None else bytes((TAG_EXPLICIT_HASH_KEY_INDEX,)) + _varint(hash_index),
+            bytes((TAG_DATA,)),
+            _varint(length),
+        )
+    )
+    return bytes((TAG_RECORD,)) + _varint(len(inner) + length) + inner
+
+
+_header_cache: Final[dict[tuple[int, int | None], dict[int, bytes]]] = {}
+_header_count = 0
+
+
+def _headers_of(key_index: int, hash_index: int | None) -> dict[int, bytes]:
+    """The known headers of records with this key index: data length → header."""
+    headers = _header_cache.get((key_index, hash_index))
+    if headers is None:
+        headers = _header_cache[key_index, hash_index] = {}
+    return headers
+
+
+def _remember_header(headers: dict[int, bytes], key_index: int, hash_index: int | None, length: int) -> bytes:
+    global _header_count  # noqa: PLW0603 (a cache of pure values: no state that a caller could see)
+    _header_count += 1
+    if _header_count > _HEADER_CACHE_ENTRIES:
+        _header_count = 0
+        for known in _header_cache.values():
+            known.clear()
+        _header_cache.clear()
+    header = headers[length] = _record_header(key_index, hash_index, length)
+    return header
+
+
+def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
