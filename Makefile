@@ -12,7 +12,7 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types format check clean
+.PHONY: help setup run test lint types docs format check clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ lint: setup ## Check style: ruff's rules and its formatter
 
 types: setup ## Check types: mypy --strict
 	@$(BIN)/mypy wire/stockstream_wire service/stockstream lambda/stockstream_lambda tests benchmarks scripts
+
+docs: setup ## Write the generated pages of docs/
+	@$(BIN)/python -m scripts.settings_docs
 
 format: setup ## Rewrite files to the project's style
 	@$(BIN)/ruff check --fix .

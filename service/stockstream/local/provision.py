@@ -1,4 +1,4 @@
-"""Make every AWS resource that Terraform makes in production, under the same names, through the AWS APIs. Idempotent."""
+"""Make every AWS resource that Terraform makes in production, under the same names and through the AWS APIs."""
 
 import asyncio
 import json

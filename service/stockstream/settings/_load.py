@@ -14,8 +14,7 @@ from stockstream.settings._table import allowed_values
 # Variables that other parts of the project read. tests/settings holds this list against those parts.
 FOREIGN_VARIABLES: Final = frozenset(
     {
-        "STOCKSTREAM_EMULATOR_COMMAND",
-        "STOCKSTREAM_LOG_LEVEL",
+        "STOCKSTREAM_EMULATOR_PYTHON",
     }
 )
 

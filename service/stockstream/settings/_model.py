@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         "Replay and simulation", (), "Files to replay (CSV, CSV.gz, JSONL, Parquet), separated by commas"
     )
     replay_speed: Annotated[float, NoDecode] = _setting(
-        "Replay and simulation", 1.0, "Speed of the replay: 1 is real time, `max` is without waiting", gt=0
+        "Replay and simulation", 1.0, "Speed of the replay: 1 is real time, `max` is without waiting", ge=1
     )
     simulated_seed: int = _setting("Replay and simulation", 7, "Seed of the simulated market", ge=0, le=2**63 - 1)
 

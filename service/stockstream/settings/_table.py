@@ -15,7 +15,7 @@ from stockstream.settings._values import Watchlist
 _SPECIAL: Final = {
     "symbols": "symbols of A-Z 0-9 . - = ^ & _ $ separated by commas, or @FILE",
     "replay_files": "paths separated by commas",
-    "replay_speed": "a number above 0, or max",
+    "replay_speed": "a number of at least 1, or max",
 }
 _TABLE: Final = "3 to 255 of a-z A-Z 0-9 _ . -"
 # What the patterns of _model.py say, in words.

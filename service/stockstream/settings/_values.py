@@ -78,7 +78,7 @@ def parse_files(text: str) -> tuple[Path, ...]:
 
 
 def parse_speed(text: str) -> float:
-    """Parse a replay speed: a positive number (a trailing `x` is fine), or `max` for no waiting at all (infinity).
+    """Parse a replay speed: a number of at least 1 (a trailing `x` is fine), or `max` for no waiting (infinity).
 
     Raises:
         ValueError: neither.
@@ -86,8 +86,11 @@ def parse_speed(text: str) -> float:
     cleaned = text.strip().lower()
     if cleaned == "max":
         return math.inf
-    speed = float(cleaned.removesuffix("x"))
-    if not (0 < speed < math.inf):
-        msg = "must be above 0, or max"
+    try:
+        speed = float(cleaned.removesuffix("x"))
+    except ValueError:
+        speed = math.nan
+    if not 1 <= speed < math.inf:
+        msg = "no such speed"
         raise ValueError(msg)
     return speed

@@ -1,0 +1,38 @@
+"""The command line: parsing and calling, nothing else. One module a command; add a command by registering it here."""
+
+import sys
+
+import click
+
+from stockstream.cli.local import local
+from stockstream.cli.run import run
+from stockstream.errors import StockstreamError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stockstream")
+def stockstream() -> None:
+    """Stream stock quotes through Kinesis, Lambda, DynamoDB, S3 and SNS; on AWS, or all of it on this machine.
+
+    Settings come from STOCKSTREAM_* variables (docs/settings.md); AWS_* variables keep their standard meaning.
+    """
+
+
+for command in (run, local):
+    stockstream.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line on standard error and its exit code."""
+    try:
+        code = stockstream.main(standalone_mode=False)
+    except StockstreamError as exc:
+        for line in str(exc).splitlines():
+            print(f"stockstream: {line}", file=sys.stderr)  # noqa: T201 - the last words to a person
+        sys.exit(exc.exit_code)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,27 @@
+"""`stockstream run`: the service as ECS runs it."""
+
+import asyncio
+
+import click
+
+from stockstream.settings import load_settings
+
+
+@click.command()
+def run() -> None:
+    """Poll the source and stream its quotes into Kinesis until SIGTERM or SIGINT; then drain and end."""
+    settings = load_settings()
+    # Imported late: a wrong setting is told at once, without waiting for the libraries.
+    from stockstream.observability.logs import configure_logging  # noqa: PLC0415
+    from stockstream.pipeline.service import run_service  # noqa: PLC0415
+    from stockstream.pipeline.signals import stop_on_signals  # noqa: PLC0415
+
+    configure_logging(settings.log_level, settings.log_format)
+
+    async def main() -> int:
+        stop = asyncio.Event()
+        with stop_on_signals(stop):
+            report = await run_service(settings, stop)
+        return report.exit_code
+
+    raise SystemExit(asyncio.run(main()))

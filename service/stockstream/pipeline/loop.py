@@ -1,0 +1,106 @@
+"""The run loop: source → gate → sender, until the source ends or a stop is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender
+from stockstream.sources.base import Rejection, Source, SourceBatch
+from stockstream_wire import encode_quote
+
+# A feed that breaks every symbol must not flood the log: each batch names this many, and counts the rest.
+REJECTIONS_LOGGED_PER_BATCH: Final = 20
+
+log = structlog.get_logger("stockstream.pipeline")
+
+
+@dataclass(slots=True)
+class PipelineCounters:
+    """What the run loop has seen since the start; quotes unless the name says otherwise."""
+
+    polled: int = 0
+    accepted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    source_failures: int = 0
+    batches: int = 0
+
+
+class QuotePipeline:
+    """Moves quotes from a source to a sender.
+
+    Args:
+        source: Where quotes come from; it owns the pace.
+        gate: Decides which are accepted.
+        sender: Has them on disk when `send` returns.
+        observers: Told of what was accepted and refused.
+    """
+
+    def __init__(
+        self, source: Source, gate: Gate, sender: QuoteSender, observers: Sequence[PipelineObserver] = ()
+    ) -> None:
+        self._source = source
+        self._gate = gate
+        self._sender = sender
+        self._observers = observers
+        self.counters = PipelineCounters()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until the source is through or `stop` is set; a batch that was begun is always finished.
+
+        Raises:
+            SourceError: the source can never deliver.
+        """
+        batches = self._source.batches()
+        try:
+            while (batch := await _next_unless_stopped(batches, stop)) is not None:
+                await self._process(batch)
+        finally:
+            await self._source.aclose()
+
+    async def _process(self, batch: SourceBatch) -> None:
+        counters = self.counters
+        counters.batches += 1
+        counters.polled += len(batch.quotes)
+        counters.source_failures += batch.failures
+        result = self._gate.admit(batch.quotes)
+        if result.accepted:
+            await self._sender.send([(quote.symbol, encode_quote(quote)) for quote in result.accepted])
+            counters.accepted += len(result.accepted)
+            for observer in self._observers:
+                observer.on_accepted(result.accepted)
+        counters.unchanged += result.unchanged
+        rejected = [*batch.rejected, *result.rejected]
+        if rejected:
+            counters.rejected += len(rejected)
+            _log_rejections(rejected)
+            for observer in self._observers:
+                observer.on_rejected(rejected)
+
+
+async def _next_unless_stopped(batches: AsyncIterator[SourceBatch], stop: asyncio.Event) -> SourceBatch | None:
+    """Wait for the next batch or the stop, whichever is first; None for the end of either kind."""
+    if stop.is_set():
+        return None
+    upcoming = asyncio.ensure_future(anext(batches, None))
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({upcoming, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return upcoming.result() if upcoming.done() else None
+    finally:
+        for task in (upcoming, stopped):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _log_rejections(rejections: Sequence[Rejection]) -> None:
+    for rejection in rejections[:REJECTIONS_LOGGED_PER_BATCH]:
+        log.warning("quote_rejected", subject=rejection.subject, reason=rejection.reason, detail=rejection.detail)
+    more = len(rejections) - REJECTIONS_LOGGED_PER_BATCH
+    if more > 0:
+        log.warning("quotes_rejected", more=more)

@@ -1,0 +1,155 @@
+"""Settings: every variable is validated, documented, and a bad one is one clear line and exit code 2."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.settings_docs import TARGET, render
+from stockstream.errors import SettingsError
+from stockstream.settings import ENV_PREFIX, Settings, load_settings
+from stockstream.settings._load import FOREIGN_VARIABLES
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith(ENV_PREFIX):
+            monkeypatch.delenv(name)
+    yield
+
+
+def test_defaults_are_those_of_the_published_pipeline() -> None:
+    settings = load_settings()
+
+    assert settings.symbols.symbols == ("AAPL",)
+    assert settings.poll_interval_seconds == 30
+    assert settings.anomaly_threshold_percent == 5
+
+
+BAD_VALUES = {
+    "SOURCE": "bloomberg",
+    "SYMBOLS": "AA PL",
+    "POLL_INTERVAL_SECONDS": "soon",
+    "SEND_UNCHANGED": "perhaps",
+    "REPLAY_SPEED": "0.5",
+    "SIMULATED_SEED": "-1",
+    "EXTENDED_HOURS": "later",
+    "REGION": "mars",
+    "STREAM": "a stream",
+    "QUOTES_TABLE": "q",
+    "SYMBOLS_TABLE": "q",
+    "CANDLES_TABLE": "q",
+    "ALERTS_TABLE": "q",
+    "ARCHIVE_BUCKET": "My_Bucket",
+    "ALERTS_TOPIC_ARN": "topic",
+    "ANOMALY_THRESHOLD_PERCENT": "0",
+    "OUTBOX": "tape",
+    "SHUTDOWN_SECONDS": "-1",
+    "LOG_LEVEL": "loud",
+    "LOG_FORMAT": "xml",
+    "METRICS_INTERVAL_SECONDS": "0",
+    "HEALTH_PORT": "70000",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES.items())
+def test_a_bad_value_is_one_line_with_variable_value_and_range(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENV_PREFIX + name, value)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    message = str(caught.value)
+    assert message.startswith(f"{ENV_PREFIX}{name}={value!r}: ")
+    assert "must be " in message
+    assert "\n" not in message
+
+
+def test_every_bad_value_gets_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKSTREAM_HEALTH_PORT", "x")
+    monkeypatch.setenv("STOCKSTREAM_LOG_LEVEL", "x")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKSTREAM_POLL_INTERVAL", "30")
+
+    with pytest.raises(SettingsError, match=r"did you mean STOCKSTREAM_POLL_INTERVAL_SECONDS"):
+        load_settings()
+
+
+def test_a_command_line_option_wins_over_the_environment_and_is_named_in_its_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STOCKSTREAM_SYMBOLS", "IBM")
+
+    assert load_settings({"symbols": "msft, aapl,MSFT"}).symbols.symbols == ("MSFT", "AAPL")
+    with pytest.raises(SettingsError, match=r"^--symbols='A B'"):
+        load_settings({"symbols": "A B"})
+
+
+def test_a_watchlist_file_gives_its_symbols_and_lists_bad_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchlist = tmp_path / "watch.txt"
+    watchlist.write_text("aapl # the first\n\nno good\n^VIX, BRK-B\n")
+    monkeypatch.setenv("STOCKSTREAM_SYMBOLS", f"@{watchlist}")
+
+    symbols = load_settings().symbols
+
+    assert symbols.symbols == ("AAPL", "^VIX", "BRK-B")
+    assert symbols.file == watchlist
+    assert len(symbols.skipped) == 1
+    assert f"{watchlist}:3" in symbols.skipped[0]
+
+
+def test_an_absent_watchlist_file_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STOCKSTREAM_SYMBOLS", f"@{tmp_path / 'none'}")
+
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_settings()
+
+
+def test_settings_cannot_be_changed_after_the_start() -> None:
+    settings = load_settings()
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.stream = "another"  # type: ignore[misc]
+
+
+def test_the_documented_table_is_what_the_settings_say() -> None:
+    assert TARGET.read_text(encoding="utf-8") == render(), "run `make docs`"
+
+
+def test_every_setting_has_a_section_and_a_meaning() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert isinstance(field.json_schema_extra, dict), name
+
+
+def test_foreign_variables_are_not_settings_of_the_service() -> None:
+    assert not {ENV_PREFIX + name.upper() for name in Settings.model_fields} & FOREIGN_VARIABLES
+
+
+@pytest.mark.parametrize("command", ["run", "local"])
+def test_a_bad_setting_ends_the_program_with_exit_code_2(command: str) -> None:
+    environment = os.environ | {"STOCKSTREAM_POLL_INTERVAL_SECONDS": "soon"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stockstream", command], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "stockstream: STOCKSTREAM_POLL_INTERVAL_SECONDS='soon': must be a number from 0.1 to 3600"
+    ]

@@ -1,0 +1,86 @@
+"""Which package may import which: the arrows of docs/architecture.md."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"stockstream_wire", "stockstream", "stockstream_lambda"}
+
+# Rooms of the service and what each may import of the others. `clock`, `errors` and `aws` are open to all.
+OPEN = {"stockstream.clock", "stockstream.errors", "stockstream.aws", "stockstream.observability"}
+ROOMS: dict[str, set[str]] = {
+    "aws": set(),
+    "settings": set(),
+    "observability": set(),
+    "outbox": set(),
+    "sender": {"outbox"},
+    "gate": {"sources"},
+    "sources": {"settings", "pipeline.schedule"},
+    "eventsource": set(),
+    "lake": set(),
+}
+LEAVES = {"cli", "local"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+def modules(package: Path) -> list[Path]:
+    found = sorted(package.rglob("*.py"))
+    assert found, f"no modules in {package}"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("wire/stockstream_wire", {"stockstream_wire"}),
+        ("service/stockstream", {"stockstream", "stockstream_wire"}),
+        ("lambda/stockstream_lambda", {"stockstream_lambda", "stockstream_wire"}),
+    ],
+)
+def test_a_package_imports_only_what_its_arrow_allows(package: str, allowed: set[str]) -> None:
+    for path in modules(ROOT / package):
+        for name in imports_of(path):
+            top = name.split(".")[0]
+            assert top not in OURS - allowed, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_of_the_service_imports_only_its_neighbours(room: str) -> None:
+    base = ROOT / "service" / "stockstream" / room
+    paths = modules(base) if base.is_dir() else [base.with_suffix(".py")]
+    allowed = OPEN | {f"stockstream.{name}" for name in ROOMS[room] | {room}}
+    for path in paths:
+        for name in imports_of(path):
+            if name.split(".")[0] == "stockstream":
+                assert any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed), (
+                    f"{path} imports {name}"
+                )
+
+
+@pytest.mark.parametrize("leaf", sorted(LEAVES))
+def test_nothing_imports_the_leaves(leaf: str) -> None:
+    for path in modules(ROOT / "service" / "stockstream"):
+        relative = path.relative_to(ROOT / "service" / "stockstream")
+        if relative.parts[0] in {leaf, "cli", "__main__.py"}:
+            continue
+        for name in imports_of(path):
+            assert not name.startswith(f"stockstream.{leaf}"), f"{path} imports {name}"
+
+
+def test_the_handlers_path_imports_neither_pandas_nor_pydantic() -> None:
+    for path in modules(ROOT / "lambda" / "stockstream_lambda"):
+        for name in imports_of(path):
+            assert name.split(".")[0] not in {"pandas", "numpy", "pydantic", "pydantic_settings", "yfinance"}, (
+                f"{path} imports {name}"
+            )
