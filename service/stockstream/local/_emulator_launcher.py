@@ -12,6 +12,11 @@ import os
 import signal
 import sys
 import threading
+import time
+
+# An emulator whose starter was killed saves its snapshot first; the next one waits for it this long.
+LOCK_WAIT_SECONDS = 20.0
+_LOCK_POLL_SECONDS = 0.05
 
 
 def _end_with_parent() -> None:
@@ -23,10 +28,15 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Take the lock, watch the parent, run the emulator in this process until it is told to end."""
     lock = open(sys.argv[1], "a+")  # noqa: PTH123, SIM115 - held until the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        sys.exit("the state folder is still in use by another emulator")
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                sys.exit("the state folder is still in use by another emulator")
+            time.sleep(_LOCK_POLL_SECONDS)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

@@ -1,0 +1,154 @@
+"""The state folder and the emulator process: locks, ports, corrupt snapshots, and data that outlives a kill."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stockstream.aws import AwsConfig, open_client
+from stockstream.errors import LocalModeError
+from stockstream.local.emulator import Emulator, check_saved_state, choose_port, find_emulator_python, run_emulator
+from stockstream.local.provision import ResourceNames, provision, table_keys
+from stockstream.local.state import open_state
+
+NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive")
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_state_folder_serves_one_run_at_a_time_and_names_the_other(tmp_path: Path) -> None:
+    with open_state(tmp_path / "state", fresh=False), pytest.raises(LocalModeError, match="--state DIR"):
+        with open_state(tmp_path / "state", fresh=False):
+            pytest.fail("locked twice")
+
+
+def test_the_lock_of_a_process_that_was_killed_is_not_in_the_way(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from stockstream.local.state import open_state\n"
+        "with open_state(Path(sys.argv[1]), fresh=False): print('locked', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+
+    with open_state(tmp_path, fresh=False) as state:
+        assert state.root == tmp_path
+
+
+def test_a_fresh_start_empties_the_folder(tmp_path: Path) -> None:
+    with open_state(tmp_path, fresh=False) as state:
+        state.outbox_dir.mkdir()
+        (state.outbox_dir / "segment").write_text("old")
+
+    with open_state(tmp_path, fresh=True) as state:
+        assert not state.outbox_dir.exists()
+
+
+def test_a_fresh_start_never_deletes_a_folder_that_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(LocalModeError, match="not a folder of ours"), open_state(tmp_path, fresh=True):
+        pytest.fail("opened")
+
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_corrupt_snapshot_is_named_with_the_ways_on(tmp_path: Path) -> None:
+    (tmp_path / "dynamodb.json").write_text('{"half": ')
+
+    with pytest.raises(LocalModeError, match=r"dynamodb\.json.*--fresh.*--state"):
+        check_saved_state(tmp_path)
+
+
+def test_a_taken_port_that_was_asked_for_is_an_error_and_otherwise_another_is_taken() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        with pytest.raises(LocalModeError, match=f"port {port} .*--endpoint-port"):
+            choose_port(port)
+    assert choose_port(None) > 0
+
+
+def test_an_emulator_that_is_not_installed_is_named_with_the_remedy() -> None:
+    with pytest.raises(LocalModeError, match="make setup"):
+        find_emulator_python({"STOCKSTREAM_EMULATOR_PYTHON": "/nonexistent/python"})
+
+
+@asynccontextmanager
+async def emulator_with(state_dir: Path) -> AsyncIterator[tuple[Emulator, AwsConfig]]:
+    async with run_emulator(state_dir, free_port(), region="us-east-1") as emulator:
+        yield emulator, AwsConfig("us-east-1", emulator.endpoint_url, "test", "test")
+
+
+async def describe_keys(aws: AwsConfig) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    async with open_client(aws, "dynamodb") as dynamodb:
+        for table in (await dynamodb.list_tables())["TableNames"]:
+            described: Any = await dynamodb.describe_table(TableName=table)
+            found[table] = tuple(key["AttributeName"] for key in described["Table"]["KeySchema"])
+    return found
+
+
+@pytest.mark.emulator
+async def test_every_resource_is_made_once_and_kept_over_a_restart(tmp_path: Path) -> None:
+    async with emulator_with(tmp_path) as (_, aws):
+        first = await provision(aws, NAMES)
+        async with open_client(aws, "dynamodb") as dynamodb:
+            item = {"symbol": {"S": "AAPL"}, "timestamp": {"S": "t"}, "price": {"N": "1.25"}}
+            await dynamodb.put_item(TableName="quotes", Item=item)
+
+    async with emulator_with(tmp_path) as (_, aws):
+        second = await provision(aws, NAMES)
+        assert await describe_keys(aws) == table_keys(NAMES)
+        async with open_client(aws, "dynamodb") as dynamodb:
+            kept = await dynamodb.get_item(TableName="quotes", Key={"symbol": {"S": "AAPL"}, "timestamp": {"S": "t"}})
+
+    assert first.stream_arn == second.stream_arn
+    assert first.alerts_topic_arn == second.alerts_topic_arn
+    assert kept["Item"]["price"] == {"N": "1.25"}
+
+
+@pytest.mark.emulator
+async def test_the_emulator_ends_and_saves_when_its_starter_is_killed(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+from pathlib import Path
+from stockstream.aws import AwsConfig, open_client
+from stockstream.local.emulator import run_emulator
+
+async def main():
+    async with run_emulator(Path(sys.argv[1]), int(sys.argv[2]), region="us-east-1") as emulator:
+        async with open_client(AwsConfig("us-east-1", emulator.endpoint_url, "test", "test"), "sqs") as sqs:
+            await sqs.create_queue(QueueName="kept")
+        print(emulator.pid, flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", code, str(tmp_path), str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        assert int(starter.stdout.readline()) > 0
+        starter.send_signal(signal.SIGKILL)
+        starter.wait()
+
+    # A new emulator waits for the old one's lock, so its readiness says that the old one has saved and gone.
+    async with emulator_with(tmp_path) as (_, aws), open_client(aws, "sqs") as sqs:
+        urls = (await sqs.list_queues()).get("QueueUrls", [])
+
+    assert [url.rsplit("/", 1)[-1] for url in urls] == ["kept"]
+    assert json.loads((tmp_path / "emulator" / "sqs.json").read_text())

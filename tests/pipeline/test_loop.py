@@ -1,0 +1,142 @@
+"""The run loop: what is accepted is sent, what is refused is told, and a stop finishes the batch that was begun."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from stockstream.errors import SourceError
+from stockstream.gate import Gate
+from stockstream.pipeline.loop import QuotePipeline
+from stockstream.sources.base import Rejection, SourceBatch
+from stockstream_wire import Quote, decode_quote
+
+
+def quote(symbol: str, second: int) -> Quote:
+    price = Decimal("10.50")
+    return Quote(
+        symbol=symbol,
+        timestamp=f"2026-11-20T15:00:{second:02d}.000Z",
+        open=price,
+        high=price,
+        low=price,
+        price=price,
+        previous_close=price,
+        volume=1,
+    )
+
+
+@dataclass
+class ScriptedSource:
+    script: Sequence[SourceBatch | Exception]
+    label: str = "scripted"
+    is_market_data: bool = False
+    then_wait: bool = False
+    closed: int = 0
+
+    async def batches(self) -> AsyncIterator[SourceBatch]:
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            yield step
+        if self.then_wait:
+            await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class MemorySender:
+    records: list[tuple[str, bytes]] = field(default_factory=list)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
+
+    async def send(self, records: Sequence[tuple[str, bytes]]) -> None:
+        self.entered.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        self.records.extend(records)
+
+
+@dataclass
+class Recorder:
+    accepted: list[Quote] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+    def on_accepted(self, quotes: Sequence[Quote]) -> None:
+        self.accepted.extend(quotes)
+
+    def on_rejected(self, rejections: Sequence[Rejection]) -> None:
+        self.rejected.extend(rejections)
+
+
+async def test_accepted_quotes_reach_the_sender_in_order_and_are_counted() -> None:
+    quotes = [quote("AAPL", 1), quote("MSFT", 1), quote("AAPL", 2)]
+    source = ScriptedSource([SourceBatch(quotes[:2]), SourceBatch(quotes[2:])])
+    sender, recorder = MemorySender(), Recorder()
+    pipeline = QuotePipeline(source, Gate(), sender, [recorder])
+
+    await pipeline.run(asyncio.Event())
+
+    assert [decode_quote(data) for _, data in sender.records] == quotes
+    assert [key for key, _ in sender.records] == ["AAPL", "MSFT", "AAPL"]
+    assert recorder.accepted == quotes
+    assert (pipeline.counters.polled, pipeline.counters.accepted, pipeline.counters.batches) == (3, 3, 2)
+    assert source.closed == 1
+
+
+async def test_unchanged_and_rejected_quotes_are_counted_and_not_sent() -> None:
+    broken = Rejection("file:7", "broken_line", "x")
+    source = ScriptedSource(
+        [SourceBatch([quote("AAPL", 5)], [broken], failures=2), SourceBatch([quote("AAPL", 5), quote("AAPL", 4)])]
+    )
+    sender, recorder = MemorySender(), Recorder()
+    pipeline = QuotePipeline(source, Gate(), sender, [recorder])
+
+    await pipeline.run(asyncio.Event())
+
+    counters = pipeline.counters
+    assert (counters.accepted, counters.unchanged, counters.rejected, counters.source_failures) == (1, 1, 2, 2)
+    assert len(sender.records) == 1
+    assert [rejection.reason for rejection in recorder.rejected] == ["broken_line", "time_backwards"]
+
+
+async def test_a_stop_while_the_source_waits_ends_the_run_and_closes_the_source() -> None:
+    source = ScriptedSource([SourceBatch([quote("AAPL", 1)])], then_wait=True)
+    sender, stop = MemorySender(), asyncio.Event()
+    running = asyncio.create_task(QuotePipeline(source, Gate(), sender).run(stop))
+
+    await sender.entered.wait()
+    stop.set()
+    await running
+
+    assert len(sender.records) == 1
+    assert source.closed == 1
+
+
+async def test_a_stop_while_a_batch_is_sent_lets_the_batch_finish() -> None:
+    source = ScriptedSource([SourceBatch([quote("AAPL", 1)])], then_wait=True)
+    sender, stop = MemorySender(gate=asyncio.Event()), asyncio.Event()
+    pipeline = QuotePipeline(source, Gate(), sender)
+    running = asyncio.create_task(pipeline.run(stop))
+
+    await sender.entered.wait()
+    stop.set()
+    assert sender.gate is not None
+    sender.gate.set()
+    await running
+
+    assert len(sender.records) == 1
+    assert pipeline.counters.accepted == 1
+
+
+async def test_a_source_that_can_never_deliver_ends_the_run_with_its_error_and_is_closed() -> None:
+    source = ScriptedSource([SourceError("all symbols are unknown")])
+
+    with pytest.raises(SourceError, match="all symbols are unknown"):
+        await QuotePipeline(source, Gate(), MemorySender()).run(asyncio.Event())
+
+    assert source.closed == 1
