@@ -1,0 +1,1 @@
+"""Small programs of the repository: generated pages, the deployment zip, checks."""

@@ -1,5 +1,6 @@
 """The state folder and the emulator process: locks, ports, corrupt snapshots, and data that outlives a kill."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -28,9 +29,12 @@ def free_port() -> int:
 
 
 def test_a_state_folder_serves_one_run_at_a_time_and_names_the_other(tmp_path: Path) -> None:
-    with open_state(tmp_path / "state", fresh=False), pytest.raises(LocalModeError, match="--state DIR"):
-        with open_state(tmp_path / "state", fresh=False):
-            pytest.fail("locked twice")
+    with (
+        open_state(tmp_path, fresh=False),
+        pytest.raises(LocalModeError, match="--state DIR"),
+        open_state(tmp_path, fresh=False),
+    ):
+        pytest.fail("locked twice")
 
 
 def test_the_lock_of_a_process_that_was_killed_is_not_in_the_way(tmp_path: Path) -> None:
@@ -140,11 +144,11 @@ async def main():
 asyncio.run(main())
 """
     command = [sys.executable, "-c", code, str(tmp_path), str(free_port())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
-        assert starter.stdout is not None
-        assert int(starter.stdout.readline()) > 0
-        starter.send_signal(signal.SIGKILL)
-        starter.wait()
+    starter = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert starter.stdout is not None
+    assert int(await starter.stdout.readline()) > 0
+    starter.kill()
+    await starter.wait()
 
     # A new emulator waits for the old one's lock, so its readiness says that the old one has saved and gone.
     async with emulator_with(tmp_path) as (_, aws), open_client(aws, "sqs") as sqs:

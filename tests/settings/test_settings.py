@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ from stockstream.settings._load import FOREIGN_VARIABLES
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
-    yield
 
 
 def test_defaults_are_those_of_the_published_pipeline() -> None:
@@ -124,7 +122,7 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
     settings = load_settings()
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.stream = "another"  # type: ignore[misc]
+        settings.stream = "another"
 
 
 def test_the_documented_table_is_what_the_settings_say() -> None:
