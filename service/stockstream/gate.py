@@ -1,0 +1,97 @@
+"""Which quotes are accepted: a quote that says nothing new is not sent, and time never runs backwards for a symbol."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from stockstream.sources.base import Rejection
+from stockstream_wire import Quote, parse_timestamp
+
+# Symbols remembered at most: 20 times the largest watchlist we size for, about 20 MB.
+SYMBOLS_MAX: Final = 100_000
+# An event time this far after the poll is a broken clock at the source. Without the check one such quote would make
+# every later, true quote of its symbol look like time running backwards. A day, because ours may be wrong as well.
+AHEAD_OF_POLL_MAX: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What the gate made of a batch; the three add up to what went in.
+
+    Attributes:
+        accepted: Quotes to send, in the order they came.
+        unchanged: Quotes with the event time of the last accepted one of their symbol.
+        rejected: `time_backwards` and `time_in_future`.
+    """
+
+    accepted: list[Quote]
+    unchanged: int
+    rejected: list[Rejection]
+
+
+class Gate:
+    """Remembers the event time of the last accepted quote of each symbol; no clock and no I/O.
+
+    The identity of a quote is (symbol, event time), downstream as well, so a quote with the event time of the last
+    accepted one is `unchanged` even where a late trade report has grown its volume: what that loses is described in
+    docs/sources.md.
+
+    Args:
+        last_event_times: Symbol to event time (wire form), to go on where an earlier run ended.
+        accept_unchanged: Accept quotes of the same event time again; downstream they are the same quote once more.
+        symbols_max: Symbols remembered; past it the one accepted longest ago is forgotten, which at worst sends a
+            quote twice.
+    """
+
+    def __init__(
+        self,
+        last_event_times: Mapping[str, str] | None = None,
+        *,
+        accept_unchanged: bool = False,
+        symbols_max: int = SYMBOLS_MAX,
+    ) -> None:
+        self._last: dict[str, str] = dict(last_event_times or {})
+        self._accept_unchanged = accept_unchanged
+        self._symbols_max = symbols_max
+
+    @property
+    def last_event_times(self) -> dict[str, str]:
+        """A copy of what the gate remembers: symbol to event time of its last accepted quote."""
+        return dict(self._last)
+
+    def admit(self, quotes: Iterable[Quote]) -> GateResult:
+        """Sort quotes into accepted, unchanged and rejected, and remember the accepted ones."""
+        accepted: list[Quote] = []
+        rejected: list[Rejection] = []
+        unchanged = 0
+        last = self._last
+        for quote in quotes:
+            # The wire form of a time sorts as text.
+            previous = last.get(quote.symbol)
+            if previous is not None and quote.timestamp <= previous:
+                if quote.timestamp == previous and self._accept_unchanged:
+                    accepted.append(quote)
+                elif quote.timestamp == previous:
+                    unchanged += 1
+                else:
+                    detail = f"timestamp={quote.timestamp} is before {previous}, the last one accepted"
+                    rejected.append(Rejection(quote.symbol, "time_backwards", detail))
+                continue
+            if _is_ahead_of_poll(quote):
+                detail = f"timestamp={quote.timestamp} is more than a day after polled_at={quote.polled_at}"
+                rejected.append(Rejection(quote.symbol, "time_in_future", detail))
+                continue
+            if previous is not None:
+                del last[quote.symbol]  # to re-insert it as the newest
+            elif len(last) >= self._symbols_max:
+                del last[next(iter(last))]
+            last[quote.symbol] = quote.timestamp
+            accepted.append(quote)
+        return GateResult(accepted, unchanged, rejected)
+
+
+def _is_ahead_of_poll(quote: Quote) -> bool:
+    if quote.polled_at is None or quote.timestamp <= quote.polled_at:
+        return False
+    return parse_timestamp(quote.timestamp) - parse_timestamp(quote.polled_at) > AHEAD_OF_POLL_MAX

@@ -1,0 +1,5 @@
+"""Recorded sessions, replayed at any speed."""
+
+from stockstream.sources.replay._source import MAX_SPEED, ReplaySource
+
+__all__ = ["MAX_SPEED", "ReplaySource"]

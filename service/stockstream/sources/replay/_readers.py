@@ -1,0 +1,195 @@
+"""CSV and JSON Lines as rows of text: (line number, values), in the order of the file."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from stockstream.errors import InputError
+from stockstream.sources.replay._lines import LINE_MAX_BYTES, ByteFile
+from stockstream.sources.replay._rows import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, RowError
+
+Row = tuple[int, list[str] | RowError]
+
+_PARQUET_SUFFIXES: Final = (".parquet", ".pq")
+_JSONL_SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_CSV_SUFFIXES: Final = (".csv", ".csv.gz")
+_PARQUET_MAGIC: Final = b"PAR1"
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+# A key that none of this many first objects has is a missing column; one that only some lack is a broken line.
+_JSONL_LINES_PROBED: Final = 100
+
+
+class RowReader(Protocol):
+    """An open replay file. `rows()` may be iterated once."""
+
+    columns: list[str]
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def close(self) -> None: ...
+
+
+def open_reader(path: Path) -> RowReader:
+    """Open a replay file by its name, or by its content where the name does not say.
+
+    Raises:
+        InputError: unreadable, empty, of no known format, or Parquet without duckdb installed.
+    """
+    name = path.name.lower()
+    if name.endswith(_PARQUET_SUFFIXES):
+        return _open_parquet(path)
+    file = ByteFile(path)
+    try:
+        head = file.read(LINE_MAX_BYTES).removeprefix(_UTF8_BOM).lstrip()
+    finally:
+        file.close()
+    if head.startswith(_PARQUET_MAGIC):
+        return _open_parquet(path)
+    if name.endswith(_JSONL_SUFFIXES) or (head.startswith(b"{") and not name.endswith(_CSV_SUFFIXES)):
+        return JsonLinesReader(path)
+    if head.startswith(b"["):
+        raise InputError(f"{path}: is a JSON array, not JSON Lines. Remedy: jq -c '.[]' {path.name} > quotes.jsonl")
+    return CsvReader(path)
+
+
+def _open_parquet(path: Path) -> RowReader:
+    from stockstream.sources.replay._parquet import ParquetReader  # noqa: PLC0415 - duckdb is in the local extra only
+
+    return ParquetReader(path)
+
+
+class CsvReader:
+    """CSV with a header line. One physical line is one row, so that a stray quote spoils its own line only."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = ByteFile(path)
+        self._lines = self._file.lines()
+        try:
+            self.columns = self._header(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _header(self, path: Path) -> list[str]:
+        line = next((line for _, line in self._lines if line is None or line.strip()), b"")
+        if not line:
+            raise InputError(f"{path}: is empty" if line == b"" else f"{path}: the header line is too long")
+        try:
+            values = split_csv(line.removeprefix(_UTF8_BOM))
+        except RowError as exc:
+            raise InputError(f"{path}: the header line cannot be read: {exc.detail}") from exc
+        return [value.strip().lower() for value in values]
+
+    def rows(self) -> Iterator[Row]:
+        for number, line in self._lines:
+            if line is None:
+                yield number, RowError("line_too_long", f"is longer than {LINE_MAX_BYTES} bytes")
+            elif line and line != b"\r":
+                try:
+                    yield number, split_csv(line)
+                except RowError as exc:
+                    yield number, exc
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def split_csv(line: bytes) -> list[str]:
+    """Split one line of CSV, quoted values included.
+
+    Raises:
+        RowError: not UTF-8, or a quote that does not close.
+    """
+    text = _text(line).rstrip("\r")
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True))
+    except (csv.Error, StopIteration) as exc:
+        raise RowError("line_malformed", f"is not CSV: {exc}") from exc
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise RowError("encoding_invalid", f"is not UTF-8: {exc.reason} at byte {exc.start}") from exc
+
+
+_ABSENT: Final = msgspec.Raw(b"")
+# One optional raw value per column: the text of a number reaches Decimal as it stands in the file.
+_JsonRow: Final = msgspec.defstruct(
+    "_JsonRow", [(name, msgspec.Raw, _ABSENT) for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
+)
+
+
+class JsonLinesReader:
+    """One JSON object a line, such as our own archive holds; prices as JSON numbers or strings, both exact."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = ByteFile(path)
+        self._lines = self._file.lines()
+        self._decoder = msgspec.json.Decoder(_JsonRow)
+        self._all_columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
+        self._probed: list[Row] = []
+        try:
+            self.columns = self._probe(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _probe(self, path: Path) -> list[str]:
+        keys_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        keys: dict[str, None] = {}
+        objects = 0
+        for number, line in self._lines:
+            row = self._row(number, line)
+            if row is None:
+                continue
+            self._probed.append(row)
+            if line is not None and not isinstance(row[1], RowError):
+                keys.update(dict.fromkeys(keys_decoder.decode(line.removeprefix(_UTF8_BOM))))
+                objects += 1
+            if len(self._probed) >= _JSONL_LINES_PROBED:
+                break
+        if not self._probed:
+            raise InputError(f"{path}: is empty")
+        if not objects:
+            raise InputError(f"{path}: none of its first {len(self._probed)} lines is a JSON object")
+        # What an object lacks is an empty value of its row, so every row has all columns once the file has them.
+        known = all(name in keys for name in REQUIRED_COLUMNS)
+        return self._all_columns if known else list(keys)
+
+    def rows(self) -> Iterator[Row]:
+        yield from self._probed
+        self._probed = []
+        for number, line in self._lines:
+            row = self._row(number, line)
+            if row is not None:
+                yield row
+
+    def _row(self, number: int, line: bytes | None) -> Row | None:
+        if line is None:
+            return number, RowError("line_too_long", f"is longer than {LINE_MAX_BYTES} bytes")
+        if not line or not line.strip():
+            return None
+        if number == 1:
+            line = line.removeprefix(_UTF8_BOM)
+        try:
+            record = self._decoder.decode(line)
+            return number, ["" if raw is _ABSENT else _value(raw) for raw in msgspec.structs.astuple(record)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            return number, RowError("line_malformed", f"is not a JSON object: {exc}")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _value(raw: msgspec.Raw) -> str:
+    data = bytes(raw)
+    if data[:1] == b'"':
+        return str(msgspec.json.decode(data)) if b"\\" in data else data[1:-1].decode("utf-8")
+    return "" if data == b"null" else data.decode("utf-8")
