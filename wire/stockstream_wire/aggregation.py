@@ -83,6 +83,11 @@ class Aggregator:
     def __len__(self) -> int:
         return len(self._parts) // 2
 
+    @property
+    def data_bytes(self) -> int:
+        """Sum of the data of the records added, without keys and format."""
+        return sum(map(len, self._parts[1::2]))
+
     def add(self, partition_key: str, data: bytes) -> bool:
         """Add one record; False, and nothing changed, where it does not fit any more."""
         pending = deque(((partition_key, data),))

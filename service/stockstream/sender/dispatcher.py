@@ -1,0 +1,194 @@
+"""Takes requests from the scheduler, keeps several in flight, and tells the lanes what became of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Final
+
+import structlog
+
+from stockstream.sender.backoff import full_jitter_seconds
+from stockstream.sender.breaker import Breaker
+from stockstream.sender.failures import FailureKind, PutError, classify, remedy
+from stockstream.sender.lane import KinesisRecord, Lane
+from stockstream.sender.limits import PAYLOAD_UNIT_BYTES
+from stockstream.sender.scheduler import Scheduler
+from stockstream.sender.stats import Counters
+from stockstream.sender.transport import EntryResult, Transport
+
+# A reshard is seen by many lanes at once; one look at the stream serves them all.
+REFRESH_INTERVAL_SECONDS: Final = 5.0
+
+log = structlog.get_logger("stockstream.sender")
+
+
+class Dispatcher:
+    """The sender's one loop.
+
+    Args:
+        scheduler: Decides what goes when.
+        transport: Carries requests.
+        counters: Counts.
+        requests_in_flight: Calls at the same time.
+        refresh_shards: Lists the shards anew after a reshard.
+        on_resolved: Told, with the lane, whenever records of it are acknowledged.
+        monotonic: The clock.
+        rng: Randomness of backoff and probes.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        transport: Transport,
+        counters: Counters,
+        *,
+        requests_in_flight: int,
+        refresh_shards: Callable[[], Awaitable[None]],
+        on_resolved: Callable[[Lane], None],
+        monotonic: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        self._scheduler = scheduler
+        self._transport = transport
+        self._counters = counters
+        self._max_in_flight = requests_in_flight
+        self._refresh_shards = refresh_shards
+        self._on_resolved = on_resolved
+        self._monotonic = monotonic
+        self._rng = rng
+        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self._refresh_due = False
+        self._refreshed_at = float("-inf")
+        self._stopping = False
+        self.breaker = Breaker(rng)
+        self.blocked_by = ""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have not been answered."""
+        return self._in_flight
+
+    def wake(self) -> None:
+        """Something changed: look again."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Start no more calls; `run` returns when those in flight are answered."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until `stop`."""
+        async with asyncio.TaskGroup() as calls:
+            while not self._stopping:
+                self._wake.clear()
+                now = self._monotonic()
+                self._start_calls(calls, now)
+                if self._refresh_due and now - self._refreshed_at >= REFRESH_INTERVAL_SECONDS:
+                    self._refresh_due = False
+                    self._refreshed_at = now
+                    calls.create_task(self._refresh_shards_logged())
+                await self._sleep(self._next_look_at(now), now)
+
+    async def _sleep(self, until: float | None, now: float) -> None:
+        timer = None
+        if until is not None:
+            timer = asyncio.get_running_loop().call_later(max(0.0, until - now), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _start_calls(self, calls: asyncio.TaskGroup, now: float) -> None:
+        while self._in_flight < self._max_in_flight and self.breaker.allows(now):
+            probing = self.breaker.state != "closed"
+            request = self._scheduler.next_request(now, max_records=1 if probing else None)
+            if not request:
+                return
+            self.breaker.on_start()
+            self._in_flight += 1
+            self._counters.calls += 1
+            calls.create_task(self._call(request))
+
+    def _next_look_at(self, now: float) -> float | None:
+        moments = [self._refreshed_at + REFRESH_INTERVAL_SECONDS] if self._refresh_due else []
+        if self._in_flight < self._max_in_flight:
+            probe_at = self.breaker.next_probe_at()
+            due_at = self._scheduler.next_due_at()
+            if self._scheduler.has_ready:
+                due_at = now
+            if due_at is not None and self.breaker.state != "probing":
+                moments.append(due_at if probe_at is None else max(due_at, probe_at))
+        return min(moments, default=None)
+
+    async def _call(self, request: Sequence[KinesisRecord]) -> None:
+        started = self._monotonic()
+        try:
+            results = await self._transport.put_records(request)
+        except PutError as exc:
+            self._on_call_failed(request, exc)
+        else:
+            now = self._monotonic()
+            self._counters.latencies_ms.append((now - started) * 1000)
+            self._on_answer(request, results, now)
+        finally:
+            self._in_flight -= 1
+            self._wake.set()
+
+    def _on_answer(self, request: Sequence[KinesisRecord], results: Sequence[EntryResult], now: float) -> None:
+        if self.breaker.on_success():
+            log.info("kinesis_back", unsent=self._scheduler.pending_records)
+        counters = self._counters
+        permanent: EntryResult | None = None
+        for record, result in zip(request, results, strict=True):
+            if result.error_code:
+                kind = classify(result.error_code, 200)
+                counters.throttled += kind is FailureKind.THROTTLED
+                counters.retried += 1
+                if kind is FailureKind.PERMANENT:
+                    permanent = result
+                self._scheduler.on_failed(record, kind, now)
+                continue
+            counters.sent += record.count
+            counters.kinesis_records += 1
+            counters.payload_units += -(-len(record.data) // PAYLOAD_UNIT_BYTES)
+            if self._scheduler.on_stored(record, result.shard_id, now):
+                self._refresh_due = True
+            self._on_resolved(record.lane)
+        if permanent is not None:
+            self.breaker.on_failure(now, permanent=True)
+            self._say_blocked(permanent.error_code, permanent.message)
+        elif self.blocked_by:
+            log.info("sender_unblocked", was=self.blocked_by)
+            self.blocked_by = ""
+
+    def _on_call_failed(self, request: Sequence[KinesisRecord], failure: PutError) -> None:
+        now = self._monotonic()
+        permanent = failure.kind is FailureKind.PERMANENT
+        self._counters.failed_calls += 1
+        self._counters.retried += len(request)
+        self._counters.throttled += failure.kind is FailureKind.THROTTLED
+        # One delay for all, so that they can travel together again; alone where the request itself is at fault.
+        delay = full_jitter_seconds(min(record.attempts for record in request), self._rng)
+        stuck = failure.kind is FailureKind.INVALID and len(request) == 1
+        if permanent:
+            delay = 0.0  # the breaker keeps the time
+        for record in request:
+            self._scheduler.on_failed(record, failure.kind, now, None if stuck else delay)
+        if permanent or stuck:
+            self._say_blocked(failure.code, failure.message)
+        if self.breaker.on_failure(now, permanent=permanent) and not permanent:
+            log.warning(
+                "kinesis_away", code=failure.code, error=failure.message, unsent=self._scheduler.pending_records
+            )
+
+    def _say_blocked(self, code: str, message: str) -> None:
+        if code != self.blocked_by:
+            self.blocked_by = code
+            log.error("sender_blocked", code=code, error=message, remedy=remedy(code))
+
+    async def _refresh_shards_logged(self) -> None:
+        await self._refresh_shards()
+        self._wake.set()

@@ -1,0 +1,228 @@
+"""Which lanes send what, and when: pure decisions, with the time passed in and no I/O."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import count
+from random import Random
+from typing import Final
+
+from stockstream.sender.backoff import full_jitter_seconds
+from stockstream.sender.bucket import ShardBucket
+from stockstream.sender.config import SenderConfig
+from stockstream.sender.failures import FailureKind
+from stockstream.sender.grid import hash_key_of_lane, lane_of_key
+from stockstream.sender.lane import KinesisRecord, Lane, LaneState, Record
+from stockstream.sender.limits import request_max_bytes
+from stockstream_wire import Aggregator, record_size_bytes
+
+# What an entry of the request weighs beside its data: names of the fields, partition key, hash key.
+ENTRY_OVERHEAD_BYTES: Final = 160
+# Ages are known to this resolution; finer marks would cost time on every record.
+MARK_INTERVAL_SECONDS: Final = 0.25
+# Keys seen; a library user's keys may be without end, so the table starts anew past this many.
+MAX_KNOWN_KEYS: Final = 200_000
+
+
+class Scheduler:
+    """Holds all lanes and deals their records into requests.
+
+    Args:
+        config: Limits of aggregates and requests.
+        lanes: Number of lanes, a power of two.
+        rng: Randomness of the backoff.
+    """
+
+    def __init__(self, config: SenderConfig, lanes: int, rng: Random) -> None:
+        self._config = config
+        self._rng = rng
+        self._max_bytes = config.aggregate_max_bytes
+        self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
+        self._aggregators: dict[int, Aggregator] = {}
+        self._append_of_key: dict[str, Callable[[Record], None]] = {}
+        self._ready: deque[Lane] = deque()
+        self._timers: list[tuple[float, int, Lane]] = []
+        self._timer_ids = count()
+        self._buckets: dict[str, ShardBucket] = {}
+        self._mean_record_bytes = 300.0
+        self._next_mark_at = 0.0
+        self._period_start = 0.0
+        self.pending_bytes = 0
+        self.pending_records = 0
+        self.flushing = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether every accepted record is resolved."""
+        return self.pending_records == 0
+
+    def enqueue(self, records: Sequence[Record], size_bytes: int, now: float) -> None:
+        """Give records to their lanes, in order. `size_bytes` is the sum of their data."""
+        if not records:
+            return
+        self._mark_ages(now)
+        appends = self._append_of_key
+        for record in records:
+            try:
+                append = appends[record[0]]
+            except KeyError:
+                append = self._lane_append(record[0])
+            append(record)
+        self.pending_bytes += size_bytes
+        self.pending_records += len(records)
+        self._mean_record_bytes += (size_bytes / len(records) - self._mean_record_bytes) / 8
+        due = now + self._config.linger_seconds
+        for lane in self.lanes:
+            if lane.pending and (lane.state is LaneState.IDLE or lane.state is LaneState.WAITING):
+                self._settle(lane, due, now)
+
+    def next_request(self, now: float, max_records: int | None = None) -> list[KinesisRecord]:
+        """Take the ready records of as many lanes as one request should carry; empty where none is ready."""
+        self._release_timers(now)
+        request: list[KinesisRecord] = []
+        ready = self._ready
+        target = self._config.request_target_bytes
+        hard = request_max_bytes(self._config.record_max_bytes)
+        limit = min(max_records or self._config.request_max_records, self._config.request_max_records)
+        size = 0
+        while ready and len(request) < limit:
+            lane = ready[0]
+            record = lane.record or self._build(lane, now)
+            grown = size + len(record.data) + ENTRY_OVERHEAD_BYTES
+            if request and (grown > min(target, hard) or record.alone):
+                break
+            delay = self._bucket(lane.shard_id, now).delay_seconds(len(record.data), now)
+            ready.popleft()
+            if delay > 0:
+                self._hold(lane, now + delay, LaneState.HELD)
+                continue
+            lane.state = LaneState.IN_FLIGHT
+            record.attempts += 1
+            request.append(record)
+            size = grown
+            if record.alone:
+                break
+        return request
+
+    def next_due_at(self) -> float | None:
+        """When the next lane becomes ready by the passing of time."""
+        self._drop_stale_timers()
+        return self._timers[0][0] if self._timers else None
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a lane is ready now."""
+        return bool(self._ready)
+
+    def on_stored(self, record: KinesisRecord, shard_id: str, now: float) -> bool:
+        """Kinesis has the record. True where the shard is another than the one foretold (a reshard)."""
+        lane = record.lane
+        moved = lane.shard_id not in {"", shard_id}
+        lane.shard_id = shard_id
+        self._bucket(shard_id, now).on_delivered(len(record.data), now)
+        self.pending_bytes -= record.user_bytes
+        self.pending_records -= record.count
+        lane.resolved += record.count
+        lane.record = None
+        lane.state = LaneState.IDLE
+        if lane.pending:
+            self._settle(lane, max(now, record.built_at + self._config.linger_seconds), now)
+        return moved
+
+    def on_failed(
+        self, record: KinesisRecord, kind: FailureKind, now: float, delay_seconds: float | None = None
+    ) -> None:
+        """Kinesis has refused the record, or it is not known whether it has it: hold the lane, and no other."""
+        lane = record.lane
+        if kind is FailureKind.THROTTLED:
+            self._bucket(lane.shard_id, now).on_throttled(now)
+        record.alone = kind is FailureKind.INVALID
+        delay = full_jitter_seconds(record.attempts, self._rng) if delay_seconds is None else delay_seconds
+        self._hold(lane, now + delay, LaneState.HELD)
+
+    def flush(self, now: float) -> None:
+        """Stop waiting for fuller aggregates, now and for all that comes."""
+        self.flushing = True
+        for lane in self.lanes:
+            if lane.state is LaneState.WAITING:
+                self._make_ready(lane)
+        self._release_timers(now)
+
+    def oldest_at(self, now: float) -> float | None:
+        """When the oldest unresolved record was accepted, monotonic seconds."""
+        self._mark_ages(now)
+        return min((at for lane in self.lanes if (at := lane.oldest_at()) is not None), default=None)
+
+    def depth(self) -> int:
+        """User records waiting in the deepest lane."""
+        return max(lane.depth for lane in self.lanes)
+
+    def _settle(self, lane: Lane, due: float, now: float) -> None:
+        """Make a lane with pending records ready, or let it wait for more."""
+        full = len(lane.pending) * self._mean_record_bytes >= self._max_bytes
+        if full or self.flushing or due <= now:
+            self._make_ready(lane)
+        elif lane.state is not LaneState.WAITING:
+            self._hold(lane, due, LaneState.WAITING)
+
+    def _make_ready(self, lane: Lane) -> None:
+        lane.state = LaneState.READY
+        self._ready.append(lane)
+
+    def _hold(self, lane: Lane, until: float, state: LaneState) -> None:
+        lane.state = state
+        lane.due_at = until
+        heapq.heappush(self._timers, (until, next(self._timer_ids), lane))
+
+    def _release_timers(self, now: float) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            due, _, lane = heapq.heappop(timers)
+            if lane.due_at == due and (lane.state is LaneState.WAITING or lane.state is LaneState.HELD):
+                self._make_ready(lane)
+
+    def _drop_stale_timers(self) -> None:
+        timers = self._timers
+        while timers:
+            due, _, lane = timers[0]
+            if lane.due_at == due and (lane.state is LaneState.WAITING or lane.state is LaneState.HELD):
+                return
+            heapq.heappop(timers)
+
+    def _build(self, lane: Lane, now: float) -> KinesisRecord:
+        aggregator = self._aggregators.get(lane.index)
+        if aggregator is None:
+            aggregator = self._aggregators[lane.index] = Aggregator(
+                self._max_bytes - len(lane.partition_key), lane.hash_key
+            )
+        filled = aggregator.fill(lane.pending)
+        if not filled:
+            # One record above a payload unit, and within the stream's limit: it travels alone.
+            key, data = lane.pending.popleft()
+            aggregator = Aggregator(record_size_bytes(key, data, lane.hash_key), lane.hash_key)
+            aggregator.add(key, data)
+            filled = 1
+        user_bytes = aggregator.data_bytes
+        record = KinesisRecord(lane, aggregator.finish(), filled, user_bytes, now)
+        lane.record = record
+        return record
+
+    def _bucket(self, shard_id: str, now: float) -> ShardBucket:
+        bucket = self._buckets.get(shard_id)
+        if bucket is None:
+            bucket = self._buckets[shard_id] = ShardBucket(now)
+        return bucket
+
+    def _lane_append(self, key: str) -> Callable[[Record], None]:
+        if len(self._append_of_key) >= MAX_KNOWN_KEYS:
+            self._append_of_key.clear()
+        append = self._append_of_key[key] = self.lanes[lane_of_key(key, len(self.lanes))].pending.append
+        return append
+
+    def _mark_ages(self, now: float) -> None:
+        if now < self._next_mark_at:
+            return
+        for lane in self.lanes:
+            lane.mark(self._period_start)
+        self._period_start = now
+        self._next_mark_at = now + MARK_INTERVAL_SECONDS

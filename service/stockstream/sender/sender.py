@@ -1,0 +1,274 @@
+"""The sender's public face: accept records, keep them until Kinesis has them, say how it goes."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+from stockstream.aws import AwsConfig, open_client, resolve_aws
+from stockstream.sender.admission import RejectedRecord, admit
+from stockstream.sender.breaker import Breaker
+from stockstream.sender.config import SenderConfig
+from stockstream.sender.dispatcher import Dispatcher
+from stockstream.sender.failures import FailureKind, PutError, remedy
+from stockstream.sender.grid import lanes_for_shards
+from stockstream.sender.lane import Lane, Record
+from stockstream.sender.scheduler import Scheduler
+from stockstream.sender.shards import ShardMap, list_open_shards
+from stockstream.sender.stats import Counters, SenderStats
+from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport, as_put_error
+
+_DRAIN_POLL_SECONDS: Final = 0.02
+
+log = structlog.get_logger("stockstream.sender")
+
+
+class Sender:
+    """Sends records to a Kinesis data stream, in order for each key, and loses none that it has accepted.
+
+    Use as an async context manager. `send` may be called from many tasks; the records of one key keep the order of
+    the calls.
+
+    Args:
+        config: Stream, limits, outbox.
+        aws: Region, endpoint and credentials; None resolves them as the AWS tools do.
+        monotonic: Clock, seconds.
+        rng: Randomness of backoff.
+    """
+
+    def __init__(
+        self,
+        config: SenderConfig,
+        aws: AwsConfig | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        rng: Random | None = None,
+    ) -> None:
+        self._config = config
+        self._aws = aws
+        self._monotonic = monotonic
+        self._rng = rng if rng is not None else Random()
+        self._counters = Counters()
+        self._exit = AsyncExitStack()
+        self._client: Any = None
+        self._shards = ShardMap([])
+        self._scheduler: Scheduler | None = None
+        self._dispatcher: Dispatcher | None = None
+        # Accepted before the shards, and so the lanes, are known.
+        self._early: list[tuple[list[Record], int]] = []
+        self._early_bytes = 0
+        self._early_since = 0.0
+        self._room = asyncio.Event()
+        self._closing = False
+        self._drained = False
+        self._blocked_by = ""
+        self._breaker = Breaker(self._rng)
+
+    async def __aenter__(self) -> Self:
+        if self._config.outbox_dir is None:
+            log.warning(
+                "outbox_in_memory",
+                gives_up="records accepted and not yet acknowledged are lost when the process dies",
+                remedy="set an outbox folder",
+            )
+        await self._exit.__aenter__()
+        try:
+            aws = self._aws if self._aws is not None else resolve_aws(None)
+            self._client = await self._exit.enter_async_context(
+                open_client(
+                    aws,
+                    "kinesis",
+                    parameter_validation=False,
+                    max_pool_connections=self._config.requests_in_flight + 2,
+                    connect_timeout=self._config.connect_timeout_seconds,
+                    read_timeout=self._config.read_timeout_seconds,
+                    retries={"total_max_attempts": 1},
+                )
+            )
+            tasks = await self._exit.enter_async_context(asyncio.TaskGroup())
+            self._task = tasks.create_task(self._run())
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if not self._drained:
+                await self.drain(self._config.close_seconds)
+        finally:
+            self._closing = True
+            self._task.cancel()
+            await self._exit.__aexit__(exc_type, exc, traceback)
+
+    async def send(self, records: Sequence[Record]) -> list[RejectedRecord]:
+        """Accept records: `(partition key, data)`. Returns when they are as safe as the outbox makes them.
+
+        Never waits for Kinesis, except at the outbox's bound under the policy `block`.
+
+        Returns:
+            The records refused by name (too large for the stream, or no valid key), in their order; all others are
+            accepted.
+        """
+        accepted, size_bytes, rejected = admit(records, self._config.record_max_bytes)
+        for refusal in rejected:
+            self._counters.rejected += 1
+            log.error("record_rejected", key=refusal.key, size_bytes=refusal.size_bytes, reason=refusal.reason)
+        if accepted:
+            await self._wait_for_room(size_bytes)
+            self._accept(accepted, size_bytes)
+        return rejected
+
+    async def drain(self, timeout_seconds: float) -> int:
+        """Send what is left, without waiting for fuller aggregates; `send` may go on meanwhile.
+
+        Returns:
+            Number of records not acknowledged when the time was over. On disk they go first at the next start.
+        """
+        deadline = self._monotonic() + timeout_seconds
+        self._drained = True
+        while (unsent := self._unsent()) and self._monotonic() < deadline:
+            if self._scheduler is not None and self._dispatcher is not None and not self._scheduler.flushing:
+                self._scheduler.flush(self._monotonic())
+                self._dispatcher.wake()
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        if unsent:
+            log.warning("drain_incomplete", unsent=unsent, timeout_seconds=timeout_seconds)
+        return unsent
+
+    @property
+    def stats(self) -> SenderStats:
+        """The numbers as they are now."""
+        now = self._monotonic()
+        counters, scheduler, dispatcher = self._counters, self._scheduler, self._dispatcher
+        oldest = scheduler.oldest_at(now) if scheduler is not None else (self._early_since if self._early else None)
+        breaker = dispatcher.breaker if dispatcher is not None else self._breaker
+        return SenderStats(
+            accepted=counters.accepted,
+            rejected=counters.rejected,
+            sent=counters.sent,
+            unsent=self._unsent(),
+            replayed=counters.replayed,
+            dropped=counters.dropped,
+            kinesis_records=counters.kinesis_records,
+            payload_units=counters.payload_units,
+            calls=counters.calls,
+            failed_calls=counters.failed_calls,
+            retried=counters.retried,
+            throttled=counters.throttled,
+            outbox_bytes=self._pending_bytes(),
+            outbox_age_seconds=0.0 if oldest is None else max(0.0, now - oldest),
+            lane_depth=0 if scheduler is None else scheduler.depth(),
+            lanes=0 if scheduler is None else len(scheduler.lanes),
+            shards=len(self._shards.shards),
+            put_latency_ms=counters.put_latency_ms,
+            breaker_state=breaker.state,
+            blocked_by=self._blocked_by if dispatcher is None else dispatcher.blocked_by,
+        )
+
+    def _unsent(self) -> int:
+        early = sum(len(records) for records, _ in self._early)
+        return early + (self._scheduler.pending_records if self._scheduler is not None else 0)
+
+    def _pending_bytes(self) -> int:
+        return self._early_bytes + (self._scheduler.pending_bytes if self._scheduler is not None else 0)
+
+    async def _wait_for_room(self, size_bytes: int) -> None:
+        while self._pending_bytes() and self._pending_bytes() + size_bytes > self._config.memory_max_bytes:
+            self._room.clear()
+            await self._room.wait()
+
+    def _accept(self, records: list[Record], size_bytes: int) -> None:
+        self._counters.accepted += len(records)
+        if self._scheduler is None or self._dispatcher is None:
+            if not self._early:
+                self._early_since = self._monotonic()
+            self._early.append((records, size_bytes))
+            self._early_bytes += size_bytes
+            return
+        self._scheduler.enqueue(records, size_bytes, self._monotonic())
+        self._dispatcher.wake()
+
+    async def _run(self) -> None:
+        self._shards = await self._find_shards()
+        lanes = self._config.lanes or lanes_for_shards(len(self._shards.shards))
+        scheduler = Scheduler(self._config, lanes, self._rng)
+        self._assign_shards(scheduler)
+        transport = AiobotocoreTransport(self._client, self._config.stream)
+        dispatcher = Dispatcher(
+            scheduler,
+            transport,
+            self._counters,
+            requests_in_flight=self._config.requests_in_flight,
+            refresh_shards=self._refresh_shards,
+            on_resolved=self._on_resolved,
+            monotonic=self._monotonic,
+            rng=self._rng,
+        )
+        self._scheduler, self._dispatcher = scheduler, dispatcher
+        log.info("sender_ready", stream=self._config.stream, shards=len(self._shards.shards), lanes=lanes)
+        early, self._early, self._early_bytes = self._early, [], 0
+        for records, size_bytes in early:
+            scheduler.enqueue(records, size_bytes, self._monotonic())
+        await dispatcher.run()
+
+    async def _find_shards(self) -> ShardMap:
+        """List the shards, however long that takes; what is accepted meanwhile waits."""
+        while True:
+            try:
+                shards = await list_open_shards(self._client, self._config.stream)
+            except Exception as exc:  # noqa: BLE001 (as_put_error sorts what an SDK and a network can raise)
+                failure = as_put_error(exc)
+                self._say_failure(failure)
+                permanent = failure.kind in {FailureKind.PERMANENT, FailureKind.INVALID}
+                self._breaker.on_failure(self._monotonic(), permanent=permanent)
+                probe_at = self._breaker.next_probe_at()
+                await asyncio.sleep(0.2 if probe_at is None else max(0.0, probe_at - self._monotonic()))
+                self._breaker.on_start()
+            else:
+                self._blocked_by = ""
+                return shards
+
+    def _say_failure(self, failure: PutError) -> None:
+        if failure.code == self._blocked_by:
+            return
+        self._blocked_by = failure.code
+        if failure.kind in {FailureKind.PERMANENT, FailureKind.INVALID}:
+            log.error("sender_blocked", code=failure.code, error=failure.message, remedy=remedy(failure.code))
+        else:
+            log.warning("kinesis_away", code=failure.code, error=failure.message)
+
+    async def _refresh_shards(self) -> None:
+        """Look at the stream again after a reshard."""
+        try:
+            shards = await list_open_shards(self._client, self._config.stream)
+        except Exception as exc:  # noqa: BLE001 (the answers to PutRecords keep the lanes right meanwhile)
+            log.warning("list_shards_failed", error=str(as_put_error(exc)))
+            return
+        self._shards = shards
+        if self._scheduler is not None:
+            self._assign_shards(self._scheduler)
+            log.info("reshard_followed", shards=len(shards.shards), lanes=len(self._scheduler.lanes))
+
+    def _assign_shards(self, scheduler: Scheduler) -> None:
+        for lane in scheduler.lanes:
+            lane.shard_id = self._shards.shard_of(int(lane.hash_key)) or lane.shard_id
+        shards = len(self._shards.shards)
+        if shards > len(scheduler.lanes):
+            log.warning(
+                "fewer_lanes_than_shards",
+                lanes=len(scheduler.lanes),
+                shards=shards,
+                remedy="restart the sender with an empty outbox, so that it lays new lanes",
+            )
+
+    def _on_resolved(self, lane: Lane) -> None:
+        del lane
+        self._room.set()

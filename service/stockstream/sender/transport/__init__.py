@@ -1,0 +1,5 @@
+"""How a request gets to Kinesis."""
+
+from stockstream.sender.transport.base import EntryResult, Transport
+
+__all__ = ["EntryResult", "Transport"]
