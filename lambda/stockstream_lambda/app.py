@@ -1,0 +1,27 @@
+"""Puts the consumer together: environment → clients → pipeline. Made once per process."""
+
+import os
+from collections.abc import Mapping
+
+from stockstream_lambda.aws.client import ServiceClient
+from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
+from stockstream_lambda.aws.dynamodb import DynamoDb
+from stockstream_lambda.aws.s3 import S3
+from stockstream_lambda.aws.sns import Sns
+from stockstream_lambda.config import Config
+from stockstream_lambda.pipeline import Pipeline
+
+
+def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> Pipeline:
+    """Make the clients and the pipeline that uses them.
+
+    Raises:
+        ConfigError: no region, no credentials or an endpoint that is no URL.
+    """
+    region, credentials = region_from(environ), CredentialSource(environ)
+
+    def client(service: str) -> ServiceClient:
+        return ServiceClient(service, region, endpoint_for(service, region, environ), credentials)
+
+    sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
+    return Pipeline(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)

@@ -1,0 +1,67 @@
+"""DynamoDB items as JSON bytes, in DynamoDB's attribute notation.
+
+Written by templates: a symbol and a timestamp are of a validated alphabet that JSON never escapes, and a number's text
+needs no escaping; every other string goes through the JSON encoder.
+"""
+
+from typing import Final
+
+import msgspec
+
+from stockstream_lambda.published import Published
+from stockstream_wire import Quote
+
+_encode: Final = msgspec.json.encode
+
+Indicators = list[tuple[str, float]]
+
+
+def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: dict[str, str | bool]) -> str:
+    """The attributes of a stored quote without the braces: the twelve published fields first, then our own.
+
+    Args:
+        quote: The quote.
+        published: Its derived fields.
+        indicators: Our indicators by name; those not warm are left out.
+        marks: Further text or boolean attributes (`late`, `split_suspected`).
+    """
+    parts = [
+        f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
+        f'"open":{{"N":"{quote.open}"}},"high":{{"N":"{quote.high}"}},"low":{{"N":"{quote.low}"}},'
+        f'"price":{{"N":"{quote.price}"}},"previous_close":{{"N":"{quote.previous_close}"}},'
+        f'"change":{{"N":"{published.change}"}},"change_percent":{{"N":"{published.change_percent}"}},'
+        f'"volume":{{"N":"{quote.volume}"}},"moving_average":{{"N":"{published.moving_average}"}},'
+        f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
+    ]
+    if quote.bid is not None:
+        parts.append(f'"bid":{{"N":"{quote.bid}"}}')
+    if quote.ask is not None:
+        parts.append(f'"ask":{{"N":"{quote.ask}"}}')
+    if quote.delayed_by_seconds is not None:
+        parts.append(f'"delayed_by_seconds":{{"N":"{quote.delayed_by_seconds}"}}')
+    if quote.polled_at is not None:
+        parts.append(f'"polled_at":{{"S":"{quote.polled_at}"}}')
+    if quote.source is not None:
+        parts.append(f'"source":{{"S":{_text(quote.source)}}}')
+    if quote.currency is not None:
+        parts.append(f'"currency":{{"S":{_text(quote.currency)}}}')
+    if quote.exchange is not None:
+        parts.append(f'"exchange":{{"S":{_text(quote.exchange)}}}')
+    if quote.market_state is not None:
+        parts.append(f'"market_state":{{"S":{_text(quote.market_state)}}}')
+    if quote.stale:
+        parts.append('"stale":{"BOOL":true}')
+    parts.extend([f'"{name}":{{"N":"{value:.10g}"}}' for name, value in indicators])
+    parts.extend([f'"{name}":{attribute(value)}' for name, value in marks.items()])
+    return ",".join(parts)
+
+
+def attribute(value: str | bool) -> str:
+    """One attribute value of type S or BOOL."""
+    if isinstance(value, str):
+        return f'{{"S":{_text(value)}}}'
+    return f'{{"BOOL":{"true" if value else "false"}}}'
+
+
+def _text(value: str) -> str:
+    return _encode(value).decode()

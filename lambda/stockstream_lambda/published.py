@@ -1,0 +1,33 @@
+"""The published rule: what users know each stored quote to say, exact in Decimal."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final, NamedTuple
+
+# Python's default context, spelled out: a thread or a library that changes its own must not change stored numbers.
+_CONTEXT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_HUNDRED: Final = Decimal(100)
+_FOUR: Final = Decimal(4)
+
+_add = _CONTEXT.add
+_subtract = _CONTEXT.subtract
+_multiply = _CONTEXT.multiply
+_divide = _CONTEXT.divide
+
+
+class Published(NamedTuple):
+    """The derived fields of the published schema, not rounded."""
+
+    change: Decimal
+    change_percent: Decimal
+    moving_average: Decimal
+    anomaly: bool
+
+
+def published_fields(
+    price: Decimal, previous_close: Decimal, open_: Decimal, high: Decimal, low: Decimal, threshold_percent: Decimal
+) -> Published:
+    """Compute change, change in percent, the mean of open, high, low and close (the price), and the anomaly flag."""
+    change = _subtract(price, previous_close)
+    change_percent = _multiply(_divide(change, previous_close), _HUNDRED)
+    moving_average = _divide(_add(_add(_add(open_, high), low), price), _FOUR)
+    return Published(change, change_percent, moving_average, abs(change_percent) > threshold_percent)
