@@ -1,0 +1,164 @@
+# Who depends on whom: the key first, then what holds data, then what moves it, then what watches.
+
+locals {
+  # Named here: the service's module may not be there yet, and the saved queries name its group all the same.
+  producer_log_group_name = "/ecs/${var.name}"
+}
+
+module "kms" {
+  source = "./modules/kms"
+
+  name = var.name
+}
+
+module "stream" {
+  source = "./modules/stream"
+
+  name            = var.name
+  mode            = var.stream_mode
+  shards          = var.shards
+  retention_hours = var.retention_hours
+  kms_key_arn     = module.kms.key_arn
+}
+
+module "hot_store" {
+  source = "./modules/hot_store"
+
+  table_prefix           = var.table_prefix
+  point_in_time_recovery = var.point_in_time_recovery
+  deletion_protection    = var.deletion_protection
+  kms_key_arn            = module.kms.key_arn
+}
+
+module "lake" {
+  source = "./modules/lake"
+
+  name                    = var.name
+  athena_dir              = abspath("${path.root}/../athena")
+  force_destroy           = var.force_destroy
+  archive_expiration_days = var.archive_expiration_days
+  scan_limit_bytes        = var.scan_limit_bytes
+  redshift_loads          = var.warehouse
+  kms_key_arn             = module.kms.key_arn
+}
+
+module "alerts" {
+  source = "./modules/alerts"
+
+  name                     = var.name
+  email_addresses          = var.alert_email_addresses
+  phone_numbers            = var.alert_phone_numbers
+  operator_email_addresses = var.operator_email_addresses
+  kms_key_arn              = module.kms.key_arn
+}
+
+module "processor" {
+  source = "./modules/processor"
+
+  name                       = var.name
+  package_path               = coalesce(var.lambda_package_path, "${path.root}/../dist/stockstream-consumer.zip")
+  batch_size                 = var.batch_size
+  batch_window_seconds       = var.batch_window_seconds
+  parallelization_factor     = var.parallelization_factor
+  maximum_record_age_seconds = var.maximum_record_age_seconds
+  environment                = var.consumer_environment
+  log_retention_days         = var.log_retention_days
+  stream_arn                 = module.stream.arn
+  table_names                = module.hot_store.table_names
+  table_arns                 = module.hot_store.table_arns
+  archive_bucket             = module.lake.archive_bucket
+  archive_bucket_arn         = module.lake.archive_bucket_arn
+  alerts_topic_arn           = module.alerts.alerts_topic_arn
+  kms_key_arn                = module.kms.key_arn
+}
+
+module "delivery" {
+  source = "./modules/delivery"
+  count  = var.parquet_delivery ? 1 : 0
+
+  name               = var.name
+  log_retention_days = var.log_retention_days
+  stream_arn         = module.stream.arn
+  archive_bucket_arn = module.lake.archive_bucket_arn
+  database_name      = module.lake.database_name
+  database_arn       = module.lake.database_arn
+  table_name         = module.lake.parquet_table_name
+  table_arn          = module.lake.parquet_table_arn
+  kms_key_arn        = module.kms.key_arn
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name               = var.name
+  flow_logs          = var.flow_logs
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = module.kms.key_arn
+}
+
+module "registry" {
+  source = "./modules/registry"
+
+  name          = var.name
+  force_destroy = var.force_destroy
+  kms_key_arn   = module.kms.key_arn
+}
+
+module "producer" {
+  source = "./modules/producer"
+  # The first apply makes the registry; there is an image to run only after that.
+  count = var.image_tag == null ? 0 : 1
+
+  name                  = var.name
+  repository_url        = module.registry.repository_url
+  repository_arn        = module.registry.repository_arn
+  image_tag             = var.image_tag
+  symbols               = var.symbols
+  source_name           = var.source_name
+  poll_interval_seconds = var.poll_interval_seconds
+  extended_hours        = var.extended_hours
+  environment           = var.producer_environment
+  spot                  = var.spot
+  outbox_on_efs         = var.outbox_on_efs
+  schedule              = var.schedule
+  heartbeat_alarm_name  = module.observability.heartbeat_alarm_name
+  heartbeat_alarm_arn   = module.observability.heartbeat_alarm_arn
+  log_level             = var.log_level
+  log_group_name        = local.producer_log_group_name
+  log_retention_days    = var.log_retention_days
+  stream_name           = module.stream.name
+  stream_arn            = module.stream.arn
+  vpc_id                = module.network.vpc_id
+  subnet_ids            = module.network.subnet_ids
+  kms_key_arn           = module.kms.key_arn
+}
+
+module "observability" {
+  source = "./modules/observability"
+
+  name                      = var.name
+  operations_topic_arn      = module.alerts.operations_topic_arn
+  stream_name               = module.stream.name
+  function_name             = module.processor.function_name
+  failed_batches_queue_name = module.processor.failed_batches_queue_name
+  table_names               = module.hot_store.table_names
+  delivery_stream_name      = one(module.delivery[*].delivery_stream_name)
+  parquet_delivery          = var.parquet_delivery
+  consumer_log_group_name   = module.processor.log_group_name
+  producer_log_group_name   = local.producer_log_group_name
+  monthly_budget_usd        = var.monthly_budget_usd
+}
+
+module "warehouse" {
+  source = "./modules/warehouse"
+  count  = var.warehouse ? 1 : 0
+
+  name               = var.name
+  monthly_rpu_hours  = var.warehouse_monthly_rpu_hours
+  vpc_id             = module.network.vpc_id
+  subnet_ids         = module.network.subnet_ids
+  archive_bucket     = module.lake.archive_bucket
+  archive_bucket_arn = module.lake.archive_bucket_arn
+  columns            = module.lake.columns
+  kms_key_arn        = module.kms.key_arn
+}

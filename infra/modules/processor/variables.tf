@@ -1,0 +1,171 @@
+variable "name" {
+  description = "Name of the deployment; the function is NAME-consumer, its queue NAME-failed-batches."
+  type        = string
+}
+
+variable "package_path" {
+  description = "The deployment zip that `make lambda-zip` builds (arm64)."
+  type        = string
+
+  validation {
+    condition     = endswith(var.package_path, ".zip")
+    error_message = "package_path must name a .zip file; build it with `make lambda-zip`."
+  }
+}
+
+variable "runtime" {
+  description = "Python runtime of the function."
+  type        = string
+  default     = "python3.13"
+
+  validation {
+    condition     = contains(["python3.11", "python3.12", "python3.13"], var.runtime)
+    error_message = "runtime must be python3.11, python3.12 or python3.13."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory in MiB; CPU comes in proportion, one core at 1,769."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "memory_mb must be a whole number from 128 to 10240."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "Seconds that one batch may take."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900
+    error_message = "timeout_seconds must be from 1 to 900."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Most invocations at once, or -1 for the account's pool. Shards times parallelization_factor is all that is ever used."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "reserved_concurrency must be -1 or at least 1."
+  }
+}
+
+variable "batch_size" {
+  description = "Most Kinesis records an invocation gets; each may hold many aggregated quotes."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000
+    error_message = "batch_size must be from 1 to 10000."
+  }
+}
+
+variable "batch_window_seconds" {
+  description = "Seconds to wait for a full batch: fewer invocations for later quotes."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.batch_window_seconds >= 0 && var.batch_window_seconds <= 300
+    error_message = "batch_window_seconds must be from 0 to 300."
+  }
+}
+
+variable "parallelization_factor" {
+  description = "Batches of one shard at once; order is kept per partition key."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.parallelization_factor >= 1 && var.parallelization_factor <= 10
+    error_message = "parallelization_factor must be from 1 to 10."
+  }
+}
+
+variable "maximum_retries" {
+  description = "Times a failing batch is tried again before it goes to the queue; -1 is until the record expires."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.maximum_retries >= -1 && var.maximum_retries <= 10000
+    error_message = "maximum_retries must be from -1 to 10000."
+  }
+}
+
+variable "maximum_record_age_seconds" {
+  description = "Age at which a record that still fails goes to the queue; -1 is never. Below the stream's retention, or it is lost."
+  type        = number
+  default     = 43200
+
+  validation {
+    condition     = var.maximum_record_age_seconds == -1 || (var.maximum_record_age_seconds >= 60 && var.maximum_record_age_seconds <= 604800)
+    error_message = "maximum_record_age_seconds must be -1 or from 60 to 604800."
+  }
+}
+
+variable "starting_position" {
+  description = "Where a new mapping starts: TRIM_HORIZON (the oldest record) or LATEST."
+  type        = string
+  default     = "TRIM_HORIZON"
+
+  validation {
+    condition     = contains(["TRIM_HORIZON", "LATEST"], var.starting_position)
+    error_message = "starting_position must be TRIM_HORIZON or LATEST."
+  }
+}
+
+variable "environment" {
+  description = "Further STOCKSTREAM_* variables of the consumer; docs/settings.md lists them."
+  type        = map(string)
+  default     = {}
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 30
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the queue, the logs and the function's environment."
+  type        = string
+}
+
+variable "stream_arn" {
+  description = "ARN of the stream that the function reads."
+  type        = string
+}
+
+variable "table_names" {
+  description = "Names of the tables by role: quotes, symbols, candles, alerts."
+  type        = map(string)
+}
+
+variable "table_arns" {
+  description = "ARNs of the tables by role."
+  type        = map(string)
+}
+
+variable "archive_bucket" {
+  description = "Name of the archive's bucket."
+  type        = string
+}
+
+variable "archive_bucket_arn" {
+  description = "ARN of the archive's bucket."
+  type        = string
+}
+
+variable "alerts_topic_arn" {
+  description = "ARN of the topic of market alerts."
+  type        = string
+}

@@ -1,0 +1,186 @@
+variable "name" {
+  description = "Name of the deployment; cluster and service carry it."
+  type        = string
+}
+
+variable "repository_url" {
+  description = "Repository of the image."
+  type        = string
+}
+
+variable "repository_arn" {
+  description = "ARN of that repository."
+  type        = string
+}
+
+variable "image_tag" {
+  description = "Tag of the image. Tags cannot be overwritten: a new image is a new tag."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be a tag of 1 to 128 of a-z A-Z 0-9 _ . -, and not latest: a task must be traceable to one image."
+  }
+}
+
+variable "symbols" {
+  description = "Symbols to follow."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.symbols) > 0 && alltrue([for symbol in var.symbols : can(regex("^[A-Z0-9^][A-Z0-9.^=&_$-]{0,31}$", symbol))])
+    error_message = "symbols must be at least one, each 1 to 32 of A-Z 0-9 . - = ^ & _ $."
+  }
+}
+
+variable "source_name" {
+  description = "Where quotes come from: yahoo (polls) or yahoo-stream (WebSocket); simulated for a deployment that must not call Yahoo."
+  type        = string
+  default     = "yahoo"
+
+  validation {
+    condition     = contains(["yahoo", "yahoo-stream", "simulated", "auto"], var.source_name)
+    error_message = "source_name must be yahoo, yahoo-stream, simulated or auto."
+  }
+}
+
+variable "poll_interval_seconds" {
+  description = "Seconds between two polls of the source."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.poll_interval_seconds >= 0.1 && var.poll_interval_seconds <= 3600
+    error_message = "poll_interval_seconds must be from 0.1 to 3600."
+  }
+}
+
+variable "extended_hours" {
+  description = "Poll in pre-market and post-market hours too."
+  type        = bool
+  default     = false
+}
+
+variable "environment" {
+  description = "Further STOCKSTREAM_* variables of the service; docs/settings.md lists them. An unknown one stops the service at start."
+  type        = map(string)
+  default     = {}
+}
+
+variable "cpu_units" {
+  description = "CPU of the task: 256 is a quarter of a core, enough for a thousand symbols polled every 30 s."
+  type        = number
+  default     = 256
+
+  validation {
+    condition     = contains([256, 512, 1024, 2048, 4096], var.cpu_units)
+    error_message = "cpu_units must be 256, 512, 1024, 2048 or 4096."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory of the task in MiB; Fargate wants 2 to 8 times cpu_units (512 at least)."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.memory_mb >= 512 && var.memory_mb >= 2 * var.cpu_units && var.memory_mb <= 8 * var.cpu_units
+    error_message = "memory_mb must be from 2 to 8 times cpu_units, 512 at least."
+  }
+}
+
+variable "spot" {
+  description = "Run on Fargate Spot: about 70% cheaper, interrupted at two minutes' notice. The outbox bridges the gap."
+  type        = bool
+  default     = false
+}
+
+variable "outbox_on_efs" {
+  description = "Keep the outbox on EFS, so that it outlives the task. Without it, what Kinesis has not got yet dies with the task's disk."
+  type        = bool
+  default     = true
+}
+
+variable "stop_timeout_seconds" {
+  description = "Seconds between SIGTERM and SIGKILL; the service drains in five less."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.stop_timeout_seconds >= 10 && var.stop_timeout_seconds <= 120
+    error_message = "stop_timeout_seconds must be from 10 to 120, Fargate's most."
+  }
+}
+
+variable "schedule" {
+  description = "Run only between these times: cron expressions of EventBridge Scheduler and their time zone. null runs always; the service itself does not poll a closed market."
+  type = object({
+    start       = string
+    expected_by = string
+    stop        = string
+    timezone    = string
+  })
+  default = null
+
+  validation {
+    condition     = var.schedule == null || alltrue([for text in [try(var.schedule.start, ""), try(var.schedule.expected_by, ""), try(var.schedule.stop, "")] : can(regex("^cron\\(.+\\)$", text))])
+    error_message = "schedule.start, .expected_by and .stop must be cron(...) expressions."
+  }
+}
+
+variable "heartbeat_alarm_arn" {
+  description = "ARN of the alarm on a missing heartbeat, which the schedule turns on and off."
+  type        = string
+}
+
+variable "heartbeat_alarm_name" {
+  description = "Name of that alarm."
+  type        = string
+}
+
+variable "log_group_name" {
+  description = "Log group that this makes for the service."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 30
+}
+
+variable "log_level" {
+  description = "Lowest level logged: debug, info, warning or error."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = contains(["debug", "info", "warning", "error"], var.log_level)
+    error_message = "log_level must be debug, info, warning or error."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts outbox, logs and schedule."
+  type        = string
+}
+
+variable "stream_name" {
+  description = "Name of the stream that the service writes."
+  type        = string
+}
+
+variable "stream_arn" {
+  description = "ARN of that stream."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "VPC of the task."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Public subnets of the task."
+  type        = list(string)
+}

@@ -1,0 +1,89 @@
+output "stream_name" {
+  description = "Kinesis data stream."
+  value       = module.stream.name
+}
+
+output "stream_arn" {
+  description = "ARN of the stream."
+  value       = module.stream.arn
+}
+
+output "table_names" {
+  description = "DynamoDB tables by role: quotes, symbols, candles, alerts."
+  value       = module.hot_store.table_names
+}
+
+output "archive_bucket" {
+  description = "Bucket of the archive."
+  value       = module.lake.archive_bucket
+}
+
+output "athena" {
+  description = "Where to run queries: database and workgroup."
+  value       = { database = module.lake.database_name, workgroup = module.lake.workgroup_name }
+}
+
+output "named_query_names" {
+  description = "Queries saved in the workgroup."
+  value       = module.lake.named_query_names
+}
+
+output "alerts_topic_arn" {
+  description = "Topic of market alerts."
+  value       = module.alerts.alerts_topic_arn
+}
+
+output "operations_topic_arn" {
+  description = "Topic of alarms about the pipeline."
+  value       = module.alerts.operations_topic_arn
+}
+
+output "failed_batches_queue_url" {
+  description = "Queue of batches that Lambda gave up on, for `stockstream redrive`."
+  value       = module.processor.failed_batches_queue_url
+}
+
+output "consumer_function_name" {
+  description = "The Lambda function."
+  value       = module.processor.function_name
+}
+
+output "repository_url" {
+  description = "Where to push the service's image."
+  value       = module.registry.repository_url
+}
+
+output "service" {
+  description = "ECS cluster and service, or null before there is an image."
+  value       = var.image_tag == null ? null : { cluster = module.producer[0].cluster_name, service = module.producer[0].service_name }
+}
+
+output "operator_environment" {
+  description = "Variables for running `stockstream doctor`, `audit`, `redrive` and `query` against this deployment."
+  value = {
+    AWS_REGION                           = var.region
+    STOCKSTREAM_STREAM                   = module.stream.name
+    STOCKSTREAM_QUOTES_TABLE             = module.hot_store.table_names["quotes"]
+    STOCKSTREAM_SYMBOLS_TABLE            = module.hot_store.table_names["symbols"]
+    STOCKSTREAM_CANDLES_TABLE            = module.hot_store.table_names["candles"]
+    STOCKSTREAM_ALERTS_TABLE             = module.hot_store.table_names["alerts"]
+    STOCKSTREAM_ARCHIVE_BUCKET           = module.lake.archive_bucket
+    STOCKSTREAM_ALERTS_TOPIC_ARN         = module.alerts.alerts_topic_arn
+    STOCKSTREAM_FAILED_BATCHES_QUEUE_URL = module.processor.failed_batches_queue_url
+  }
+}
+
+output "dashboard_name" {
+  description = "CloudWatch dashboard."
+  value       = module.observability.dashboard_name
+}
+
+output "alarm_names" {
+  description = "CloudWatch alarms; docs/operations.md has a paragraph on each."
+  value       = module.observability.alarm_names
+}
+
+output "warehouse" {
+  description = "Redshift workgroup, database and the statements to run once; null where there is none."
+  value       = var.warehouse ? { workgroup = module.warehouse[0].workgroup_name, database = module.warehouse[0].database, setup_sql = module.warehouse[0].setup_sql } : null
+}
