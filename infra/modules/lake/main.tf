@@ -45,9 +45,8 @@ resource "aws_s3_bucket_versioning" "this" {
 
   bucket = aws_s3_bucket.this[each.key].id
 
-  # Query results are made again by the query.
   versioning_configuration {
-    status = each.key == "archive" ? "Enabled" : "Suspended"
+    status = "Enabled"
   }
 }
 
@@ -127,6 +126,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena" {
 
     expiration {
       days = 7
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
     }
   }
 }

@@ -3,6 +3,7 @@
 # with a public address and a security group without a single ingress rule cannot be reached either.
 
 data "aws_availability_zones" "available" {
+  #checkov:skip=CKV_AWS_394:`zones` pins them; where it is unset, the first three by name are taken, and AWS adds zones at the end
   state = "available"
 }
 
@@ -10,7 +11,7 @@ data "aws_region" "current" {}
 
 locals {
   # Redshift Serverless wants three zones; the service uses whichever has capacity.
-  zones = slice(data.aws_availability_zones.available.names, 0, 3)
+  zones = var.zones == null ? slice(data.aws_availability_zones.available.names, 0, 3) : var.zones
 }
 
 resource "aws_vpc" "this" {

@@ -30,3 +30,14 @@ variable "kms_key_arn" {
   description = "Key that encrypts the flow logs."
   type        = string
 }
+
+variable "zones" {
+  description = "Three availability zones, or null for the first three of the region."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = var.zones == null || length(coalesce(var.zones, [])) == 3
+    error_message = "zones must be null or name exactly three availability zones."
+  }
+}

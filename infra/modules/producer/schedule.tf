@@ -4,33 +4,34 @@
 # turns it red again, aloud.
 
 locals {
-  scheduled_calls = var.schedule == null ? {} : {
+  every_call = {
     start = {
-      cron   = var.schedule.start
+      cron   = try(var.schedule.start, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:ecs:updateService"
-      input  = { Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 1 }
+      input  = jsonencode({ Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 1 })
     }
     stop = {
-      cron   = var.schedule.stop
+      cron   = try(var.schedule.stop, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:ecs:updateService"
-      input  = { Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 0 }
+      input  = jsonencode({ Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 0 })
     }
     enable-alarm = {
-      cron   = var.schedule.start
+      cron   = try(var.schedule.start, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:cloudwatch:enableAlarmActions"
-      input  = { AlarmNames = [var.heartbeat_alarm_name] }
+      input  = jsonencode({ AlarmNames = [var.heartbeat_alarm_name] })
     }
     expect-heartbeat = {
-      cron   = var.schedule.expected_by
+      cron   = try(var.schedule.expected_by, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:cloudwatch:setAlarmState"
-      input  = { AlarmName = var.heartbeat_alarm_name, StateValue = "OK", StateReason = "The heartbeat is expected from here on" }
+      input  = jsonencode({ AlarmName = var.heartbeat_alarm_name, StateValue = "OK", StateReason = "The heartbeat is expected from here on" })
     }
     disable-alarm = {
-      cron   = var.schedule.stop
+      cron   = try(var.schedule.stop, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:cloudwatch:disableAlarmActions"
-      input  = { AlarmNames = [var.heartbeat_alarm_name] }
+      input  = jsonencode({ AlarmNames = [var.heartbeat_alarm_name] })
     }
   }
+  scheduled_calls = { for name, call in local.every_call : name => call if var.schedule != null }
 }
 
 resource "aws_scheduler_schedule_group" "this" {
@@ -55,7 +56,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = each.value.target
     role_arn = aws_iam_role.scheduler[0].arn
-    input    = jsonencode(each.value.input)
+    input    = each.value.input
 
     retry_policy {
       maximum_event_age_in_seconds = 900

@@ -1,0 +1,86 @@
+# Everything switched on.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  region                   = "us-east-1"
+  image_tag                = "2026-11-22"
+  symbols                  = ["AAPL"]
+  alert_email_addresses    = ["someone@example.com"]
+  alert_phone_numbers      = ["+14155550123"]
+  operator_email_addresses = ["operator@example.com"]
+  lambda_package_path      = "tests/fixtures/consumer.zip"
+  stream_mode              = "ON_DEMAND"
+  spot                     = true
+  parquet_delivery         = true
+  warehouse                = true
+  monthly_budget_usd       = 50
+
+  schedule = {
+    start       = "cron(15 9 ? * MON-FRI *)"
+    expected_by = "cron(25 9 ? * MON-FRI *)"
+    stop        = "cron(15 16 ? * MON-FRI *)"
+    timezone    = "America/New_York"
+  }
+}
+
+run "delivery_has_its_alarms" {
+  assert {
+    condition     = length(setintersection(toset(output.alarm_names), toset(["stockstream-delivery-late", "stockstream-delivery-conversion-failed"]))) == 2
+    error_message = "A delivery stream that nobody watches."
+  }
+}
+
+run "the_warehouse_says_what_to_run" {
+  assert {
+    condition     = strcontains(output.warehouse.setup_sql["2_auto_copy"], "AUTO ON") && strcontains(output.warehouse.setup_sql["1_table"], "\"previous_close\" decimal(28,10)")
+    error_message = "The statements must name the job and every column."
+  }
+}
+
+run "the_schedule_starts_stops_and_minds_the_alarm" {
+  module {
+    source = "./modules/producer"
+  }
+
+  variables {
+    name                 = "stockstream"
+    repository_url       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/stockstream"
+    repository_arn       = "arn:aws:ecr:us-east-1:123456789012:repository/stockstream"
+    heartbeat_alarm_name = "stockstream-producer-heartbeat-missing"
+    heartbeat_alarm_arn  = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:stockstream-producer-heartbeat-missing"
+    log_group_name       = "/ecs/stockstream"
+    kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    stream_name          = "stockstream"
+    stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
+    vpc_id               = "vpc-0123456789abcdef0"
+    subnet_ids           = ["subnet-1", "subnet-2", "subnet-3"]
+  }
+
+  assert {
+    condition     = keys(aws_scheduler_schedule.this) == ["disable-alarm", "enable-alarm", "expect-heartbeat", "start", "stop"]
+    error_message = "Five calls make a trading day."
+  }
+
+  assert {
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "America/New_York"])
+    error_message = "Market hours are New York's, through daylight saving."
+  }
+
+  assert {
+    condition     = one([for strategy in aws_ecs_service.this.capacity_provider_strategy : strategy.capacity_provider]) == "FARGATE_SPOT"
+    error_message = "spot = true must run on Spot."
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.deployment_maximum_percent == 100
+    error_message = "Two services at once would fight for the outbox."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].readonlyRootFilesystem == true && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].user == "10001:10001"
+    error_message = "The container runs as 10001 on a read-only root."
+  }
+}

@@ -1,0 +1,79 @@
+# The first and the second apply of the deploy guide, against a provider that answers from tests/mocks.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  region                = "us-east-1"
+  symbols               = ["AAPL", "BRK-B", "^VIX"]
+  alert_email_addresses = ["someone@example.com"]
+  lambda_package_path   = "tests/fixtures/consumer.zip"
+}
+
+run "without_an_image_there_is_a_registry_and_no_service" {
+  assert {
+    condition     = output.service == null && length(module.producer) == 0
+    error_message = "A service without an image cannot start."
+  }
+
+  assert {
+    condition     = output.repository_url != ""
+    error_message = "The first apply must make the registry."
+  }
+}
+
+run "with_an_image_the_service_runs" {
+  variables {
+    image_tag = "2026-11-22"
+  }
+
+  assert {
+    condition     = output.service == { cluster = "stockstream", service = "stockstream" }
+    error_message = "The service and its cluster carry the deployment's name."
+  }
+
+  assert {
+    condition     = module.producer[0].environment["STOCKSTREAM_SYMBOLS"] == "AAPL,BRK-B,^VIX"
+    error_message = "The symbols reach the service."
+  }
+
+  assert {
+    condition     = module.producer[0].environment["STOCKSTREAM_SHUTDOWN_SECONDS"] == "55"
+    error_message = "The service must drain before ECS kills it."
+  }
+}
+
+run "names_are_those_of_the_architecture" {
+  assert {
+    condition     = output.stream_name == "stockstream" && output.consumer_function_name == "stockstream-consumer"
+    error_message = "docs/architecture.md fixes the names."
+  }
+
+  assert {
+    condition     = output.table_names == { quotes = "quotes", symbols = "symbols", candles = "candles", alerts = "alerts" }
+    error_message = "docs/architecture.md fixes the tables."
+  }
+
+  assert {
+    condition     = output.operator_environment["STOCKSTREAM_ARCHIVE_BUCKET"] == output.archive_bucket
+    error_message = "Operators' commands must look at the deployment's bucket."
+  }
+}
+
+run "nothing_dear_unless_asked_for" {
+  assert {
+    condition     = length(module.delivery) == 0 && length(module.warehouse) == 0 && output.warehouse == null
+    error_message = "Firehose and Redshift are choices."
+  }
+}
+
+run "the_published_queries_are_saved_in_athena" {
+  assert {
+    condition = alltrue([
+      for title in ["Basic data retrieval", "Top 5 stocks with highest price change", "Average trading volume per stock", "Anomalous stocks (price change > 5%)"] :
+      contains(output.named_query_names, "published: ${title}")
+    ])
+    error_message = "All four published queries must be saved by their titles."
+  }
+}

@@ -1,0 +1,109 @@
+# Values that must be refused, each with the message of its variable.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  region              = "us-east-1"
+  lambda_package_path = "tests/fixtures/consumer.zip"
+}
+
+run "a_warehouse_needs_parquet" {
+  command = plan
+
+  variables {
+    warehouse = true
+  }
+
+  expect_failures = [var.warehouse]
+}
+
+run "failed_batches_must_still_be_in_the_stream" {
+  command = plan
+
+  variables {
+    retention_hours            = 24
+    maximum_record_age_seconds = 86400
+  }
+
+  expect_failures = [var.maximum_record_age_seconds]
+}
+
+run "a_region_is_a_region" {
+  command = plan
+
+  variables {
+    region = "useast1"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "log_retention_is_one_of_cloudwatchs" {
+  command = plan
+
+  variables {
+    log_retention_days = 31
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "shards_have_a_range" {
+  command = plan
+
+  module {
+    source = "./modules/stream"
+  }
+
+  variables {
+    name        = "stockstream"
+    shards      = 0
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.shards]
+}
+
+run "phone_numbers_are_e164" {
+  command = plan
+
+  module {
+    source = "./modules/alerts"
+  }
+
+  variables {
+    name          = "stockstream"
+    phone_numbers = ["0415 555 0123"]
+    kms_key_arn   = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.phone_numbers]
+}
+
+run "a_tag_called_latest_is_no_version" {
+  command = plan
+
+  module {
+    source = "./modules/producer"
+  }
+
+  variables {
+    name                 = "stockstream"
+    repository_url       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/stockstream"
+    repository_arn       = "arn:aws:ecr:us-east-1:123456789012:repository/stockstream"
+    image_tag            = "latest"
+    symbols              = ["AAPL"]
+    heartbeat_alarm_name = "stockstream-producer-heartbeat-missing"
+    heartbeat_alarm_arn  = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:stockstream-producer-heartbeat-missing"
+    log_group_name       = "/ecs/stockstream"
+    kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    stream_name          = "stockstream"
+    stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
+    vpc_id               = "vpc-0123456789abcdef0"
+    subnet_ids           = ["subnet-1", "subnet-2", "subnet-3"]
+  }
+
+  expect_failures = [var.image_tag]
+}
