@@ -271,7 +271,7 @@ def test_the_checkpoint_waits_for_the_slowest_lane() -> None:
     data=st.data(),
 )
 def test_whatever_fails_every_record_ends_once_and_in_order_per_key(
-    keys: list[str], batch_size: int, factor: int, bisect: bool, retries: int, data: st.DataObject
+    *, keys: list[str], batch_size: int, factor: int, bisect: bool, retries: int, data: st.DataObject
 ) -> None:
     state = shard(
         batch_size=batch_size,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import structlog
 
+from stockstream.clock import Clock
 from stockstream.eventsource.checkpoints import Checkpoints, CheckpointStore, ShardCheckpoint, StreamIdentity
-from stockstream.eventsource.clock import Clock
 from stockstream.eventsource.config import EventSourceConfig, StartingPosition
 from stockstream.eventsource.reader import IteratorStart
 
@@ -23,7 +23,7 @@ class Positions:
         self._saved = store.load()
         self._is_resumed = self._saved is not None
         self._initial_shards: AbstractSet[str] | None = None
-        self._checkpoints = self._adopted(self._saved, stream, clock.epoch_seconds())
+        self._checkpoints = self._adopted(self._saved, stream, clock.now().timestamp())
 
     @property
     def stream(self) -> StreamIdentity:

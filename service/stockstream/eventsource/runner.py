@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import structlog
 
+from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import StockstreamError
 from stockstream.eventsource.checkpoints import CheckpointStore, StreamIdentity
-from stockstream.eventsource.clock import Clock, SystemClock
 from stockstream.eventsource.config import EventSourceConfig
 from stockstream.eventsource.destinations import FailureDestination
 from stockstream.eventsource.errors import EventSourceError, StreamRecreatedError, StreamUnavailableError
@@ -58,7 +58,7 @@ class EventSourceRunner:
         checkpoint_store: CheckpointStore,
         on_failure: FailureDestination | None = None,
         *,
-        clock: Clock | None = None,
+        clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = random_module.random,
         invoke_identity_arn: str | None = None,
         make_request_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -66,7 +66,7 @@ class EventSourceRunner:
         self._config = config
         self._reader = KinesisReader(kinesis_client, config.stream_name)
         self._store = checkpoint_store
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._invoke_identity_arn = invoke_identity_arn
         self._read_numbers = itertools.count(1)
         self._last_read_number = 0
@@ -192,7 +192,7 @@ class EventSourceRunner:
                 return await self._reader.identity()
             except StreamUnavailableError as exc:
                 self._log.warning("stream_unavailable", error=str(exc))
-                await asyncio.sleep(_RETRY_SECONDS)
+                await self._clock.sleep(_RETRY_SECONDS)
         return None
 
     async def _find_shards(self, positions: Positions, tasks: asyncio.TaskGroup) -> None:
@@ -204,7 +204,7 @@ class EventSourceRunner:
                 self._listed = await self._reader.shards()
             except StreamUnavailableError as exc:
                 self._log.warning("shards_not_listed", error=str(exc))
-                await asyncio.sleep(_RETRY_SECONDS)
+                await self._clock.sleep(_RETRY_SECONDS)
                 continue
             positions.note_listed(shard.shard_id for shard in self._listed)
             for shard_id in readable_shards(self._listed, self._finished):
@@ -254,7 +254,7 @@ class EventSourceRunner:
 
     async def _save_periodically(self, positions: Positions) -> None:
         while True:
-            await asyncio.sleep(_SAVE_INTERVAL_SECONDS)
+            await self._clock.sleep(_SAVE_INTERVAL_SECONDS)
             self._collect()
             await asyncio.to_thread(positions.save)
 

@@ -1,14 +1,13 @@
 """One shard at work: a task that reads it at Kinesis's pace and a task that does what the shard's state says is due."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 import structlog
 
-from stockstream.eventsource.clock import Clock
+from stockstream.clock import Clock
 from stockstream.eventsource.config import EventSourceConfig
 from stockstream.eventsource.destinations import FailureDestination
 from stockstream.eventsource.errors import (
@@ -120,7 +119,7 @@ class ShardWorker:
             elif self.is_done:
                 return
             else:
-                for action in self.state.due(clock.monotonic_seconds(), clock.epoch_seconds()):
+                for action in self.state.due(clock.monotonic(), clock.now().timestamp()):
                     self._running += 1
                     tasks.create_task(self._do(action))
             self._publish()
@@ -128,7 +127,7 @@ class ShardWorker:
 
     async def _wait_for_wake(self) -> None:
         wake_at = None if self._is_stopping else self.state.wake_at_seconds()
-        timeout = None if wake_at is None else max(wake_at - self._context.clock.monotonic_seconds(), 0)
+        timeout = None if wake_at is None else max(wake_at - self._context.clock.monotonic(), 0)
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()
@@ -161,8 +160,8 @@ class ShardWorker:
                 result, records, report_batch_item_failures=self._context.config.report_batch_item_failures
             )
         self._note(outcome, action)
-        self.stats.records_succeeded += self.state.finish(action.lane, outcome, self._context.clock.monotonic_seconds())
-        age_seconds = self._context.clock.epoch_seconds() - records[-1].arrival_epoch_seconds
+        self.stats.records_succeeded += self.state.finish(action.lane, outcome, self._context.clock.monotonic())
+        age_seconds = self._context.clock.now().timestamp() - records[-1].arrival_epoch_seconds
         self.stats.iterator_age_ms = max(int(age_seconds * 1000), 0)
 
     def _note(self, outcome: Outcome, action: Invoke) -> None:
@@ -187,7 +186,7 @@ class ShardWorker:
             self._origin,
             function_arn=self._context.invoker.function_arn,
             request_id=self._context.make_request_id(),
-            epoch_seconds=self._context.clock.epoch_seconds(),
+            epoch_seconds=self._context.clock.now().timestamp(),
         )
         self._log.error("batch_discarded", has_destination=self._context.destination is not None, **record.metadata)
         while self._context.destination is not None:
@@ -211,7 +210,7 @@ class ShardWorker:
         errors = empty_reads = 0
         while not self.has_ended:
             await self._room.wait()
-            started = time.monotonic()
+            started = self._context.clock.monotonic()
             number = self._context.next_read_number()
             try:
                 if iterator is None:
@@ -237,12 +236,12 @@ class ShardWorker:
             iterator = result.next_iterator
             empty_reads = 0 if result.records else empty_reads + 1
             self._take_in(result, number)
-            await asyncio.sleep(self._until_next_read_seconds(started, empty_reads))
+            await self._context.clock.sleep(self._until_next_read_seconds(started, empty_reads))
 
     def _take_in(self, result: ReadResult, number: int) -> None:
         if result.records:
             records = [to_stream_record(raw, self._origin) for raw in result.records]
-            self.state.offer(records, self._context.clock.monotonic_seconds())
+            self.state.offer(records, self._context.clock.monotonic())
             self._publish()
             self.stats.records_read += len(records)
         self.stats.millis_behind_latest = result.millis_behind_latest
@@ -276,11 +275,11 @@ class ShardWorker:
             interval = min(
                 interval * 1.2 ** (empty_reads - _EMPTY_READS_BEFORE_IDLE), config.idle_poll_interval_seconds
             )
-        return max(started + interval - time.monotonic(), 0)
+        return max(started + interval - self._context.clock.monotonic(), 0)
 
     async def _pause(self, tries: int) -> None:
         ceiling = min(_READ_BACKOFF_CAP_SECONDS, _READ_BACKOFF_BASE_SECONDS * 2 ** min(tries, 10))
-        await asyncio.sleep(_READ_BACKOFF_BASE_SECONDS + self._context.random() * ceiling)
+        await self._context.clock.sleep(_READ_BACKOFF_BASE_SECONDS + self._context.random() * ceiling)
 
     def _publish(self) -> None:
         if self.state.has_room:

@@ -33,7 +33,9 @@ class DeploymentFinder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> None:
         """Say nothing of what is allowed, so that the finders after this one find it."""
         top = fullname.partition(".")[0]
-        if top not in self._allowed and not self._is_own(top):
+        # The build's own data module has the platform in its name, which no list of standard modules can hold.
+        is_standard = top in self._allowed or top.startswith("_sysconfigdata_")
+        if not is_standard and not self._is_own(top):
             raise ModuleNotFoundError(
                 f"No module named {fullname!r}: {top!r} is not in the deployment zip; "
                 "add it to the lambda extra, or do not import it in the function",
