@@ -10,6 +10,7 @@ import pytest
 from stockstream.errors import SourceError
 from stockstream.gate import Gate
 from stockstream.pipeline.loop import QuotePipeline
+from stockstream.sender import RejectedRecord
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream_wire import Quote, decode_quote
 
@@ -53,12 +54,14 @@ class MemorySender:
     records: list[tuple[str, bytes]] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+    refuses: str | None = None
 
-    async def send(self, records: Sequence[tuple[str, bytes]]) -> None:
+    async def send(self, records: Sequence[tuple[str, bytes]]) -> list[RejectedRecord]:
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
-        self.records.extend(records)
+        self.records.extend(record for record in records if record[0] != self.refuses)
+        return [RejectedRecord(key, len(data), "too_large") for key, data in records if key == self.refuses]
 
 
 @dataclass
@@ -140,3 +143,15 @@ async def test_a_source_that_can_never_deliver_ends_the_run_with_its_error_and_i
         await QuotePipeline(source, Gate(), MemorySender()).run(asyncio.Event())
 
     assert source.closed == 1
+
+
+async def test_a_quote_that_the_sender_refuses_is_rejected_by_name_and_not_counted_as_accepted() -> None:
+    source = ScriptedSource([SourceBatch([quote("AAPL", 1), quote("HUGE", 1), quote("AAPL", 2)])])
+    recorder = Recorder()
+    pipeline = QuotePipeline(source, Gate(), MemorySender(refuses="HUGE"), [recorder])
+
+    await pipeline.run(asyncio.Event())
+
+    assert [item.symbol for item in recorder.accepted] == ["AAPL", "AAPL"]
+    assert [(item.subject, item.reason) for item in recorder.rejected] == [("HUGE", "too_large")]
+    assert (pipeline.counters.accepted, pipeline.counters.rejected) == (2, 1)

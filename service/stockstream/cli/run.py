@@ -13,7 +13,7 @@ def run() -> None:
     settings = load_settings()
     # Imported late: a wrong setting is told at once, without waiting for the libraries.
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
-    from stockstream.pipeline.service import run_service  # noqa: PLC0415
+    from stockstream.pipeline.service import Service  # noqa: PLC0415
     from stockstream.pipeline.signals import stop_on_signals  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
@@ -21,7 +21,7 @@ def run() -> None:
     async def main() -> int:
         stop = asyncio.Event()
         with stop_on_signals(stop):
-            report = await run_service(settings, stop)
+            report = await Service(settings).run(stop)
         return report.exit_code
 
     raise SystemExit(asyncio.run(main()))

@@ -1,16 +1,17 @@
 """The run loop: source → gate → sender, until the source ends or a stop is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender
+from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender, RefusedRecord
 from stockstream.sources.base import Rejection, Source, SourceBatch
-from stockstream_wire import encode_quote
+from stockstream_wire import Quote, encode_quote
 
 # A feed that breaks every symbol must not flood the log: each batch names this many, and counts the rest.
 REJECTIONS_LOGGED_PER_BATCH: Final = 20
@@ -38,16 +39,25 @@ class QuotePipeline:
         gate: Decides which are accepted.
         sender: Has them on disk when `send` returns.
         observers: Told of what was accepted and refused.
+        monotonic: Seconds that never go backwards, for `last_batch_at`.
     """
 
     def __init__(
-        self, source: Source, gate: Gate, sender: QuoteSender, observers: Sequence[PipelineObserver] = ()
+        self,
+        source: Source,
+        gate: Gate,
+        sender: QuoteSender,
+        observers: Sequence[PipelineObserver] = (),
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._gate = gate
         self._sender = sender
         self._observers = observers
+        self._monotonic = monotonic
         self.counters = PipelineCounters()
+        self.last_batch_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until the source is through or `stop` is set; a batch that was begun is always finished.
@@ -65,16 +75,20 @@ class QuotePipeline:
     async def _process(self, batch: SourceBatch) -> None:
         counters = self.counters
         counters.batches += 1
+        self.last_batch_at = self._monotonic()
         counters.polled += len(batch.quotes)
         counters.source_failures += batch.failures
         result = self._gate.admit(batch.quotes)
-        if result.accepted:
-            await self._sender.send([(quote.symbol, encode_quote(quote)) for quote in result.accepted])
-            counters.accepted += len(result.accepted)
-            for observer in self._observers:
-                observer.on_accepted(result.accepted)
         counters.unchanged += result.unchanged
         rejected = [*batch.rejected, *result.rejected]
+        if result.accepted:
+            records = [(quote.symbol, encode_quote(quote)) for quote in result.accepted]
+            refused = await self._sender.send(records)
+            accepted = _without(result.accepted, records, refused) if refused else result.accepted
+            rejected += [Rejection(record.key, record.reason, f"{record.size_bytes} bytes") for record in refused]
+            counters.accepted += len(accepted)
+            for observer in self._observers:
+                observer.on_accepted(accepted)
         if rejected:
             counters.rejected += len(rejected)
             _log_rejections(rejected)
@@ -96,6 +110,21 @@ async def _next_unless_stopped(batches: AsyncIterator[SourceBatch], stop: asynci
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _without(
+    quotes: Sequence[Quote], records: Sequence[tuple[str, bytes]], refused: Sequence[RefusedRecord]
+) -> list[Quote]:
+    """Leave out the quotes whose records were refused; both sequences keep the order of the call."""
+    left = iter(refused)
+    upcoming = next(left, None)
+    kept = []
+    for quote, (key, data) in zip(quotes, records, strict=True):
+        if upcoming is not None and (key, len(data)) == (upcoming.key, upcoming.size_bytes):
+            upcoming = next(left, None)
+        else:
+            kept.append(quote)
+    return kept
 
 
 def _log_rejections(rejections: Sequence[Rejection]) -> None:

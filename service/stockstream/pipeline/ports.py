@@ -24,10 +24,21 @@ class Gate(Protocol):
     def admit(self, quotes: Sequence[Quote]) -> GateResult: ...
 
 
-class QuoteSender(Protocol):
-    """Takes accepted quotes; from its return on, none of them is lost."""
+class RefusedRecord(Protocol):
+    """A record that no Kinesis stream takes, and why."""
 
-    async def send(self, records: Sequence[tuple[str, bytes]]) -> None: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class QuoteSender(Protocol):
+    """Takes quotes; from its return on none of them is lost, but for those it returns, in order, as refused."""
+
+    async def send(self, records: Sequence[tuple[str, bytes]]) -> Sequence[RefusedRecord]: ...
 
 
 class PipelineObserver(Protocol):

@@ -3,5 +3,6 @@
 from stockstream.settings._load import load_settings
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._table import settings_table
+from stockstream.settings._values import Watchlist
 
-__all__ = ["ENV_PREFIX", "Settings", "load_settings", "settings_table"]
+__all__ = ["ENV_PREFIX", "Settings", "Watchlist", "load_settings", "settings_table"]

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.settings._values import Watchlist, parse_files, parse_speed, parse_watchlist
+from stockstream.settings.paths import default_cache_dir, default_state_dir
 
 ENV_PREFIX: Final = "STOCKSTREAM_"
 
@@ -20,16 +20,6 @@ _BUCKET_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 def _setting(section: str, default: Any, description: str, **constraints: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"section": section}, **constraints)
-
-
-def default_state_dir() -> Path:
-    """Where state lives unless a setting says otherwise: the user's state folder of the platform."""
-    return Path(platformdirs.user_state_dir("stockstream", appauthor=False))
-
-
-def default_cache_dir() -> Path:
-    """Where what can be made again lives: the user's cache folder of the platform."""
-    return Path(platformdirs.user_cache_dir("stockstream", appauthor=False))
 
 
 class Settings(BaseSettings):

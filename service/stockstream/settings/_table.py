@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from stockstream.settings._model import ENV_PREFIX, Settings, default_cache_dir, default_state_dir
+from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._values import Watchlist
+from stockstream.settings.paths import default_cache_dir, default_state_dir
 
 _SPECIAL: Final = {
     "symbols": "symbols of A-Z 0-9 . - = ^ & _ $ separated by commas, or @FILE",

@@ -1,0 +1,87 @@
+"""`stockstream local`: the whole pipeline on this machine."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stockstream.settings import Settings, load_settings
+from stockstream.settings.paths import default_cache_dir
+
+
+@click.command()
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "yahoo", "yahoo-stream", "simulated", "replay"]),
+    help="Where quotes come from [default: auto, or replay where --replay is given].",
+)
+@click.option(
+    "--replay",
+    "replay_files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="File to replay; repeatable.",
+)
+@click.option("--speed", "replay_speed", metavar="N|max", help="Speed of the replay [default: max].")
+@click.option("--symbols", metavar="A,B", help="Symbols to follow, or @FILE [default: a demonstration watchlist].")
+@click.option(
+    "--for", "for_seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long."
+)
+@click.option(
+    "--state",
+    "state_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder that keeps the state between runs [default: in the user's cache].",
+)
+@click.option("--fresh", is_flag=True, help="Discard the state of earlier runs first.")
+@click.option("--plain", is_flag=True, help="Log lines in place of the live view [default without a terminal].")
+@click.option(
+    "--endpoint-port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Port of the AWS emulator [default: 4566, or any free one].",
+)
+@click.option("--keep-running", is_flag=True, help="After the source has ended, keep the emulator up until Ctrl-C.")
+@click.option(
+    "--summary",
+    "summary_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the summary as JSON.",
+)
+def local(**options: Any) -> None:
+    """Run source, Kinesis, Lambda handler, DynamoDB, S3 and SNS on this machine, on an embedded AWS emulator.
+
+    No account and no Docker. Ctrl-C ends it and prints a summary. Exit code 0 only if nothing was lost.
+    """
+    settings = _settings(options)
+    from stockstream.local.app import run_local  # noqa: PLC0415 - a wrong setting is told at once
+    from stockstream.local.options import LocalOptions  # noqa: PLC0415
+
+    chosen = LocalOptions(
+        state_dir=options["state_dir"] or default_cache_dir() / "local",
+        fresh=options["fresh"],
+        plain=options["plain"],
+        endpoint_port=options["endpoint_port"],
+        keep_running=options["keep_running"],
+        for_seconds=options["for_seconds"],
+        summary_path=options["summary_path"],
+    )
+    raise SystemExit(asyncio.run(run_local(settings, chosen)))
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", "replay_speed")}
+    if options["replay_files"]:
+        given["replay_files"] = tuple(options["replay_files"])
+    settings = load_settings(given)
+    asked = settings.model_fields_set
+    changes: dict[str, Any] = {}
+    if "source" not in asked:
+        changes["source"] = "replay" if settings.replay_files else "auto"
+    if "replay_speed" not in asked:
+        changes["replay_speed"] = float("inf")
+    return settings.model_copy(update=changes)

@@ -1,0 +1,271 @@
+"""`stockstream local`: emulator, resources, service and consumer in one process tree, watched and counted."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from stockstream.aws import AwsConfig, open_client
+from stockstream.eventsource import EventSourceRunner
+from stockstream.local.alerts_inbox import AlertsInbox
+from stockstream.local.consumer import handler_environment, open_consumer
+from stockstream.local.consumer_log import ConsumerLog
+from stockstream.local.emulator import Emulator, choose_port, run_emulator
+from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
+from stockstream.local.presenters import Presenter, make_presenter
+from stockstream.local.provision import ResourceNames, Resources, provision
+from stockstream.local.state import LocalState, open_state
+from stockstream.local.summary import Summary
+from stockstream.local.tally import RunTally
+from stockstream.local.verify import count_quarantined, verify
+from stockstream.pipeline.service import Service, ServiceReport
+from stockstream.pipeline.signals import stop_on_signals
+from stockstream.settings import Settings, Watchlist
+from stockstream.sources.factory import choose_source
+from stockstream.sources.simulated import DEMO_WATCHLIST
+
+# A consumer that has made no progress for this long after the source has ended will not make any.
+_DRAIN_STALL_SECONDS: Final = 60.0
+_DRAIN_CHECK_SECONDS: Final = 0.5
+
+log = structlog.get_logger("stockstream.local")
+
+
+@dataclass(slots=True)
+class LocalRun:
+    """One run, as presenters see it.
+
+    Attributes:
+        settings: Settings of the service.
+        emulator: The emulator.
+        service: The service.
+        runner: The event-source runner.
+        inbox: Alerts as SNS delivers them.
+        consumer_log: The handler's lines and metrics.
+        tally: What went in.
+        started_at: Monotonic seconds.
+        phase: What is going on: running, draining, checking, done.
+    """
+
+    settings: Settings
+    emulator: Emulator
+    service: Service
+    runner: EventSourceRunner
+    inbox: AlertsInbox
+    consumer_log: ConsumerLog
+    tally: RunTally
+    started_at: float = field(default_factory=time.monotonic)
+    phase: str = "running"
+
+
+async def run_local(settings: Settings, options: LocalOptions) -> int:
+    """Run the whole pipeline on this machine and return the exit code: 0 only if nothing was lost.
+
+    Raises:
+        StockstreamError: a part cannot be started, or broke; the message says which and the remedy.
+    """
+    names = _resource_names(settings)
+    with open_state(options.state_dir, fresh=options.fresh) as state:
+        presenter = make_presenter(settings, options, state)
+        settings = await _with_local_defaults(settings)
+        async with AsyncExitStack() as stack:
+            stop = asyncio.Event()
+            stack.enter_context(stop_on_signals(stop))
+            region = settings.region or LOCAL_REGION
+            emulator = await stack.enter_async_context(
+                run_emulator(state.root, choose_port(options.endpoint_port), region=region)
+            )
+            # Fixed credentials: whatever account the user's environment names is never spoken to.
+            aws = AwsConfig(region, emulator.endpoint_url, "test", "test")
+            resources = await provision(aws, names)
+            log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
+            local = _Local(
+                settings=settings.model_copy(update={"outbox_dir": state.outbox_dir}),
+                for_seconds=options.for_seconds,
+                state=state,
+                names=names,
+                emulator=emulator,
+                aws=aws,
+                resources=resources,
+            )
+            summary = await local.run(stop, presenter)
+            presenter.show_summary(summary)
+            if options.summary_path is not None:
+                summary.write(options.summary_path)
+            if options.keep_running and not stop.is_set():
+                presenter.say(f"The emulator stays up at {emulator.endpoint_url} (region {region}). Ctrl-C ends it.")
+                await stop.wait()
+        return summary.exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Local:
+    settings: Settings
+    for_seconds: float | None
+    state: LocalState
+    names: ResourceNames
+    emulator: Emulator
+    aws: AwsConfig
+    resources: Resources
+
+    async def run(self, stop: asyncio.Event, presenter: Presenter) -> Summary:
+        """Run until the source ends or `stop` is set, drain every stage, and count what arrived."""
+        settings, names = self.settings, self.names
+        environment = handler_environment(
+            self.aws,
+            names,
+            self.resources,
+            anomaly_threshold_percent=settings.anomaly_threshold_percent,
+            log_level=settings.log_level,
+        )
+        quarantined_before = await count_quarantined(self.aws, names.archive_bucket)
+        async with AsyncExitStack() as stack:
+            consumer_log = stack.enter_context(ConsumerLog(self.state.root / "consumer.log"))
+            runner = await stack.enter_async_context(
+                open_consumer(
+                    self.aws,
+                    stream=names.stream,
+                    environment=environment,
+                    failed_batches_queue_url=self.resources.failed_batches_queue_url,
+                    checkpoints_dir=self.state.checkpoints_dir,
+                    on_log=consumer_log.on_line,
+                    shards=names.shards,
+                )
+            )
+            sqs = await stack.enter_async_context(open_client(self.aws, "sqs"))
+            tally = RunTally()
+            run = LocalRun(
+                settings=settings,
+                emulator=self.emulator,
+                # A port that nobody asked for must not keep the demonstration from starting.
+                service=Service(
+                    settings,
+                    aws=self.aws,
+                    observers=[tally],
+                    health="health_port" in settings.model_fields_set,
+                ),
+                runner=runner,
+                inbox=AlertsInbox(sqs, self.resources.alerts_inbox_queue_url, presenter.on_alert),
+                consumer_log=consumer_log,
+                tally=tally,
+            )
+            async with presenter.watching(run):
+                report, stalled = await self._flow(run, stop)
+                elapsed_seconds = time.monotonic() - run.started_at
+                run.phase = "checking"
+                summary = await self._summarise(run, report, elapsed_seconds, quarantined_before, stalled)
+                run.phase = "done"
+        return summary
+
+    async def _flow(self, run: LocalRun, stop: asyncio.Event) -> tuple[ServiceReport, str | None]:
+        consumer_stop, inbox_stop = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            consuming = group.create_task(run.runner.run(consumer_stop))
+            listening = group.create_task(run.inbox.run(inbox_stop))
+            timer = None
+            if self.for_seconds is not None:
+                timer = asyncio.get_running_loop().call_later(self.for_seconds, stop.set)
+            report = await run.service.run(stop)
+            if timer is not None:
+                timer.cancel()
+            run.phase = "draining"
+            stalled = await _drained_or_stalled(run.runner)
+            consumer_stop.set()
+            await consuming
+            inbox_stop.set()
+            await listening
+        return report, stalled
+
+    async def _summarise(
+        self,
+        run: LocalRun,
+        report: ServiceReport,
+        elapsed_seconds: float,
+        quarantined_before: int,
+        error: str | None,
+    ) -> Summary:
+        names, tally = self.names, run.tally
+        found = await verify(
+            self.aws, quotes_table=names.quotes_table, bucket=names.archive_bucket, accepted=tally.accepted_ids
+        )
+        source = run.service.source
+        waiting = report.sender.unsent
+        return Summary(
+            source=source.label if source else self.settings.source,
+            is_market_data=source.is_market_data if source else False,
+            polled=report.counters.polled,
+            unchanged=report.counters.unchanged,
+            rejected=report.counters.rejected,
+            accepted=tally.accepted,
+            sent=report.sender.sent,
+            stored=found.stored,
+            archived=found.archived,
+            lost=max(0, found.lost - waiting),
+            doubled=found.doubled,
+            waiting=waiting,
+            alerts=run.inbox.received,
+            quarantined=found.quarantined - quarantined_before,
+            discarded=run.runner.stats.records_discarded,
+            elapsed_seconds=round(elapsed_seconds, 3),
+            endpoint_url=self.emulator.endpoint_url,
+            region=self.aws.region,
+            resources={
+                "stream": names.stream,
+                "quotes_table": names.quotes_table,
+                "symbols_table": names.symbols_table,
+                "candles_table": names.candles_table,
+                "alerts_table": names.alerts_table,
+                "archive_bucket": names.archive_bucket,
+                "alerts_topic_arn": self.resources.alerts_topic_arn,
+                "failed_batches_queue_url": self.resources.failed_batches_queue_url,
+            },
+            error=error,
+        )
+
+
+async def _drained_or_stalled(runner: EventSourceRunner) -> str | None:
+    """Wait for the runner to resolve everything; give up, with the reason, where nothing moves any more."""
+    drained = asyncio.ensure_future(runner.drained())
+    resolved, since = -1, time.monotonic()
+    try:
+        while True:
+            done, _ = await asyncio.wait({drained}, timeout=_DRAIN_CHECK_SECONDS)
+            if done:
+                drained.result()
+                return None
+            stats = runner.stats
+            now_resolved = stats.records_succeeded + stats.records_discarded
+            if now_resolved != resolved:
+                resolved, since = now_resolved, time.monotonic()
+            elif time.monotonic() - since > _DRAIN_STALL_SECONDS:
+                errors = {shard.last_error for shard in stats.shards.values() if shard.last_error}
+                reason = f"the consumer made no progress for {_DRAIN_STALL_SECONDS:.0f} s: {'; '.join(errors)}"
+                log.error("consumer_stalled", reason=reason)
+                return reason
+    finally:
+        drained.cancel()
+
+
+async def _with_local_defaults(settings: Settings) -> Settings:
+    """Decide what the user left open: a simulated market moves every second and shows a watchlist."""
+    asked = settings.model_fields_set
+    changes: dict[str, Any] = {"source": await choose_source(settings)}
+    if changes["source"] != "replay" and "symbols" not in asked:
+        changes["symbols"] = Watchlist(DEMO_WATCHLIST)
+    if changes["source"] == "simulated" and "poll_interval_seconds" not in asked:
+        changes["poll_interval_seconds"] = LOCAL_POLL_INTERVAL_SECONDS
+    return settings.model_copy(update=changes)
+
+
+def _resource_names(settings: Settings) -> ResourceNames:
+    return ResourceNames(
+        stream=settings.stream,
+        quotes_table=settings.quotes_table,
+        symbols_table=settings.symbols_table,
+        candles_table=settings.candles_table,
+        alerts_table=settings.alerts_table,
+        archive_bucket=settings.archive_bucket,
+    )

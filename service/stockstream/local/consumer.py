@@ -1,0 +1,93 @@
+"""The consumer on this machine: the real handler behind the event-source runner, set as Terraform sets the mapping."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from stockstream.aws import AwsConfig, open_client
+from stockstream.errors import LocalModeError
+from stockstream.eventsource import (
+    EventSourceConfig,
+    EventSourceRunner,
+    FileCheckpointStore,
+    LocalFunction,
+    SqsDestination,
+    SubprocessInvoker,
+)
+from stockstream.local.provision import ResourceNames, Resources
+
+FUNCTION_NAME: Final = "stockstream-consumer"
+HANDLER: Final = "stockstream_lambda.handler:handler"
+
+# The mapping as infra/modules/processor sets it; tests/infra compares the two.
+BATCH_SIZE: Final = 100
+BISECT_ON_ERROR: Final = True
+MAXIMUM_RETRY_ATTEMPTS: Final = 10
+MAXIMUM_RECORD_AGE_SECONDS: Final = 86_400
+
+
+def handler_environment(
+    aws: AwsConfig, names: ResourceNames, resources: Resources, *, anomaly_threshold_percent: float, log_level: str
+) -> dict[str, str]:
+    """Build the function's environment: the variables that Terraform sets, and where AWS is."""
+    environment = {
+        "STOCKSTREAM_QUOTES_TABLE": names.quotes_table,
+        "STOCKSTREAM_SYMBOLS_TABLE": names.symbols_table,
+        "STOCKSTREAM_CANDLES_TABLE": names.candles_table,
+        "STOCKSTREAM_ALERTS_TABLE": names.alerts_table,
+        "STOCKSTREAM_ARCHIVE_BUCKET": names.archive_bucket,
+        "STOCKSTREAM_ALERTS_TOPIC_ARN": resources.alerts_topic_arn,
+        "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": f"{anomaly_threshold_percent:g}",
+        "STOCKSTREAM_LOG_LEVEL": log_level.upper(),
+        "AWS_REGION": aws.region,
+        "AWS_DEFAULT_REGION": aws.region,
+    }
+    optional = {
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
+        "AWS_ACCESS_KEY_ID": aws.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": aws.secret_access_key,
+    }
+    return environment | {name: value for name, value in optional.items() if value}
+
+
+@asynccontextmanager
+async def open_consumer(
+    aws: AwsConfig,
+    *,
+    stream: str,
+    environment: Mapping[str, str],
+    failed_batches_queue_url: str,
+    checkpoints_dir: Path,
+    on_log: Callable[[str], None],
+    shards: int,
+) -> AsyncIterator[EventSourceRunner]:
+    """Start the handler's process and give the runner; the caller runs it.
+
+    Raises:
+        LocalModeError: the handler cannot be imported.
+    """
+    config = EventSourceConfig(
+        stream_name=stream,
+        function_name=FUNCTION_NAME,
+        batch_size=BATCH_SIZE,
+        bisect_batch_on_function_error=BISECT_ON_ERROR,
+        maximum_retry_attempts=MAXIMUM_RETRY_ATTEMPTS,
+        maximum_record_age_seconds=MAXIMUM_RECORD_AGE_SECONDS,
+    )
+    function = LocalFunction(handler=HANDLER, name=FUNCTION_NAME, region=aws.region, environment=environment)
+    async with AsyncExitStack() as stack:
+        kinesis = await stack.enter_async_context(open_client(aws, "kinesis"))
+        sqs = await stack.enter_async_context(open_client(aws, "sqs"))
+        invoker = SubprocessInvoker(function, concurrency=shards, on_log=on_log)
+        stack.push_async_callback(invoker.aclose)
+        if (error := await invoker.warm_up(1)) is not None:
+            msg = f"the handler {HANDLER} does not start: {error.decode(errors='replace')}"
+            raise LocalModeError(msg)
+        yield EventSourceRunner(
+            config,
+            kinesis,
+            invoker,
+            FileCheckpointStore(checkpoints_dir, FUNCTION_NAME),
+            SqsDestination(sqs, failed_batches_queue_url),
+        )

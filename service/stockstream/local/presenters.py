@@ -1,0 +1,88 @@
+"""How a run of local mode is shown: log lines, or the live view."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+
+from stockstream.local.options import LocalOptions
+from stockstream.local.state import LocalState
+from stockstream.local.summary import Summary
+from stockstream.observability.logs import configure_logging
+from stockstream.settings import Settings
+
+if TYPE_CHECKING:
+    from stockstream.local.app import LocalRun
+
+_PROGRESS_SECONDS: Final = 5.0
+
+log = structlog.get_logger("stockstream.local")
+
+
+class Presenter(Protocol):
+    """Shows a run to a person or a log."""
+
+    def watching(self, run: "LocalRun") -> AbstractAsyncContextManager[None]:
+        """Show the run for as long as the context lasts."""
+        ...
+
+    def on_alert(self, subject: str, message: Any) -> None: ...
+    def show_summary(self, summary: Summary) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+def make_presenter(settings: Settings, options: LocalOptions, state: LocalState) -> Presenter:
+    """Choose the live view on a terminal, log lines elsewhere or where they are asked for."""
+    configure_logging(settings.log_level, settings.log_format)
+    return PlainPresenter()
+
+
+class PlainPresenter:
+    """Log lines: the service's own, a progress line every few seconds, alerts, the summary."""
+
+    @asynccontextmanager
+    async def watching(self, run: "LocalRun") -> AsyncIterator[None]:
+        reporting = asyncio.create_task(self._report(run))
+        try:
+            yield
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+
+    def on_alert(self, subject: str, message: Any) -> None:
+        log.warning("alert", subject=subject, message=message)
+
+    def show_summary(self, summary: Summary) -> None:
+        say = log.error if summary.exit_code else log.info
+        say(
+            "summary",
+            source=summary.source,
+            is_market_data=summary.is_market_data,
+            accepted=summary.accepted,
+            sent=summary.sent,
+            stored=summary.stored,
+            archived=summary.archived,
+            alerts=summary.alerts,
+            quarantined=summary.quarantined,
+            rejected=summary.rejected,
+            lost=summary.lost,
+            elapsed_seconds=summary.elapsed_seconds,
+        )
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
+
+    async def _report(self, run: "LocalRun") -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            counters = run.service.counters
+            log.info(
+                "progress",
+                phase=run.phase,
+                accepted=counters.accepted,
+                records_resolved=run.runner.stats.records_succeeded,
+                alerts=run.inbox.received,
+            )

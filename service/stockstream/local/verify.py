@@ -1,0 +1,126 @@
+"""After a run: look every accepted quote up in the table and in the archive, through the AWS APIs."""
+
+import asyncio
+import gzip
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stockstream.aws import AwsConfig, open_client
+from stockstream_wire import WireError, decode_quote
+
+_PARALLEL_READS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found of the accepted quotes.
+
+    Attributes:
+        stored: Accepted quotes that are an item of the quotes table.
+        archived: Accepted quotes that are exactly one line of the archive.
+        lost: Accepted quotes missing in the table or in the archive.
+        doubled: Accepted quotes that are more than one line of the archive.
+        quarantined: Bad records in quarantine, of this run and those before it.
+    """
+
+    stored: int
+    archived: int
+    lost: int
+    doubled: int
+    quarantined: int
+
+
+async def verify(aws: AwsConfig, *, quotes_table: str, bucket: str, accepted: Mapping[str, set[str]]) -> Verified:
+    """Count the accepted quotes in table and archive.
+
+    Args:
+        aws: Where AWS is.
+        quotes_table: Table of stored quotes.
+        bucket: Bucket of archive and quarantine.
+        accepted: Symbol to event times (wire form) of this run's accepted quotes.
+    """
+    days = {time[:10] for times in accepted.values() for time in times}
+    async with (
+        open_client(aws, "dynamodb") as dynamodb,
+        open_client(aws, "s3", max_pool_connections=2 * _PARALLEL_READS) as s3,
+        asyncio.TaskGroup() as group,
+    ):
+        stored_tasks = {
+            symbol: group.create_task(_stored_times(dynamodb, quotes_table, symbol, times))
+            for symbol, times in accepted.items()
+        }
+        archive_task = group.create_task(_archive_lines(s3, bucket, days))
+        quarantine_task = group.create_task(_count_objects(s3, bucket, "quarantine/"))
+    lines = archive_task.result()
+    stored = archived = lost = doubled = 0
+    for symbol, times in accepted.items():
+        in_table = stored_tasks[symbol].result()
+        for time in times:
+            count = lines[symbol, time]
+            stored += time in in_table
+            archived += count == 1
+            doubled += count > 1
+            lost += time not in in_table or count == 0
+    return Verified(stored, archived, lost, doubled, quarantine_task.result())
+
+
+async def count_quarantined(aws: AwsConfig, bucket: str) -> int:
+    """Count the bad records in quarantine."""
+    async with open_client(aws, "s3") as s3:
+        return await _count_objects(s3, bucket, "quarantine/")
+
+
+async def _stored_times(dynamodb: Any, table: str, symbol: str, times: set[str]) -> set[str]:
+    found: set[str] = set()
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="symbol = :symbol AND #timestamp BETWEEN :first AND :last",
+        ProjectionExpression="#timestamp",
+        ExpressionAttributeNames={"#timestamp": "timestamp"},
+        ExpressionAttributeValues={
+            ":symbol": {"S": symbol},
+            ":first": {"S": min(times)},
+            ":last": {"S": max(times)},
+        },
+    )
+    async for page in pages:
+        found.update(item["timestamp"]["S"] for item in page["Items"])
+    return found
+
+
+async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[str, str]]:
+    lines: Counter[tuple[str, str]] = Counter()
+    limit = asyncio.Semaphore(_PARALLEL_READS)
+
+    async def read(key: str) -> None:
+        async with limit:
+            response = await s3.get_object(Bucket=bucket, Key=key)
+            body = await response["Body"].read()
+        for line in gzip.decompress(body).splitlines():
+            try:
+                quote = decode_quote(line)
+            except WireError:
+                continue
+            lines[quote.symbol, quote.timestamp] += 1
+
+    async with asyncio.TaskGroup() as group:
+        async for key in _keys(s3, bucket, "raw/"):
+            if any(f"/dt={day}/" in key for day in days):
+                group.create_task(read(key))
+    return lines
+
+
+async def _count_objects(s3: Any, bucket: str, prefix: str) -> int:
+    count = 0
+    async for _ in _keys(s3, bucket, prefix):
+        count += 1
+    return count
+
+
+async def _keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[str]:
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            yield entry["Key"]

@@ -1,0 +1,205 @@
+"""The service: settings in, every part made and joined, run until a stop, drained, reported."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from stockstream.aws import AwsConfig, resolve_aws
+from stockstream.clock import SYSTEM_CLOCK, Clock
+from stockstream.errors import EXIT_FAILURE
+from stockstream.gate import Gate
+from stockstream.observability.health import serve_health
+from stockstream.observability.metrics import ServiceMetrics
+from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
+from stockstream.pipeline.ports import PipelineObserver
+from stockstream.sender import Sender, SenderConfig, SenderStats
+from stockstream.settings import Settings
+from stockstream.sources.base import Source
+from stockstream.sources.factory import make_source
+
+# Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
+_LATE_INTERVALS: Final = 3
+_LATE_SECONDS: Final = 30.0
+
+log = structlog.get_logger("stockstream.service")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """How a run ended.
+
+    Attributes:
+        counters: What the run loop saw.
+        sender: What the sender did.
+        lost: Accepted quotes that were neither sent nor kept: those of a memory-only outbox, or dropped at its bound.
+    """
+
+    counters: PipelineCounters
+    sender: SenderStats
+    lost: int
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_FAILURE if self.lost else 0
+
+
+class Service:
+    """One run of the service.
+
+    Args:
+        settings: What to do.
+        aws: Where AWS is; from settings and environment unless given.
+        clock: Time.
+        observers: Told of accepted and refused quotes.
+        health: Whether to serve /healthz, /readyz and /metrics.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        aws: AwsConfig | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        observers: Sequence[PipelineObserver] = (),
+        health: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._aws = aws if aws is not None else resolve_aws(settings.region)
+        self._clock = clock
+        self._observers = observers
+        self._health = health
+        self._sender: Sender | None = None
+        self._pipeline: QuotePipeline | None = None
+        self.source: Source | None = None
+
+    @property
+    def counters(self) -> PipelineCounters:
+        """What the run loop has seen so far."""
+        return PipelineCounters() if self._pipeline is None else self._pipeline.counters
+
+    @property
+    def sender_stats(self) -> SenderStats | None:
+        """What the sender has done so far; None before it is there."""
+        return None if self._sender is None else self._sender.stats
+
+    async def run(self, stop: asyncio.Event) -> ServiceReport:
+        """Run until the source is through or `stop` is set, then drain within the deadline.
+
+        Raises:
+            StockstreamError: the source, the outbox or the health port cannot be used.
+        """
+        settings = self._settings
+        metrics = ServiceMetrics(self._readings)
+        async with AsyncExitStack() as stack:
+            if self._health:
+                port = await stack.enter_async_context(
+                    serve_health(
+                        settings.health_host,
+                        settings.health_port,
+                        not_ready_reasons=self._not_ready_reasons,
+                        metrics=metrics,
+                    )
+                )
+                log.info("health_listening", host=settings.health_host, port=port)
+            self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
+            self.source = await make_source(settings, self._clock)
+            self._log_start(self.source)
+            self._pipeline = QuotePipeline(
+                self.source, Gate(), self._sender, self._observers, monotonic=self._clock.monotonic
+            )
+            emitting = asyncio.create_task(self._emit_metrics(metrics))
+            stack.push_async_callback(_cancelled, emitting)
+            await self._pipeline.run(stop)
+            log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=settings.shutdown_seconds)
+            await self._sender.drain(settings.shutdown_seconds)
+            report = self._report(self._sender.stats)
+            log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": self.source.label}))
+        return report
+
+    def _sender_config(self) -> SenderConfig:
+        settings = self._settings
+        return SenderConfig(
+            stream=settings.stream,
+            outbox_dir=settings.outbox_dir if settings.outbox == "disk" else None,
+            close_seconds=settings.shutdown_seconds,
+        )
+
+    def _log_start(self, source: Source) -> None:
+        settings = self._settings
+        log.info(
+            "service_started",
+            source=source.label,
+            is_market_data=source.is_market_data,
+            symbols=len(settings.symbols.symbols),
+            poll_interval_seconds=settings.poll_interval_seconds,
+            stream=settings.stream,
+            region=self._aws.region,
+            outbox=str(settings.outbox_dir) if settings.outbox == "disk" else "memory",
+        )
+        if settings.outbox == "memory":
+            log.warning("outbox_in_memory", meaning="a crash or a missed drain loses accepted quotes")
+
+    def _report(self, stats: SenderStats) -> ServiceReport:
+        in_memory = self._settings.outbox == "memory"
+        report = ServiceReport(self.counters, stats, lost=stats.dropped + (stats.unsent if in_memory else 0))
+        say = log.error if report.lost else log.info
+        say(
+            "service_stopped",
+            accepted=self.counters.accepted,
+            sent=stats.sent,
+            waiting_in_outbox=0 if in_memory else stats.unsent,
+            lost=report.lost,
+        )
+        return report
+
+    async def _emit_metrics(self, metrics: ServiceMetrics) -> None:
+        while True:
+            await self._clock.sleep(self._settings.metrics_interval_seconds)
+            label = self.source.label if self.source is not None else "none"
+            log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": label}))
+
+    def _epoch_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _readings(self) -> Mapping[str, float]:
+        counters, stats = self.counters, self.sender_stats
+        return {
+            "QuotesPolled": counters.polled,
+            "QuotesAccepted": counters.accepted,
+            "QuotesUnchanged": counters.unchanged,
+            "QuotesRejected": counters.rejected,
+            "SourceFailures": counters.source_failures,
+            "QuotesSent": stats.sent if stats else 0,
+            "RecordsRetried": stats.retried if stats else 0,
+            "RecordsThrottled": stats.throttled if stats else 0,
+            "OutboxBytes": stats.outbox_bytes if stats else 0,
+            "OutboxAgeSeconds": stats.outbox_age_seconds if stats else 0,
+            "LaneDepth": stats.lane_depth if stats else 0,
+            "PutLatencyMs": stats.put_latency_ms if stats else 0,
+            "Heartbeat": 1,
+        }
+
+    def _not_ready_reasons(self) -> list[str]:
+        reasons = []
+        stats = self.sender_stats
+        if self._pipeline is None or self._pipeline.last_batch_at is None:
+            reasons.append("the source has not answered yet")
+        else:
+            late_seconds = max(_LATE_SECONDS, _LATE_INTERVALS * self._settings.poll_interval_seconds)
+            silent_seconds = self._clock.monotonic() - self._pipeline.last_batch_at
+            if silent_seconds > late_seconds:
+                reasons.append(f"the source has been silent for {silent_seconds:.0f} s")
+        if stats is not None and stats.blocked_by:
+            reasons.append(f"Kinesis refuses: {stats.blocked_by}")
+        elif stats is not None and stats.breaker_state != "closed":
+            reasons.append("Kinesis cannot be reached; quotes wait in the outbox")
+        return reasons
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

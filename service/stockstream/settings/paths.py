@@ -1,0 +1,15 @@
+"""Where state and caches live on this platform unless a setting says otherwise."""
+
+from pathlib import Path
+
+import platformdirs
+
+
+def default_state_dir() -> Path:
+    """What must survive: the user's state folder of the platform."""
+    return Path(platformdirs.user_state_dir("stockstream", appauthor=False))
+
+
+def default_cache_dir() -> Path:
+    """What can be made again: the user's cache folder of the platform."""
+    return Path(platformdirs.user_cache_dir("stockstream", appauthor=False))

@@ -1,0 +1,73 @@
+"""From settings to a source; `auto` tries Yahoo and says plainly when it simulates instead."""
+
+import structlog
+
+from stockstream.clock import Clock
+from stockstream.errors import InputError
+from stockstream.settings import Settings
+from stockstream.sources.base import Source
+
+log = structlog.get_logger("stockstream.sources")
+
+
+async def make_source(settings: Settings, clock: Clock) -> Source:
+    """Make the source that the settings name.
+
+    Modules are imported here, when they are chosen: yfinance alone costs most of a second and 99 MB.
+
+    Raises:
+        InputError: a replay without files.
+        SourceError: the source can never deliver.
+    """
+    for skipped in settings.symbols.skipped:
+        log.warning("symbol_rejected", detail=skipped)
+    name = await choose_source(settings)
+    if name == "replay":
+        return _replay(settings, clock)
+    if name == "simulated":
+        return _simulated(settings, clock)
+    return _yahoo(settings, clock)
+
+
+async def choose_source(settings: Settings) -> str:
+    """Name the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
+    if settings.source != "auto":
+        return settings.source
+    from stockstream.sources.yahoo import probe  # noqa: PLC0415
+
+    reason = await probe(cache_dir=settings.cache_dir)
+    if reason is None:
+        log.info("source_chosen", source="yahoo", asked_for="auto")
+        return "yahoo"
+    log.warning(
+        "yahoo_unreachable",
+        reason=reason,
+        using="simulated",
+        meaning="the quotes that follow are SIMULATED, not from the market",
+    )
+    return "simulated"
+
+
+def _replay(settings: Settings, clock: Clock) -> Source:
+    from stockstream.sources.replay import ReplaySource  # noqa: PLC0415
+
+    if not settings.replay_files:
+        msg = "source replay needs files. Remedy: STOCKSTREAM_REPLAY_FILES, or --replay FILE"
+        raise InputError(msg)
+    chosen = settings.symbols.symbols if "symbols" in settings.model_fields_set else None
+    return ReplaySource(settings.replay_files, speed=settings.replay_speed, clock=clock, symbols=chosen)
+
+
+def _simulated(settings: Settings, clock: Clock) -> Source:
+    from stockstream.sources.simulated import SimulatedSource  # noqa: PLC0415
+
+    return SimulatedSource(
+        settings.symbols.symbols,
+        seed=settings.simulated_seed,
+        interval_seconds=settings.poll_interval_seconds,
+        clock=clock,
+    )
+
+
+def _yahoo(settings: Settings, clock: Clock) -> Source:
+    raise NotImplementedError
