@@ -85,7 +85,7 @@ def config(**changes: Any) -> EventSourceConfig:
     return EventSourceConfig(**(values | changes))
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 - the state of the other side, which has no event
         await asyncio.sleep(0.01)
 

@@ -300,7 +300,8 @@ def test_whatever_fails_every_record_ends_once_and_in_order_per_key(
             if budget and data.draw(st.booleans()):
                 budget -= 1
                 index = data.draw(st.integers(0, len(batch) - 1))
-                outcome = data.draw(st.sampled_from([ERROR, AWAY, failed_at(index)]))
+                choices: list[Outcome] = [ERROR, AWAY, failed_at(index)]
+                outcome = data.draw(st.sampled_from(choices))
                 done = index if outcome not in (ERROR, AWAY) else 0
             state.finish(action.lane, outcome, now)
         ended += [(item.partition_key, int(item.sequence_number)) for item in batch[:done]]
