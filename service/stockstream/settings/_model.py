@@ -58,6 +58,16 @@ class Settings(BaseSettings):
 
     # --- Yahoo ------------------------------------------------------------------------------------------------------
     extended_hours: bool = _setting("Yahoo", False, "Poll in pre-market and post-market hours too")
+    yahoo_requests_per_second: float = _setting(
+        "Yahoo", 1.0, "HTTP requests to Yahoo a second at most, on average; its patience is about 1", gt=0, le=100
+    )
+    yahoo_batch_symbols: int = _setting("Yahoo", 90, "Symbols in one quote request; Yahoo refuses 100", ge=1, le=99)
+    stale_after_seconds: float = _setting(
+        "Yahoo", 300.0, "A symbol silent for this long in an open session is sent once more, marked stale", ge=1
+    )
+    max_price_ratio: float = _setting(
+        "Yahoo", 10.0, "A price more than this many times its previous close, or less, is a bad tick", gt=1
+    )
     cache_dir: Path = _setting("Yahoo", default_cache_dir(), "Folder for yfinance's cookie and time zone caches")
 
     # --- AWS --------------------------------------------------------------------------------------------------------

@@ -70,4 +70,6 @@ def _simulated(settings: Settings, clock: Clock) -> Source:
 
 
 def _yahoo(settings: Settings, clock: Clock) -> Source:
-    raise NotImplementedError
+    from stockstream.sources.yahoo import yahoo_source  # noqa: PLC0415
+
+    return yahoo_source(settings, clock)

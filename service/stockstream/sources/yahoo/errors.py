@@ -35,6 +35,7 @@ class YahooCallError(SourceUnavailableError):
         kind: What it means for the next call.
         status: HTTP status, or None where no reply came.
         retry_after_seconds: What the server asked for in `Retry-After`, or None.
+        http_requests: HTTP requests that the call took, those for cookie and crumb included.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class YahooCallError(SourceUnavailableError):
         self.detail = detail
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.http_requests = 1
 
 
 def kind_of_status(status: int) -> FailureKind:

@@ -1,0 +1,120 @@
+"""What the source remembers of its symbols between cycles, and what a reply adds to it. No I/O; times are passed in."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from stockstream.sources.base import Rejection
+from stockstream.sources.yahoo.life import SymbolLives
+from stockstream.sources.yahoo.mapping import map_v7_result, observe
+from stockstream.sources.yahoo.sessions import Session, Sessions
+from stockstream.sources.yahoo.silence import SilenceWatch
+from stockstream.sources.yahoo.ticks import bad_tick
+from stockstream_wire import Quote, timestamp_to_epoch_ms
+
+# Reasons for which Yahoo has, in effect, no such symbol now.
+_ABSENT: Final = frozenset({"no_market"})
+
+
+class Book:
+    """Last quotes, lives, sessions and silences of the watchlist.
+
+    Args:
+        extended_hours: Take pre- and post-market prices, and poll for them.
+        stale_after_seconds: Shortest silence in an open session worth saying.
+        max_price_ratio: Largest credible ratio of price and previous close.
+        source: What quotes carry in `source`.
+    """
+
+    def __init__(
+        self, *, extended_hours: bool, stale_after_seconds: float, max_price_ratio: Decimal, source: str = "yahoo"
+    ) -> None:
+        self._extended_hours = extended_hours
+        self._max_price_ratio = max_price_ratio
+        self._source = source
+        self.lives = SymbolLives()
+        self.sessions = Sessions(extended_hours=extended_hours)
+        self.silence = SilenceWatch(stale_after_seconds)
+        self.last_quotes: dict[str, Quote] = {}
+        self._told: dict[str, tuple[object, ...]] = {}
+
+    def keep_only(self, symbols: Iterable[str]) -> None:
+        """Forget symbols that have left the watchlist."""
+        kept = set(symbols)
+        self.lives.keep_only(kept)
+        self.sessions.keep_only(kept)
+        self.silence.keep_only(kept)
+        for memory in (self.last_quotes, self._told):
+            for symbol in [symbol for symbol in memory if symbol not in kept]:
+                del memory[symbol]
+
+    def take_results(
+        self, results: Iterable[Mapping[str, Any]], *, polled_at: str, now_seconds: float
+    ) -> tuple[list[Quote], list[Rejection], list[str]]:
+        """Take the results of a v7 reply.
+
+        Returns:
+            Quotes; rejections, each told once until the reply says something else; and symbols whose silence ended.
+        """
+        quotes: list[Quote] = []
+        rejected: list[Rejection] = []
+        woken: list[str] = []
+        for result in results:
+            outcome = map_v7_result(
+                result, polled_at=polled_at, extended_hours=self._extended_hours, source=self._source
+            )
+            seen = observe(result)
+            if seen is not None:
+                self.sessions.observe(seen, now_seconds)
+            if isinstance(outcome, Quote):
+                outcome = bad_tick(outcome, self._max_price_ratio) or outcome
+            if isinstance(outcome, Rejection):
+                self._take_rejection(outcome, result, rejected, now_seconds)
+                continue
+            if self.take_quote(outcome, now_seconds):
+                woken.append(outcome.symbol)
+            quotes.append(outcome)
+        return quotes, rejected, woken
+
+    def take_quote(self, quote: Quote, now_seconds: float) -> bool:
+        """Remember a quote; True where it ends a silence that was said."""
+        self.lives.seen(quote.symbol)
+        self._told.pop(quote.symbol, None)
+        self.last_quotes[quote.symbol] = quote
+        return self.silence.observe(quote.symbol, timestamp_to_epoch_ms(quote.timestamp) // 1000, now_seconds)
+
+    def stale_quotes(self, now_seconds: float, epoch_seconds: float, polled_at: str) -> list[Quote]:
+        """The last known quotes of symbols that have newly gone silent in an open session, marked stale."""
+        sessions = self.sessions.sessions(now_seconds, epoch_seconds)
+        open_now: list[str] = []
+        closed: list[str] = []
+        for symbol in self.last_quotes:
+            exchange = self.sessions.exchange_of(symbol)
+            is_open = exchange is not None and sessions[exchange] is Session.REGULAR
+            (open_now if is_open else closed).append(symbol)
+        self.silence.pause(closed, now_seconds)
+        return [
+            msgspec.structs.replace(self.last_quotes[symbol], stale=True, polled_at=polled_at)
+            for symbol in self.silence.newly_silent(open_now, now_seconds)
+        ]
+
+    def due(self, symbols: Iterable[str], now_seconds: float, epoch_seconds: float) -> list[str]:
+        """Which symbols to ask for now: neither in quarantine nor on a closed exchange."""
+        alive = [symbol for symbol in symbols if self.lives.is_due(symbol, now_seconds)]
+        return self.sessions.due(alive, now_seconds, epoch_seconds)
+
+    def _take_rejection(
+        self, rejection: Rejection, result: Mapping[str, Any], rejected: list[Rejection], now_seconds: float
+    ) -> None:
+        symbol = rejection.subject
+        if rejection.reason in _ABSENT:
+            self.lives.missed(symbol, now_seconds)
+        else:
+            self.lives.seen(symbol)
+        # A fund is refused at every poll for the same reason; that is one fact, not one per poll.
+        fact = (rejection.reason, result.get("regularMarketTime"), result.get("regularMarketPrice"))
+        if self._told.get(symbol) != fact:
+            self._told[symbol] = fact
+            rejected.append(rejection)

@@ -1,0 +1,298 @@
+"""One cycle of v7 requests: spread out, rationed, cured, halved, and stopped by the breaker."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from stockstream.clock import Clock
+from stockstream.sources.yahoo.batches import BatchSizer, cut, start_offset_seconds
+from stockstream.sources.yahoo.breaker import Breaker, BreakerState
+from stockstream.sources.yahoo.bucket import TokenBucket
+from stockstream.sources.yahoo.client import REQUESTS_IN_FLIGHT, QuoteApi, Reply
+from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
+
+# Requests a cycle may spend on halves and short answers, beside a tenth of its batches: enough for a bad reply or
+# two, and not a storm.
+_SPARE_REQUESTS: Final = 4
+# At the start no symbol is known yet; an answer that lacks more than this share is short, not full of typing errors.
+_SHORT_ANSWER_FRACTION: Final = 1 / 3
+
+_SMALLER_MAY_HELP: Final = frozenset({FailureKind.SERVER, FailureKind.MALFORMED, FailureKind.BAD_REQUEST})
+
+log = structlog.get_logger("stockstream.yahoo")
+
+
+@dataclass(slots=True)
+class CycleReport:
+    """What a cycle came to.
+
+    Attributes:
+        missing: Asked for in a good reply and not in it.
+        failed: Never answered: their request failed, or the breaker opened before it.
+        calls: Calls made; each is one or more HTTP requests.
+        failures: Calls that failed.
+        failures_untold: Those of them that no delivery has told of.
+    """
+
+    missing: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    calls: int = 0
+    failures: int = 0
+    failures_untold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    symbols: list[str]
+    offset_seconds: float = 0.0
+    second_try: bool = False
+
+
+class Poller:
+    """Runs cycles against one address.
+
+    Args:
+        api: Yahoo.
+        clock: Time.
+        rng: Randomness of the breaker's waits.
+        bucket: Rations requests.
+        sizer: Remembers how large a batch Yahoo answers.
+        in_flight: Requests under way at most.
+    """
+
+    def __init__(
+        self,
+        api: QuoteApi,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        bucket: TokenBucket | None = None,
+        sizer: BatchSizer | None = None,
+        in_flight: int = REQUESTS_IN_FLIGHT,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self.bucket = bucket or TokenBucket()
+        self.sizer = sizer or BatchSizer()
+        self.breaker = Breaker(rng)
+        self._slots = asyncio.Semaphore(in_flight)
+        self._curing = asyncio.Lock()
+        self._cures = 0
+        self._last_cure_failed = False
+        self.http_requests_total = 0
+        self.failures_total = 0
+
+    async def poll(
+        self,
+        symbols: Sequence[str],
+        *,
+        spread_seconds: float,
+        is_known: Callable[[str], bool],
+        deliver: Callable[[list[Mapping[str, Any]], int], Awaitable[None]],
+    ) -> CycleReport:
+        """Ask for every symbol once.
+
+        Args:
+            symbols: Upper case, each once.
+            spread_seconds: The starts of the requests are spread over this.
+            is_known: Whether Yahoo has answered for a symbol before; known ones missing make an answer short.
+            deliver: Takes the results of each good reply (only of symbols asked for), and failures since the last.
+        """
+        report = CycleReport()
+        pieces = cut(symbols, self.sizer.size)
+        pending = deque(
+            _Batch(piece, start_offset_seconds(index, len(pieces), spread_seconds))
+            for index, piece in enumerate(pieces)
+        )
+        cycle = _Cycle(self, report, pending, is_known, deliver, spare=_SPARE_REQUESTS + len(pieces) // 10)
+        started_seconds = self._clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            running: set[asyncio.Task[None]] = set()
+            while pending or running:
+                if not pending:
+                    _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                batch = pending.popleft()
+                if not await self._wait_turn(started_seconds + batch.offset_seconds):
+                    report.failed.extend(batch.symbols)
+                    continue
+                alone = self.breaker.state(self._clock.monotonic()) is BreakerState.HALF_OPEN
+                if alone and running:
+                    await asyncio.wait(running)
+                await self._slots.acquire()
+                task = group.create_task(cycle.run(batch))
+                running = {other for other in running if not other.done()} | {task}
+                if alone:
+                    await asyncio.wait({task})
+        return report
+
+    async def chart(self, symbol: str) -> Reply | None:
+        """Ask for one symbol's chart, within the same ration and breaker; None where that failed."""
+        if not await self._wait_turn(self._clock.monotonic()):
+            return None
+        async with self._slots:
+            try:
+                return self._count(await self._charged(self._api.chart(symbol)))
+            except YahooCallError as exc:
+                self.note_failure(exc)
+                return None
+
+    async def ask(self, symbols: list[str]) -> Reply:
+        """Ask v7 once; on a 401 cure once, and ask once more.
+
+        Raises:
+            YahooCallError: of any kind; UNAUTHORIZED only after the cure.
+        """
+        cures = self._cures
+        try:
+            return self._count(await self._charged(self._api.quotes(symbols)))
+        except YahooCallError as exc:
+            if exc.kind is not FailureKind.UNAUTHORIZED:
+                raise
+            self.http_requests_total += exc.http_requests
+            log.warning("yahoo_session_refused", detail=exc.detail)
+        await self._cure(cures)
+        try:
+            reply = self._count(await self._charged(self._api.quotes(symbols)))
+        except YahooCallError as exc:
+            self._last_cure_failed = exc.kind is FailureKind.UNAUTHORIZED
+            raise
+        self._last_cure_failed = False
+        return reply
+
+    def note_success(self) -> None:
+        """Tell the breaker of a good reply."""
+        if self.breaker.on_success(self._clock.monotonic()):
+            log.info("breaker_closed")
+
+    def note_failure(self, exc: YahooCallError) -> None:
+        """Tell the breaker, the counters and the log of a failed call."""
+        now_seconds = self._clock.monotonic()
+        self.failures_total += 1
+        self.http_requests_total += exc.http_requests
+        log.warning("yahoo_call_failed", kind=exc.kind.value, status=exc.status, detail=exc.detail)
+        if self.breaker.on_failure(now_seconds, exc.kind, exc.retry_after_seconds):
+            wait_seconds = round(self.breaker.wait_seconds(now_seconds), 1)
+            log.warning("breaker_opened", reason=exc.kind.value, wait_seconds=wait_seconds)
+
+    def release(self) -> None:
+        """Give back the slot that `poll` took for a batch."""
+        self._slots.release()
+
+    async def _wait_turn(self, start_seconds: float) -> bool:
+        """Wait for the start time and a token; False where the breaker is open by then."""
+        while True:
+            now_seconds = self._clock.monotonic()
+            if self.breaker.state(now_seconds) is BreakerState.OPEN:
+                return False
+            wait_seconds = max(start_seconds - now_seconds, self.bucket.wait_seconds(now_seconds))
+            if wait_seconds <= 0:
+                self.bucket.charge(now_seconds, 1)
+                return True
+            await self._clock.sleep(wait_seconds)
+
+    async def _charged(self, call: Awaitable[Reply]) -> Reply:
+        """Charge the bucket with what a call took beyond the one request it had a token for."""
+        try:
+            reply = await call
+        except YahooCallError as exc:
+            self.bucket.charge(self._clock.monotonic(), max(0, exc.http_requests - 1))
+            raise
+        self.bucket.charge(self._clock.monotonic(), max(0, reply.http_requests - 1))
+        return reply
+
+    def _count(self, reply: Reply) -> Reply:
+        self.http_requests_total += reply.http_requests
+        return reply
+
+    async def _cure(self, cures_before: int) -> None:
+        async with self._curing:
+            if self._cures != cures_before:
+                return  # another call of the same volley has cured it meanwhile
+            strategy = "csrf" if self._last_cure_failed else "basic"
+            await self._api.cure(strategy)
+            self._cures += 1
+            self.bucket.charge(self._clock.monotonic(), 1)
+            log.info("yahoo_session_cured", strategy=strategy)
+
+
+class _Cycle:
+    """The batches of one cycle, and what each came to."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        report: CycleReport,
+        pending: deque[_Batch],
+        is_known: Callable[[str], bool],
+        deliver: Callable[[list[Mapping[str, Any]], int], Awaitable[None]],
+        *,
+        spare: int,
+    ) -> None:
+        self._poller = poller
+        self._report = report
+        self._pending = pending
+        self._is_known = is_known
+        self._deliver = deliver
+        self._spare = spare
+
+    async def run(self, batch: _Batch) -> None:
+        self._report.calls += 1
+        try:
+            reply = await self._poller.ask(batch.symbols)
+        except YahooCallError as exc:
+            self._on_failure(batch, exc)
+            return
+        finally:
+            self._poller.release()
+        self._poller.note_success()
+        await self._on_reply(batch, reply)
+
+    def _on_failure(self, batch: _Batch, exc: YahooCallError) -> None:
+        self._poller.note_failure(exc)
+        self._report.failures += 1
+        self._report.failures_untold += 1
+        if exc.kind in _SMALLER_MAY_HELP:
+            self._poller.sizer.halve()
+            if len(batch.symbols) > 1 and self._try_again(cut(batch.symbols, -(-len(batch.symbols) // 2))):
+                return
+            if exc.kind is FailureKind.BAD_REQUEST and len(batch.symbols) == 1:
+                self._report.missing.extend(batch.symbols)
+                return
+        self._report.failed.extend(batch.symbols)
+
+    async def _on_reply(self, batch: _Batch, reply: Reply) -> None:
+        asked = set(batch.symbols)
+        results: list[Mapping[str, Any]] = []
+        for result in reply.value:
+            symbol = result.get("symbol") if isinstance(result, Mapping) else None
+            if isinstance(symbol, str) and symbol.upper() in asked:
+                asked.discard(symbol.upper())
+                results.append(result)
+        missing = [symbol for symbol in batch.symbols if symbol in asked]
+        if not self._is_short(batch, missing):
+            self._poller.sizer.grow()
+            self._report.missing.extend(missing)
+        else:
+            self._poller.sizer.halve()
+            if batch.second_try or not self._try_again(cut(missing, self._poller.sizer.size)):
+                self._report.missing.extend(missing)
+        failures, self._report.failures_untold = self._report.failures_untold, 0
+        await self._deliver(results, failures)
+
+    def _is_short(self, batch: _Batch, missing: list[str]) -> bool:
+        if any(self._is_known(symbol) for symbol in missing):
+            return True
+        return len(missing) > 1 and len(missing) > _SHORT_ANSWER_FRACTION * len(batch.symbols)
+
+    def _try_again(self, pieces: list[list[str]]) -> bool:
+        if len(pieces) > self._spare:
+            return False
+        self._spare -= len(pieces)
+        self._pending.extend(_Batch(piece, second_try=True) for piece in pieces)
+        return True

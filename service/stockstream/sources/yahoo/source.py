@@ -1,0 +1,250 @@
+"""The polling source: cycles on a drift-free grid, charts for the few that v7 misses, facts said once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import structlog
+
+from stockstream.clock import SYSTEM_CLOCK, Clock
+from stockstream.errors import SourceError
+from stockstream.pipeline.schedule import Ticker
+from stockstream.sources.base import Rejection, SourceBatch
+from stockstream.sources.watchlist import WatchlistFollower
+from stockstream.sources.yahoo.batches import BATCH_SYMBOLS_DEFAULT, SPREAD_FRACTION, BatchSizer
+from stockstream.sources.yahoo.book import Book
+from stockstream.sources.yahoo.breaker import BreakerState
+from stockstream.sources.yahoo.bucket import BURST_DEFAULT, REQUESTS_PER_SECOND_DEFAULT, TokenBucket
+from stockstream.sources.yahoo.chart import map_chart_reply
+from stockstream.sources.yahoo.client import QuoteApi
+from stockstream.sources.yahoo.life import LifeEvent
+from stockstream.sources.yahoo.poller import CycleReport, Poller
+from stockstream.sources.yahoo.silence import STALE_AFTER_SECONDS_DEFAULT
+from stockstream.sources.yahoo.ticks import MAX_PRICE_RATIO_DEFAULT, bad_tick
+from stockstream_wire import Quote, format_timestamp
+
+# Charts cost one request a symbol; more missing than this is an outage, and the next cycle asks again.
+CHARTS_PER_CYCLE_MAX: Final = 10
+# Batches that wait for the pipeline; past it polling waits too, and memory stays bounded.
+_QUEUE_BATCHES: Final = 128
+# While the breaker is open, silences are still said and the watchlist still read, this often.
+_HOUSEKEEPING_SECONDS: Final = 30.0
+
+log = structlog.get_logger("stockstream.yahoo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YahooOptions:
+    """How to poll.
+
+    Attributes:
+        interval_seconds: From one cycle to the next.
+        extended_hours: Poll in pre- and post-market, and take their prices.
+        requests_per_second: Ration of HTTP requests for this address.
+        burst_requests: Requests that may be sent at once after a pause.
+        batch_symbols: Symbols in a request, 99 at most.
+        stale_after_seconds: Shortest silence in an open session that is said.
+        max_price_ratio: Largest credible ratio of price and previous close.
+        spread: Spread a cycle's requests over 80% of the interval; off, a cycle is as fast as the ration lets it.
+    """
+
+    interval_seconds: float = 30.0
+    extended_hours: bool = False
+    requests_per_second: float = REQUESTS_PER_SECOND_DEFAULT
+    burst_requests: float = BURST_DEFAULT
+    batch_symbols: int = BATCH_SYMBOLS_DEFAULT
+    stale_after_seconds: float = STALE_AFTER_SECONDS_DEFAULT
+    max_price_ratio: Decimal = MAX_PRICE_RATIO_DEFAULT
+    spread: bool = True
+
+
+class YahooSource:
+    """Polls Yahoo's v7 quotes for a watchlist, for weeks.
+
+    Args:
+        watchlist: The symbols; re-read between cycles.
+        options: How to poll.
+        api: Yahoo; closed with the source.
+        clock: Time.
+        rng: Randomness of the breaker's waits.
+    """
+
+    label = "yahoo"
+    is_market_data = True
+
+    def __init__(
+        self,
+        watchlist: WatchlistFollower,
+        options: YahooOptions,
+        *,
+        api: QuoteApi,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._watchlist = watchlist
+        self._options = options
+        self._api = api
+        self._clock = clock
+        self.poller = Poller(
+            api,
+            clock=clock,
+            rng=rng or random.Random(),
+            bucket=TokenBucket(options.requests_per_second, options.burst_requests),
+            sizer=BatchSizer(options.batch_symbols),
+        )
+        self.book = Book(
+            extended_hours=options.extended_hours,
+            stale_after_seconds=options.stale_after_seconds,
+            max_price_ratio=options.max_price_ratio,
+        )
+        self._queue: asyncio.Queue[SourceBatch | Exception] = asyncio.Queue(_QUEUE_BATCHES)
+        self._worker: asyncio.Task[None] | None = None
+        self._exchanges_said: dict[str, str] = {}
+        self.cycles_total = 0
+
+    async def batches(self) -> AsyncIterator[SourceBatch]:
+        """Iterate over what each reply gave.
+
+        Raises:
+            SourceError: Yahoo knows none of the symbols.
+        """
+        # A task of its own, and a queue: quotes of a reply go on while the rest of the cycle is still spread out, and
+        # the iterator may be asked from any task.
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="yahoo-poller")
+        try:
+            while True:
+                item = await self._queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            await self._stop_worker()
+
+    async def aclose(self) -> None:
+        """Stop polling and let the threads go. Safe to call twice."""
+        await self._stop_worker()
+        await self._api.aclose()
+
+    async def _stop_worker(self) -> None:
+        worker = self._worker
+        if worker is not None and not worker.done():
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
+
+    async def _work(self) -> None:
+        try:
+            with self._watchlist.reload_on_sighup():
+                await self._cycles()
+        except Exception as exc:  # noqa: BLE001 - handed to whoever iterates, which raises it
+            await self._queue.put(exc)
+
+    async def _cycles(self) -> None:
+        clock, breaker = self._clock, self.poller.breaker
+        ticker = Ticker(self._options.interval_seconds, monotonic=clock.monotonic, sleep=clock.sleep)
+        waited_for_breaker = False
+        while True:
+            if self._watchlist.refresh() is not None:
+                self.book.keep_only(self._watchlist.symbols)
+            wait_seconds = breaker.wait_seconds(clock.monotonic())
+            if wait_seconds > 0:
+                waited_for_breaker = True
+                await clock.sleep(min(wait_seconds, _HOUSEKEEPING_SECONDS))
+                await self._say_stale()
+                continue
+            if not waited_for_breaker:  # after a wait the probe goes at once, not at the next place on the grid
+                tick = await ticker.wait()
+                if tick.skipped:
+                    log.warning("cycles_skipped", skipped=tick.skipped, skipped_total=ticker.skipped_total)
+            waited_for_breaker = False
+            await self._cycle()
+
+    async def _cycle(self) -> None:
+        clock = self._clock
+        started_seconds = clock.monotonic()
+        symbols = self._watchlist.symbols
+        due = self.book.due(symbols, started_seconds, clock.now().timestamp())
+        # The first cycle is not spread: whoever starts the service wants to see quotes.
+        spread = self._options.spread and self.cycles_total > 0
+        spread_seconds = self._options.interval_seconds * SPREAD_FRACTION if spread else 0.0
+        report = await self.poller.poll(
+            due, spread_seconds=spread_seconds, is_known=self.book.lives.is_known, deliver=self._deliver
+        )
+        rejected = await self._fall_back(report)
+        await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
+        self._say_sessions()
+        await self._say_stale()
+        self.cycles_total += 1
+        log.debug(
+            "yahoo_cycle",
+            symbols=len(due),
+            calls=report.calls,
+            failures=report.failures,
+            missing=len(report.missing),
+            duration_ms=round((clock.monotonic() - started_seconds) * 1000),
+        )
+        if self.book.lives.all_unknown(self._watchlist.symbols):
+            named = ", ".join(self._watchlist.symbols[:10])
+            msg = f"Yahoo knows none of the symbols ({named}); check STOCKSTREAM_SYMBOLS against finance.yahoo.com"
+            raise SourceError(msg)
+
+    async def _deliver(self, results: list[Mapping[str, Any]], failures: int) -> None:
+        polled_at = format_timestamp(self._clock.now())
+        quotes, rejected, woken = self.book.take_results(
+            results, polled_at=polled_at, now_seconds=self._clock.monotonic()
+        )
+        for symbol in woken:
+            log.info("feed_resumed", symbol=symbol)
+        await self._queue.put(SourceBatch(quotes, rejected, failures))
+
+    async def _fall_back(self, report: CycleReport) -> list[Rejection]:
+        """Ask for the charts of the few that v7 left out or failed on; count the absent."""
+        few_failed = report.failed if len(report.failed) <= CHARTS_PER_CYCLE_MAX else []
+        wanted = [*report.missing, *few_failed][:CHARTS_PER_CYCLE_MAX]
+        found: set[str] = set()
+        confirmed: set[str] = set()
+        for symbol in wanted:
+            if self.poller.breaker.state(self._clock.monotonic()) is not BreakerState.CLOSED:
+                break
+            reply = await self.poller.chart(symbol)
+            if reply is None:
+                continue
+            outcome = map_chart_reply(reply.value, symbol, polled_at=format_timestamp(self._clock.now()))
+            if isinstance(outcome, Quote) and bad_tick(outcome, self._options.max_price_ratio) is None:
+                self.book.take_quote(outcome, self._clock.monotonic())
+                found.add(symbol)
+                await self._queue.put(SourceBatch([outcome]))
+            elif isinstance(outcome, Rejection) and outcome.reason == "chart_empty":
+                confirmed.add(symbol)
+        return [
+            rejection
+            for symbol in report.missing
+            if symbol not in found and (rejection := self._missed(symbol, confirmed=symbol in confirmed)) is not None
+        ]
+
+    def _missed(self, symbol: str, *, confirmed: bool) -> Rejection | None:
+        event = self.book.lives.missed(symbol, self._clock.monotonic(), confirmed=confirmed)
+        if event is LifeEvent.QUARANTINED:
+            log.warning("symbol_quarantined", symbol=symbol, next_check_seconds=self.book.lives.recheck_seconds(symbol))
+        if event is LifeEvent.UNKNOWN:
+            return Rejection(symbol, event.value, "Yahoo has no quote for it; the other symbols go on")
+        return None
+
+    def _say_sessions(self) -> None:
+        sessions = self.book.sessions.sessions(self._clock.monotonic(), self._clock.now().timestamp())
+        for exchange, session in sessions.items():
+            if self._exchanges_said.get(exchange) != session.value:
+                self._exchanges_said[exchange] = session.value
+                log.info("exchange_session", exchange=exchange, session=session.value)
+
+    async def _say_stale(self) -> None:
+        now = self._clock.now()
+        stale = self.book.stale_quotes(self._clock.monotonic(), now.timestamp(), format_timestamp(now))
+        if stale:
+            log.warning("feed_silent", symbols=[quote.symbol for quote in stale[:20]], count=len(stale))
+            await self._queue.put(SourceBatch(stale))
