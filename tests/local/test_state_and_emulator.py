@@ -19,7 +19,7 @@ from stockstream.local.emulator import Emulator, check_saved_state, choose_port,
 from stockstream.local.provision import ResourceNames, provision, table_keys
 from stockstream.local.state import open_state
 
-NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive")
+NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive", shards=2)
 
 
 def free_port() -> int:

@@ -4,7 +4,9 @@ import sys
 
 import click
 
+from stockstream.cli.consume import consume
 from stockstream.cli.local import local
+from stockstream.cli.provision import provision
 from stockstream.cli.run import run
 from stockstream.errors import StockstreamError
 
@@ -18,7 +20,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local):
+for command in (run, local, provision, consume):
     stockstream.add_command(command)
 
 

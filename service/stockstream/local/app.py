@@ -16,7 +16,7 @@ from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.emulator import Emulator, choose_port, run_emulator
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
-from stockstream.local.provision import ResourceNames, Resources, provision
+from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
 from stockstream.local.state import LocalState, open_state
 from stockstream.local.summary import Summary
 from stockstream.local.tally import RunTally
@@ -67,7 +67,7 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
     Raises:
         StockstreamError: a part cannot be started, or broke; the message says which and the remedy.
     """
-    names = _resource_names(settings)
+    names = resource_names(settings)
     with open_state(options.state_dir, fresh=options.fresh) as state:
         presenter = make_presenter(settings, options, state)
         settings = await _with_local_defaults(settings)
@@ -117,7 +117,7 @@ class _Local:
         environment = handler_environment(
             self.aws,
             names,
-            self.resources,
+            alerts_topic_arn=self.resources.alerts_topic_arn,
             anomaly_threshold_percent=settings.anomaly_threshold_percent,
             log_level=settings.log_level,
         )
@@ -258,14 +258,3 @@ async def _with_local_defaults(settings: Settings) -> Settings:
     if changes["source"] == "simulated" and "poll_interval_seconds" not in asked:
         changes["poll_interval_seconds"] = LOCAL_POLL_INTERVAL_SECONDS
     return settings.model_copy(update=changes)
-
-
-def _resource_names(settings: Settings) -> ResourceNames:
-    return ResourceNames(
-        stream=settings.stream,
-        quotes_table=settings.quotes_table,
-        symbols_table=settings.symbols_table,
-        candles_table=settings.candles_table,
-        alerts_table=settings.alerts_table,
-        archive_bucket=settings.archive_bucket,
-    )

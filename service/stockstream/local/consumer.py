@@ -1,5 +1,6 @@
 """The consumer on this machine: the real handler behind the event-source runner, set as Terraform sets the mapping."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from stockstream.eventsource import (
     SqsDestination,
     SubprocessInvoker,
 )
-from stockstream.local.provision import ResourceNames, Resources
+from stockstream.local.provision import ResourceNames
 
 FUNCTION_NAME: Final = "stockstream-consumer"
 HANDLER: Final = "stockstream_lambda.handler:handler"
@@ -28,16 +29,21 @@ MAXIMUM_RECORD_AGE_SECONDS: Final = 86_400
 
 
 def handler_environment(
-    aws: AwsConfig, names: ResourceNames, resources: Resources, *, anomaly_threshold_percent: float, log_level: str
+    aws: AwsConfig,
+    names: ResourceNames,
+    *,
+    alerts_topic_arn: str,
+    anomaly_threshold_percent: float,
+    log_level: str,
 ) -> dict[str, str]:
-    """Build the function's environment: the variables that Terraform sets, and where AWS is."""
+    """Build the function's environment: the variables that Terraform sets, and where AWS is and who we are there."""
     environment = {
         "STOCKSTREAM_QUOTES_TABLE": names.quotes_table,
         "STOCKSTREAM_SYMBOLS_TABLE": names.symbols_table,
         "STOCKSTREAM_CANDLES_TABLE": names.candles_table,
         "STOCKSTREAM_ALERTS_TABLE": names.alerts_table,
         "STOCKSTREAM_ARCHIVE_BUCKET": names.archive_bucket,
-        "STOCKSTREAM_ALERTS_TOPIC_ARN": resources.alerts_topic_arn,
+        "STOCKSTREAM_ALERTS_TOPIC_ARN": alerts_topic_arn,
         "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": f"{anomaly_threshold_percent:g}",
         "STOCKSTREAM_LOG_LEVEL": log_level.upper(),
         "AWS_REGION": aws.region,
@@ -48,7 +54,9 @@ def handler_environment(
         "AWS_ACCESS_KEY_ID": aws.access_key_id,
         "AWS_SECRET_ACCESS_KEY": aws.secret_access_key,
     }
-    return environment | {name: value for name, value in optional.items() if value}
+    # Without credentials of its own the function takes the ones of this process, as its role would give them.
+    inherited = {} if aws.access_key_id else {name: value for name, value in os.environ.items() if name[:4] == "AWS_"}
+    return inherited | environment | {name: value for name, value in optional.items() if value}
 
 
 @asynccontextmanager

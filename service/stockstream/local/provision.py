@@ -10,11 +10,14 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from stockstream.aws import AwsConfig, open_client
+from stockstream.settings import Settings
 
 TOPIC_NAME: Final = "stockstream-alerts"
 FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
 # Local mode only: it is how alerts are shown as they fire, through SNS like any subscriber.
 ALERTS_INBOX_QUEUE_NAME: Final = "stockstream-alerts-inbox"
+
+DEFAULT_SHARDS: Final = 2
 
 _EXISTS: Final = frozenset(
     {"ResourceInUseException", "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "QueueAlreadyExists"}
@@ -32,7 +35,7 @@ class ResourceNames:
     candles_table: str
     alerts_table: str
     archive_bucket: str
-    shards: int = 2
+    shards: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,19 @@ class Resources:
     failed_batches_queue_url: str
     failed_batches_queue_arn: str
     alerts_inbox_queue_url: str
+
+
+def resource_names(settings: Settings, shards: int = DEFAULT_SHARDS) -> ResourceNames:
+    """Take the names from the settings."""
+    return ResourceNames(
+        stream=settings.stream,
+        quotes_table=settings.quotes_table,
+        symbols_table=settings.symbols_table,
+        candles_table=settings.candles_table,
+        alerts_table=settings.alerts_table,
+        archive_bucket=settings.archive_bucket,
+        shards=shards,
+    )
 
 
 def table_keys(names: ResourceNames) -> dict[str, tuple[str, ...]]:

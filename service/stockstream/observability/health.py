@@ -1,6 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics` over HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,15 +14,15 @@ _PROMETHEUS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 @asynccontextmanager
 async def serve_health(
-    host: str, port: int, *, not_ready_reasons: Callable[[], list[str]], metrics: ServiceMetrics
+    host: str, port: int, *, not_ready_reasons: Callable[[], list[str]], metrics: ServiceMetrics | None = None
 ) -> AsyncIterator[int]:
-    """Serve the three paths until the context ends; yields the port that is listened on.
+    """Serve `/healthz`, `/readyz` and, where there are metrics, `/metrics`; yields the port that is listened on.
 
     Args:
         host: Address to bind; loopback unless the user says otherwise.
         port: Port to bind; 0 takes a free one.
         not_ready_reasons: Empty when ready; else why not, in words. `/readyz` answers 503 with them.
-        metrics: What `/metrics` renders.
+        metrics: What `/metrics` renders; None leaves the path out.
 
     Raises:
         InputError: the address cannot be bound.
@@ -36,13 +36,11 @@ async def serve_health(
         status = 503 if reasons else 200
         return web.json_response({"status": "not ready" if reasons else "ready", "reasons": reasons}, status=status)
 
-    async def prometheus(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.prometheus_text(), headers={"Content-Type": _PROMETHEUS_CONTENT_TYPE})
-
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", prometheus)
+    if metrics is not None:
+        app.router.add_get("/metrics", _prometheus_handler(metrics))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -58,3 +56,10 @@ async def serve_health(
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def _prometheus_handler(metrics: ServiceMetrics) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def prometheus(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.prometheus_text(), headers={"Content-Type": _PROMETHEUS_CONTENT_TYPE})
+
+    return prometheus
