@@ -1,0 +1,193 @@
+"""What a person reads off the screen, at every size of terminal."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from stockstream.local.summary import Summary
+from stockstream.local.view import (
+    AlertRow,
+    StageRow,
+    StageStatus,
+    SymbolRow,
+    ViewState,
+    render_summary,
+    render_view,
+)
+
+STAGE_NAMES = ("source", "gate", "outbox", "kinesis", "consumer", "DynamoDB", "S3", "SNS")
+
+
+def text_of(renderable: RenderableType, width: int, height: int | None = None) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=width, height=height or 25, color_system=None).print(renderable, height=height)
+    return out.getvalue().splitlines()
+
+
+def symbol(name: str, price: str = "105.26", previous_close: str = "100", **changes: object) -> SymbolRow:
+    prices = tuple(Decimal(100 + i % 7) for i in range(120))
+    row = SymbolRow(name, Decimal(price), Decimal(previous_close), 12_345_678, prices)
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def state(symbols: Sequence[SymbolRow] = (symbol("AAPL"),), **changes: object) -> ViewState:
+    stages = tuple(StageRow(name, 1234, 0.4, "3 waiting", rate_per_second=10.0) for name in STAGE_NAMES)
+    alerts = tuple(AlertRow("14:30:05", f"SYM{i}", "+5.26% at 105.26") for i in range(50))
+    made = ViewState(
+        source="yahoo",
+        is_market_data=True,
+        endpoint_url="http://127.0.0.1:4566",
+        uptime_seconds=3723,
+        symbols=symbols,
+        stages=stages,
+        alerts=alerts,
+        alerts_total=50,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+WATCHLIST = [symbol(f"SYM{i}") for i in range(10)]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (132, 40), (160, 50), (240, 70)])
+def test_everything_is_on_the_screen_from_80_by_24_up(width: int, height: int) -> None:
+    lines = text_of(render_view(state(WATCHLIST), width, height), width, height)
+    screen = "\n".join(lines)
+    for row in WATCHLIST:
+        assert row.symbol in screen
+    for name in STAGE_NAMES:
+        assert name in screen
+    for expected in ("105.26", "+5.26", "+5.26%", "12.35M", "1,234", "10.0/s", "01:02:03", "RUNNING", "Alerts 50"):
+        assert expected in screen
+    assert "http://127.0.0.1:4566" in lines[0]
+    assert "Ctrl-C" in lines[-1]
+    assert "14:30:05 SYM0 +5.26% at" in screen
+    assert any(block in screen for block in "▂▃▄▅▆▇")
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=st.integers(20, 250), height=st.integers(5, 80), count=st.integers(0, 60))
+def test_no_size_of_terminal_breaks_the_screen(width: int, height: int, count: int) -> None:
+    lines = text_of(render_view(state([symbol(f"SYM{i}") for i in range(count)]), width, height), width, height)
+    assert len(lines) == height
+    assert all(cell_len(line) <= width for line in lines)
+    assert "Ctrl-C" in lines[-1]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_data_that_is_not_the_markets_is_labelled_in_words(width: int) -> None:
+    simulated = state(source="simulated", is_market_data=False, source_detail="Yahoo cannot be reached")
+    lines = text_of(render_view(simulated, width, 24), width, 24)
+    assert "SIMULATED DATA - not from the market - Yahoo cannot be reached" in lines[1]
+
+
+def test_a_replay_is_labelled_as_not_live() -> None:
+    lines = text_of(render_view(state(source="replay", source_detail="a.csv at 60x"), 80, 24), 80, 24)
+    assert "REPLAY - recorded quotes, not live - a.csv at 60x" in lines[1]
+
+
+def test_market_data_carries_no_warning() -> None:
+    screen = "\n".join(text_of(render_view(state(), 80, 24), 80, 24))
+    assert "source: yahoo" in screen
+    assert "not from the market" not in screen
+
+
+def test_an_anomaly_and_a_stale_feed_are_named_in_their_rows() -> None:
+    rows = [symbol("UP", is_anomaly=True), symbol("OLD", is_stale=True), symbol("DOWN", "94.74")]
+    lines = text_of(render_view(state(rows), 80, 24), 80, 24)
+    assert "ANOMALY" in next(line for line in lines if line.startswith("UP"))
+    assert "stale" in next(line for line in lines if line.startswith("OLD"))
+    down = next(line for line in lines if line.startswith("DOWN"))
+    assert "-5.26 " in down
+    assert "-5.26%" in down
+    assert "ANOMALY" not in down
+
+
+def test_a_watchlist_that_does_not_fit_shows_the_largest_movers_and_says_so() -> None:
+    rows = [symbol(f"S{i:03d}", f"{100 + i / 100:.2f}") for i in range(500)]
+    lines = text_of(render_view(state(rows), 80, 24), 80, 24)
+    shown = [line.split()[0] for line in lines if line.startswith("S") and line[1:4].isdigit()]
+    assert shown[0] == "S499"
+    assert f"Top {len(shown)}/500" in lines[2]
+
+
+def test_before_the_first_quote_the_screen_says_what_it_waits_for() -> None:
+    screen = "\n".join(text_of(render_view(state(()), 80, 24), 80, 24))
+    assert "Waiting for the first quotes" in screen
+
+
+def test_no_alerts_is_said_in_words() -> None:
+    screen = "\n".join(text_of(render_view(state(alerts=(), alerts_total=0), 80, 24), 80, 24))
+    assert "none so far" in screen
+
+
+def test_a_stage_that_fails_has_a_sign_of_its_own_and_not_only_a_colour() -> None:
+    stages = (
+        StageRow("source", 1),
+        StageRow("kinesis", 1, note="breaker open", status=StageStatus.FAILED),
+        StageRow("consumer", 1, status=StageStatus.WARNING),
+        StageRow("SNS", 0, status=StageStatus.WAITING),
+    )
+    lines = text_of(render_view(state(stages=stages), 100, 24), 100, 24)
+    signs = {line.split()[1]: line[0] for line in lines if line[:1] in set("●✗▲○")}
+    assert signs == {"source": "●", "kinesis": "✗", "consumer": "▲", "SNS": "○"}
+
+
+def test_a_small_terminal_keeps_the_prices() -> None:
+    lines = text_of(render_view(state(WATCHLIST), 60, 14), 60, 14)
+    assert sum("105.26" in line for line in lines) == 10
+
+
+def test_the_notice_stands_in_the_footer() -> None:
+    lines = text_of(render_view(state(notice="port 4566 was taken, using 40123"), 100, 24), 100, 24)
+    assert "port 4566 was taken" in lines[-1]
+
+
+def test_a_terminal_without_unicode_gets_plain_signs() -> None:
+    screen = "\n".join(text_of(render_view(state(WATCHLIST), 80, 24, ascii_only=True), 80, 24))
+    assert set("●▁▂▃▄▅▆▇█").isdisjoint(screen)
+
+
+SUMMARY = Summary(
+    source="replay", is_market_data=True, polled=3125, unchanged=0, rejected=5, accepted=3120, sent=3120, stored=3120,
+    archived=3120, lost=0, doubled=0, waiting=0, alerts=4, quarantined=0, discarded=0, elapsed_seconds=12.34,
+    endpoint_url="http://127.0.0.1:4566", region="us-east-1", resources={},
+)  # fmt: skip
+
+
+def test_the_summary_says_that_nothing_was_lost_and_on_what_numbers() -> None:
+    text = "\n".join(text_of(render_summary(SUMMARY), 100))
+    assert "Nothing lost: 3,120 quotes stored and archived, each exactly once" in text
+    for expected in ("12s", "252.8 quotes/s", "rejected", "alerts"):
+        assert expected in text
+    assert "quarantined" not in text  # a zero that says nothing
+    assert "not from the market" not in text
+
+
+def test_the_summary_of_a_run_that_lost_quotes_says_so_first() -> None:
+    text = "\n".join(text_of(render_summary(replace(SUMMARY, stored=3100, lost=20, doubled=1)), 100))
+    assert "20 lost and 1 doubled of 3,120 accepted quotes" in text
+    assert "Nothing lost" not in text
+
+
+def test_the_summary_of_a_run_that_broke_claims_nothing() -> None:
+    text = "\n".join(text_of(render_summary(replace(SUMMARY, error="the emulator ended")), 100))
+    assert "The run ended early: the emulator ended" in text
+    assert "Nothing lost" not in text
+
+
+def test_the_summary_of_a_simulation_says_that_it_was_one() -> None:
+    text = "\n".join(text_of(render_summary(replace(SUMMARY, source="simulated", is_market_data=False)), 100))
+    assert "SIMULATED DATA - not from the market" in text
+
+
+def test_a_run_without_a_quote_is_not_called_a_success() -> None:
+    text = "\n".join(text_of(render_summary(replace(SUMMARY, accepted=0, stored=0)), 100))
+    assert "No quote was accepted" in text
