@@ -7,6 +7,7 @@ import click
 from stockstream.cli.consume import consume
 from stockstream.cli.local import local
 from stockstream.cli.provision import provision
+from stockstream.cli.query import query
 from stockstream.cli.run import run
 from stockstream.errors import StockstreamError
 
@@ -20,7 +21,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume):
+for command in (run, local, provision, consume, query):
     stockstream.add_command(command)
 
 

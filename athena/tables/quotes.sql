@@ -1,0 +1,42 @@
+-- What Firehose writes: Parquet, a folder an hour of delivery (UTC). Delivery comes minutes after the event, so a day of
+-- events ends in the first hour of the next day's folders. At least once: group or deduplicate by symbol and timestamp.
+CREATE EXTERNAL TABLE IF NOT EXISTS quotes (
+  `symbol` string COMMENT 'Ticker as Yahoo spells it, upper case',
+  `timestamp` string COMMENT 'Event time, ISO 8601 UTC with milliseconds; its text order is its time order',
+  `open` decimal(28,10) COMMENT 'First price of the session',
+  `high` decimal(28,10) COMMENT 'Highest price of the session so far',
+  `low` decimal(28,10) COMMENT 'Lowest price of the session so far',
+  `price` decimal(28,10) COMMENT 'Last trade',
+  `previous_close` decimal(28,10) COMMENT 'Close of the previous session',
+  `volume` bigint COMMENT 'Shares traded in the session so far (cumulative)',
+  `bid` decimal(28,10) COMMENT 'Best bid, where known',
+  `ask` decimal(28,10) COMMENT 'Best offer, where known',
+  `currency` string COMMENT 'ISO 4217 code, or a minor unit of Yahoo (GBp)',
+  `exchange` string COMMENT 'Exchange code as Yahoo names it',
+  `market_state` string COMMENT 'PRE, REGULAR, POST, CLOSED and their kin',
+  `polled_at` string COMMENT 'When the service saw the quote, in the form of timestamp',
+  `source` string COMMENT 'yahoo, yahoo-stream, replay, simulated, backfill',
+  `delayed_by_seconds` int COMMENT 'Delay that the exchange imposes on the feed',
+  `stale` boolean COMMENT 'True when the feed was silent and this repeats the last known quote; absent is false',
+  `v` int COMMENT 'Schema version of the quote, 1'
+)
+PARTITIONED BY (
+  `dt` string COMMENT 'Day of delivery, UTC',
+  `hour` string COMMENT 'Hour of delivery, UTC, two digits'
+)
+STORED AS PARQUET
+LOCATION 's3://${archive_bucket}/quotes/'
+TBLPROPERTIES (
+  'classification' = 'parquet',
+  'parquet.compression' = 'SNAPPY',
+  'projection.enabled' = 'true',
+  'projection.dt.type' = 'date',
+  'projection.dt.format' = 'yyyy-MM-dd',
+  'projection.dt.range' = '2026-01-01,NOW+1DAYS',
+  'projection.dt.interval' = '1',
+  'projection.dt.interval.unit' = 'DAYS',
+  'projection.hour.type' = 'integer',
+  'projection.hour.range' = '0,23',
+  'projection.hour.digits' = '2',
+  'storage.location.template' = 's3://${archive_bucket}/quotes/dt=${dt}/hour=${hour}/'
+);

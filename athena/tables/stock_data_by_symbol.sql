@@ -1,0 +1,42 @@
+-- The objects of stock_data_table again, found by symbol and day: a query reads the folders it names and no others.
+-- `archive_symbol` is injected: every query must say archive_symbol = '...' or IN (...). It cannot be called symbol,
+-- because the quotes have a column of that name. Columns: those of stock_data_table.
+CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_symbol (
+  `symbol` string COMMENT 'Ticker as Yahoo spells it, upper case',
+  `timestamp` string COMMENT 'Event time, ISO 8601 UTC with milliseconds; its text order is its time order',
+  `open` decimal(28,10) COMMENT 'First price of the session',
+  `high` decimal(28,10) COMMENT 'Highest price of the session so far',
+  `low` decimal(28,10) COMMENT 'Lowest price of the session so far',
+  `price` decimal(28,10) COMMENT 'Last trade',
+  `previous_close` decimal(28,10) COMMENT 'Close of the previous session',
+  `volume` bigint COMMENT 'Shares traded in the session so far (cumulative)',
+  `bid` decimal(28,10) COMMENT 'Best bid, where known',
+  `ask` decimal(28,10) COMMENT 'Best offer, where known',
+  `currency` string COMMENT 'ISO 4217 code, or a minor unit of Yahoo (GBp)',
+  `exchange` string COMMENT 'Exchange code as Yahoo names it',
+  `market_state` string COMMENT 'PRE, REGULAR, POST, CLOSED and their kin',
+  `polled_at` string COMMENT 'When the service saw the quote, in the form of timestamp',
+  `source` string COMMENT 'yahoo, yahoo-stream, replay, simulated, backfill',
+  `delayed_by_seconds` int COMMENT 'Delay that the exchange imposes on the feed',
+  `stale` boolean COMMENT 'True when the feed was silent and this repeats the last known quote; absent is false',
+  `v` int COMMENT 'Schema version of the quote, 1'
+)
+PARTITIONED BY (
+  `archive_symbol` string COMMENT 'The symbol as the object keys spell it; the column symbol is of the quote itself',
+  `dt` string COMMENT 'Event day, UTC'
+)
+ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe'
+STORED AS TEXTFILE
+LOCATION 's3://${archive_bucket}/raw/'
+TBLPROPERTIES (
+  'classification' = 'json',
+  'compressionType' = 'gzip',
+  'projection.enabled' = 'true',
+  'projection.archive_symbol.type' = 'injected',
+  'projection.dt.type' = 'date',
+  'projection.dt.format' = 'yyyy-MM-dd',
+  'projection.dt.range' = '2000-01-01,NOW+1DAYS',
+  'projection.dt.interval' = '1',
+  'projection.dt.interval.unit' = 'DAYS',
+  'storage.location.template' = 's3://${archive_bucket}/raw/symbol=${archive_symbol}/dt=${dt}/'
+);

@@ -1,0 +1,168 @@
+"""Tables, views and queries of `athena/` in an in-memory DuckDB over a local copy of the archive."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import duckdb
+from sqlglot import exp
+
+from stockstream.errors import InputError
+from stockstream.lake.archive import LocalArchive
+from stockstream.lake.definitions import AthenaFiles, TableDefinition
+from stockstream.lake.dialect import DUCKDB, parse_statements, to_duckdb
+
+_RAW: Final = "stock_data_table"
+_BY_SYMBOL: Final = "stock_data_by_symbol"
+_PARQUET: Final = "quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The answer to one statement.
+
+    Attributes:
+        columns: Names of the columns.
+        rows: Values as Python objects: Decimal, int, float, str, bool, date, datetime (UTC, naive as in Athena), None.
+        duckdb_sql: What ran.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    duckdb_sql: str
+
+
+class Lake:
+    """Athena's database on this machine. A context manager; nothing is written anywhere.
+
+    `quotes`, which Firehose fills on AWS, reads Parquet where the archive has it and else presents the raw quotes under
+    the folders that their event time gives: no emulator of ours runs Firehose's conversion.
+
+    Args:
+        archive: The objects to read.
+        files: The definitions.
+
+    Raises:
+        InputError: a definition is not usable.
+    """
+
+    def __init__(self, archive: LocalArchive, files: AthenaFiles) -> None:
+        self._archive = archive
+        self._files = files
+        self._schema: dict[str, dict[str, str]] = {}
+        self._connection = duckdb.connect(":memory:")
+        with _told():
+            self._create_tables()
+            self._create_views()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._connection.close()
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """Names of all tables and views."""
+        return tuple(self._schema)
+
+    def run(self, sql: str) -> Iterator[QueryResult]:
+        """Run every statement of Athena SQL in turn.
+
+        Raises:
+            InputError: it does not parse, names what is not there, is no query, or fails as it runs.
+        """
+        for statement in parse_statements(sql):
+            translated = to_duckdb(statement, self._schema)
+            with _told():
+                cursor = self._connection.execute(translated)
+                columns = tuple(entry[0] for entry in cursor.description or ())
+                yield QueryResult(columns, cursor.fetchall(), translated)
+
+    def _create_tables(self) -> None:
+        self._register(_RAW, self._raw_sql(self._files.table(_RAW)))
+        # The folder names again, as columns of the same rows.
+        self._register(
+            _BY_SYMBOL,
+            self._with_partitions(self._files.table(_BY_SYMBOL), "symbol", 'substr("timestamp", 1, 10)'),
+        )
+        parquet = self._files.table(_PARQUET)
+        if self._archive.has_parquet():
+            self._register(_PARQUET, self._parquet_sql(parquet))
+        else:
+            by_event = self._with_partitions(parquet, 'substr("timestamp", 1, 10)', 'substr("timestamp", 12, 2)')
+            self._register(_PARQUET, by_event)
+
+    def _create_views(self) -> None:
+        waiting = {name: _view_query(name, sql) for name, sql in self._files.views().items()}
+        while waiting:
+            ready = [name for name, query in waiting.items() if _tables(query) <= self._schema.keys()]
+            if not ready:
+                missing = {name: sorted(_tables(query) - self._schema.keys()) for name, query in waiting.items()}
+                raise InputError(f"views that read what is not there: {missing}")
+            for name in ready:
+                self._register(name, to_duckdb(waiting.pop(name), self._schema))
+
+    def _register(self, name: str, select: str) -> None:
+        self._connection.execute(f'CREATE VIEW "{name}" AS {select}')
+        described = self._connection.execute(f'DESCRIBE "{name}"').fetchall()
+        self._schema[name] = {row[0]: row[1] for row in described}
+
+    def _raw_sql(self, table: TableDefinition) -> str:
+        if not self._archive.has_json():
+            return _empty(table)
+        types = ", ".join(f"'{column.name}': '{column.type}'" for column in table.columns)
+        return (  # names and types of our own definitions, and a path with its quotes doubled
+            f"SELECT * FROM read_json('{_quoted(self._archive.json_glob)}', columns={{{types}}}, "  # noqa: S608
+            "format='newline_delimited', compression='gzip', hive_partitioning=false)"
+        )
+
+    def _with_partitions(self, table: TableDefinition, *values: str) -> str:
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        partitions = ", ".join(
+            f'{value} AS "{column.name}"' for column, value in zip(table.partitions, values, strict=True)
+        )
+        return f'SELECT {columns}, {partitions} FROM "{_RAW}"'  # noqa: S608 - names of our own definitions
+
+    def _parquet_sql(self, table: TableDefinition) -> str:
+        columns = ", ".join(f'"{column.name}"::{column.type} AS "{column.name}"' for column in table.columns)
+        partitions = ", ".join(f'"{column.name}"' for column in table.partitions)
+        types = ", ".join(f"'{column.name}': {column.type}" for column in table.partitions)
+        return (
+            f"SELECT {columns}, {partitions} FROM read_parquet('{_quoted(self._archive.parquet_glob)}', "  # noqa: S608
+            f"hive_partitioning=true, hive_types={{{types}}})"
+        )
+
+
+def _empty(table: TableDefinition) -> str:
+    columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in table.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+def _view_query(name: str, sql: str) -> exp.Expr:
+    statements = parse_statements(sql)
+    create = statements[0]
+    if len(statements) != 1 or not isinstance(create, exp.Create) or create.kind != "VIEW":
+        raise InputError(f"views/{name}.sql must hold one CREATE OR REPLACE VIEW")
+    if create.this.name != name:
+        raise InputError(f"views/{name}.sql makes a view called {create.this.name}")
+    query: exp.Expr = create.expression
+    return query
+
+
+def _tables(query: exp.Expr) -> set[str]:
+    own = {cte.alias for cte in query.find_all(exp.CTE)}
+    return {table.name for table in query.find_all(exp.Table)} - own
+
+
+def _quoted(path: str) -> str:
+    return path.replace("'", "''")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as exc:
+        raise InputError(f"{DUCKDB}: {exc}") from exc
