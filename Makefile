@@ -12,7 +12,7 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types docs format check clean
+.PHONY: help setup run test lint types docs docs-check e2e format check clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ types: setup ## Check types: mypy --strict
 
 docs: setup ## Write the generated pages of docs/
 	@$(BIN)/python -m scripts.settings_docs
+
+docs-check: setup ## Compare the generated pages of docs/ with what generates them
+	@$(BIN)/python -m scripts.settings_docs --check
+
+e2e: setup ## Build the image and run compose end to end, containers killed in the middle (needs Docker)
+	@$(BIN)/python -m scripts.e2e
 
 format: setup ## Rewrite files to the project's style
 	@$(BIN)/ruff check --fix .
