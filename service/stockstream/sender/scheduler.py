@@ -20,6 +20,8 @@ from stockstream_wire import Aggregator, record_size_bytes
 ENTRY_OVERHEAD_BYTES: Final = 160
 # Ages are known to this resolution; finer marks would cost time on every record.
 MARK_INTERVAL_SECONDS: Final = 0.25
+# Records given up of one lane before the next oldest is looked for.
+DROP_STEP_RECORDS: Final = 64
 # Keys seen; a library user's keys may be without end, so the table starts anew past this many.
 MAX_KNOWN_KEYS: Final = 200_000
 
@@ -56,11 +58,18 @@ class Scheduler:
         """Whether every accepted record is resolved."""
         return self.pending_records == 0
 
-    def enqueue(self, records: Sequence[Record], size_bytes: int, now: float) -> None:
-        """Give records to their lanes, in order. `size_bytes` is the sum of their data."""
+    def enqueue(self, records: Sequence[Record], size_bytes: int, now: float, accepted_at: float | None = None) -> None:
+        """Give records to their lanes, in order.
+
+        Args:
+            records: Partition keys and data.
+            size_bytes: Sum of the data.
+            now: Monotonic seconds.
+            accepted_at: When they were accepted, where that was not now.
+        """
         if not records:
             return
-        self._mark_ages(now)
+        self._mark_ages(now, accepted_at)
         appends = self._append_of_key
         for record in records:
             try:
@@ -87,6 +96,11 @@ class Scheduler:
         size = 0
         while ready and len(request) < limit:
             lane = ready[0]
+            if not lane.depth:
+                # Everything it held was given up.
+                ready.popleft()
+                lane.state = LaneState.IDLE
+                continue
             record = lane.record or self._build(lane, now)
             grown = size + len(record.data) + ENTRY_OVERHEAD_BYTES
             if request and (grown > min(target, hard) or record.alone):
@@ -122,8 +136,8 @@ class Scheduler:
         self._bucket(shard_id, now).on_delivered(len(record.data), now)
         self.pending_bytes -= record.user_bytes
         self.pending_records -= record.count
-        lane.resolved += record.count
         lane.record = None
+        lane.resolve(record.count)
         lane.state = LaneState.IDLE
         if lane.pending:
             self._settle(lane, max(now, record.built_at + self._config.linger_seconds), now)
@@ -140,8 +154,25 @@ class Scheduler:
         delay = full_jitter_seconds(record.attempts, self._rng) if delay_seconds is None else delay_seconds
         self._hold(lane, now + delay, LaneState.HELD)
 
+    def drop_oldest(self, needed_bytes: int) -> int:
+        """Give up the oldest records that are in no aggregate yet, until that many bytes are free; returns how many."""
+        dropped = freed = 0
+        while freed < needed_bytes:
+            waiting = [lane for lane in self.lanes if lane.pending]
+            if not waiting:
+                break
+            lane = min(waiting, key=lambda lane: lane.oldest_at() or 0.0)
+            count = min(len(lane.pending), DROP_STEP_RECORDS)
+            freed_here = sum(len(lane.pending.popleft()[1]) for _ in range(count))
+            lane.resolve(count)
+            self.pending_bytes -= freed_here
+            self.pending_records -= count
+            freed += freed_here
+            dropped += count
+        return dropped
+
     def flush(self, now: float) -> None:
-        """Stop waiting for fuller aggregates, now and for all that comes."""
+        """Stop waiting for fuller aggregates, now and for all that comes until `flushing` is taken back."""
         self.flushing = True
         for lane in self.lanes:
             if lane.state is LaneState.WAITING:
@@ -216,13 +247,17 @@ class Scheduler:
     def _lane_append(self, key: str) -> Callable[[Record], None]:
         if len(self._append_of_key) >= MAX_KNOWN_KEYS:
             self._append_of_key.clear()
-        append = self._append_of_key[key] = self.lanes[lane_of_key(key, len(self.lanes))].pending.append
+        append = self._append_of_key[key] = self.lane_of(key).pending.append
         return append
 
-    def _mark_ages(self, now: float) -> None:
+    def lane_of(self, key: str) -> Lane:
+        """The lane that a partition key belongs to."""
+        return self.lanes[lane_of_key(key, len(self.lanes))]
+
+    def _mark_ages(self, now: float, accepted_at: float | None = None) -> None:
         if now < self._next_mark_at:
             return
         for lane in self.lanes:
             lane.mark(self._period_start)
-        self._period_start = now
+        self._period_start = now if accepted_at is None else accepted_at
         self._next_mark_at = now + MARK_INTERVAL_SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
 
@@ -14,16 +14,16 @@ from stockstream.aws import AwsConfig, open_client, resolve_aws
 from stockstream.sender.admission import RejectedRecord, admit
 from stockstream.sender.breaker import Breaker
 from stockstream.sender.config import SenderConfig
+from stockstream.sender.disk_intake import DiskIntake
 from stockstream.sender.dispatcher import Dispatcher
 from stockstream.sender.failures import FailureKind, PutError, remedy
 from stockstream.sender.grid import lanes_for_shards
+from stockstream.sender.intake import Intake, MemoryIntake
 from stockstream.sender.lane import Lane, Record
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.shards import ShardMap, list_open_shards
 from stockstream.sender.stats import Counters, SenderStats
 from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport, as_put_error
-
-_DRAIN_POLL_SECONDS: Final = 0.02
 
 log = structlog.get_logger("stockstream.sender")
 
@@ -56,28 +56,26 @@ class Sender:
         self._counters = Counters()
         self._exit = AsyncExitStack()
         self._client: Any = None
+        self._task: asyncio.Task[None]
         self._shards = ShardMap([])
         self._scheduler: Scheduler | None = None
         self._dispatcher: Dispatcher | None = None
-        # Accepted before the shards, and so the lanes, are known.
-        self._early: list[tuple[list[Record], int]] = []
-        self._early_bytes = 0
-        self._early_since = 0.0
-        self._room = asyncio.Event()
-        self._closing = False
-        self._drained = False
+        self._intake: Intake = (
+            MemoryIntake(config, self._counters, monotonic)
+            if config.outbox_dir is None
+            else DiskIntake(config, self._counters, monotonic)
+        )
+        self._progress = asyncio.Event()
+        # What had been accepted when the last drain began.
+        self._drained_accepted = -1
         self._blocked_by = ""
         self._breaker = Breaker(self._rng)
 
     async def __aenter__(self) -> Self:
-        if self._config.outbox_dir is None:
-            log.warning(
-                "outbox_in_memory",
-                gives_up="records accepted and not yet acknowledged are lost when the process dies",
-                remedy="set an outbox folder",
-            )
         await self._exit.__aenter__()
         try:
+            await self._intake.open()
+            self._exit.push_async_callback(self._intake.close)
             aws = self._aws if self._aws is not None else resolve_aws(None)
             self._client = await self._exit.enter_async_context(
                 open_client(
@@ -101,10 +99,9 @@ class Sender:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if not self._drained:
+            if self._drained_accepted != self._counters.accepted:
                 await self.drain(self._config.close_seconds)
         finally:
-            self._closing = True
             self._task.cancel()
             await self._exit.__aexit__(exc_type, exc, traceback)
 
@@ -122,8 +119,7 @@ class Sender:
             self._counters.rejected += 1
             log.error("record_rejected", key=refusal.key, size_bytes=refusal.size_bytes, reason=refusal.reason)
         if accepted:
-            await self._wait_for_room(size_bytes)
-            self._accept(accepted, size_bytes)
+            await self._intake.accept(accepted, size_bytes)
         return rejected
 
     async def drain(self, timeout_seconds: float) -> int:
@@ -132,29 +128,34 @@ class Sender:
         Returns:
             Number of records not acknowledged when the time was over. On disk they go first at the next start.
         """
-        deadline = self._monotonic() + timeout_seconds
-        self._drained = True
-        while (unsent := self._unsent()) and self._monotonic() < deadline:
-            if self._scheduler is not None and self._dispatcher is not None and not self._scheduler.flushing:
-                self._scheduler.flush(self._monotonic())
-                self._dispatcher.wake()
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        if unsent:
-            log.warning("drain_incomplete", unsent=unsent, timeout_seconds=timeout_seconds)
-        return unsent
+        self._drained_accepted = self._counters.accepted
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self._intake.unsent and not self._task.done():
+                    self._progress.clear()
+                    if self._scheduler is not None and self._dispatcher is not None:
+                        self._scheduler.flush(self._monotonic())
+                        self._dispatcher.wake()
+                    await self._progress.wait()
+        except TimeoutError:
+            log.warning("drain_incomplete", unsent=self._intake.unsent, timeout_seconds=timeout_seconds)
+        finally:
+            if self._scheduler is not None:
+                self._scheduler.flushing = False
+        return self._intake.unsent
 
     @property
     def stats(self) -> SenderStats:
         """The numbers as they are now."""
         now = self._monotonic()
         counters, scheduler, dispatcher = self._counters, self._scheduler, self._dispatcher
-        oldest = scheduler.oldest_at(now) if scheduler is not None else (self._early_since if self._early else None)
+        oldest = self._intake.oldest_at(now)
         breaker = dispatcher.breaker if dispatcher is not None else self._breaker
         return SenderStats(
             accepted=counters.accepted,
             rejected=counters.rejected,
             sent=counters.sent,
-            unsent=self._unsent(),
+            unsent=self._intake.unsent,
             replayed=counters.replayed,
             dropped=counters.dropped,
             kinesis_records=counters.kinesis_records,
@@ -163,7 +164,7 @@ class Sender:
             failed_calls=counters.failed_calls,
             retried=counters.retried,
             throttled=counters.throttled,
-            outbox_bytes=self._pending_bytes(),
+            outbox_bytes=self._intake.size_bytes,
             outbox_age_seconds=0.0 if oldest is None else max(0.0, now - oldest),
             lane_depth=0 if scheduler is None else scheduler.depth(),
             lanes=0 if scheduler is None else len(scheduler.lanes),
@@ -173,38 +174,15 @@ class Sender:
             blocked_by=self._blocked_by if dispatcher is None else dispatcher.blocked_by,
         )
 
-    def _unsent(self) -> int:
-        early = sum(len(records) for records, _ in self._early)
-        return early + (self._scheduler.pending_records if self._scheduler is not None else 0)
-
-    def _pending_bytes(self) -> int:
-        return self._early_bytes + (self._scheduler.pending_bytes if self._scheduler is not None else 0)
-
-    async def _wait_for_room(self, size_bytes: int) -> None:
-        while self._pending_bytes() and self._pending_bytes() + size_bytes > self._config.memory_max_bytes:
-            self._room.clear()
-            await self._room.wait()
-
-    def _accept(self, records: list[Record], size_bytes: int) -> None:
-        self._counters.accepted += len(records)
-        if self._scheduler is None or self._dispatcher is None:
-            if not self._early:
-                self._early_since = self._monotonic()
-            self._early.append((records, size_bytes))
-            self._early_bytes += size_bytes
-            return
-        self._scheduler.enqueue(records, size_bytes, self._monotonic())
-        self._dispatcher.wake()
-
     async def _run(self) -> None:
         self._shards = await self._find_shards()
-        lanes = self._config.lanes or lanes_for_shards(len(self._shards.shards))
+        wanted = self._config.lanes or lanes_for_shards(len(self._shards.shards))
+        lanes = await self._intake.lay_lanes(wanted)
         scheduler = Scheduler(self._config, lanes, self._rng)
         self._assign_shards(scheduler)
-        transport = AiobotocoreTransport(self._client, self._config.stream)
         dispatcher = Dispatcher(
             scheduler,
-            transport,
+            AiobotocoreTransport(self._client, self._config.stream),
             self._counters,
             requests_in_flight=self._config.requests_in_flight,
             refresh_shards=self._refresh_shards,
@@ -214,10 +192,11 @@ class Sender:
         )
         self._scheduler, self._dispatcher = scheduler, dispatcher
         log.info("sender_ready", stream=self._config.stream, shards=len(self._shards.shards), lanes=lanes)
-        early, self._early, self._early_bytes = self._early, [], 0
-        for records, size_bytes in early:
-            scheduler.enqueue(records, size_bytes, self._monotonic())
-        await dispatcher.run()
+        self._intake.start(scheduler, dispatcher.wake)
+        self._progress.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._intake.run())
+            tasks.create_task(dispatcher.run())
 
     async def _find_shards(self) -> ShardMap:
         """List the shards, however long that takes; what is accepted meanwhile waits."""
@@ -270,5 +249,5 @@ class Sender:
             )
 
     def _on_resolved(self, lane: Lane) -> None:
-        del lane
-        self._room.set()
+        self._intake.on_resolved(lane)
+        self._progress.set()

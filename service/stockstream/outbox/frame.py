@@ -1,0 +1,135 @@
+"""Frames: how a batch of records lies in a segment of the log.
+
+    header   magic u32 | payload bytes u32 | records u32 | CRC-32 u32 | accepted at, ms since 1970, u64
+    payload  key lengths in characters, u16 each | data lengths, u32 each | bytes of all keys u32 | keys | data
+
+Little-endian. The CRC covers the header (with its own field zero) and the payload. Whole columns are packed at once,
+so a record costs a fraction of a microsecond.
+"""
+
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
+
+from stockstream.outbox.errors import OutboxCorruptError
+
+Record = tuple[str, bytes]
+
+FRAME_MAGIC: Final = 0x31465353  # "SSF1"
+_HEADER: Final = struct.Struct("<IIIIQ")
+HEADER_BYTES: Final = _HEADER.size
+_KEY_BYTES: Final = struct.Struct("<I")
+# A frame is read whole, so its size bounds what a read costs.
+FRAME_MAX_DATA_BYTES: Final = 4 * 1024 * 1024
+FRAME_MAX_RECORDS: Final = 65_536
+# The largest payload that the encoder can make: one record of 10 MiB, or that many bytes of small ones with their keys.
+FRAME_MAX_PAYLOAD_BYTES: Final = 256 * 1024 * 1024
+
+
+class FrameHeader(NamedTuple):
+    """The fixed part of a frame."""
+
+    payload_bytes: int
+    records: int
+    crc: int
+    accepted_at_ms: int
+
+
+def encode_frame(records: Sequence[Record], accepted_at_ms: int) -> bytes:
+    """Encode records as one frame; `split_batch` first where there may be many."""
+    keys, datas = zip(*records, strict=True)
+    key_text = "".join(keys).encode()
+    payload = b"".join(
+        (
+            _little_endian("H", map(len, keys)),
+            _little_endian("I", map(len, datas)),
+            _KEY_BYTES.pack(len(key_text)),
+            key_text,
+            *datas,
+        )
+    )
+    return _seal(payload, len(records), accepted_at_ms)
+
+
+def split_batch(records: Sequence[Record], size_bytes: int) -> Iterator[Sequence[Record]]:
+    """Part a batch of `size_bytes` of data into what one frame may hold."""
+    if size_bytes <= FRAME_MAX_DATA_BYTES and len(records) <= FRAME_MAX_RECORDS:
+        yield records
+        return
+    start = size = 0
+    for index, (_, data) in enumerate(records):
+        if index > start and (size + len(data) > FRAME_MAX_DATA_BYTES or index - start >= FRAME_MAX_RECORDS):
+            yield records[start:index]
+            start, size = index, 0
+        size += len(data)
+    yield records[start:]
+
+
+def parse_header(header: bytes) -> FrameHeader | None:
+    """Read a frame's header; None where the bytes are none."""
+    if len(header) < HEADER_BYTES:
+        return None
+    magic, payload_bytes, count, crc, accepted_at_ms = _HEADER.unpack_from(header)
+    if magic != FRAME_MAGIC or payload_bytes > FRAME_MAX_PAYLOAD_BYTES or not 0 < count <= FRAME_MAX_RECORDS:
+        return None
+    return FrameHeader(payload_bytes, count, crc, accepted_at_ms)
+
+
+def is_intact(header: FrameHeader, payload: bytes) -> bool:
+    """Check a frame's length and CRC."""
+    return len(payload) == header.payload_bytes and header.crc == _crc(payload, header.records, header.accepted_at_ms)
+
+
+def decode_keys(header: FrameHeader, payload: bytes) -> list[str]:
+    """Decode the partition keys of a frame alone."""
+    return _split_columns(header, payload)[0]
+
+
+def decode_records(header: FrameHeader, payload: bytes) -> list[Record]:
+    """Decode the records of a frame.
+
+    Raises:
+        OutboxCorruptError: the columns do not add up, although the CRC is right.
+    """
+    keys, lengths, start = _split_columns(header, payload)
+    ends = list(accumulate(lengths, initial=start))
+    if ends[-1] != len(payload):
+        raise OutboxCorruptError("a frame's data lengths do not add up to its payload")
+    return [(key, payload[a:b]) for key, (a, b) in zip(keys, pairwise(ends), strict=True)]
+
+
+def _split_columns(header: FrameHeader, payload: bytes) -> tuple[list[str], "array[int]", int]:
+    count = header.records
+    lengths_at, keys_at = 2 * count, 6 * count + _KEY_BYTES.size
+    key_lengths, data_lengths = array("H"), array("I")
+    key_lengths.frombytes(payload[:lengths_at])
+    data_lengths.frombytes(payload[lengths_at : 6 * count])
+    if sys.byteorder == "big":
+        key_lengths.byteswap()
+        data_lengths.byteswap()
+    (key_bytes,) = _KEY_BYTES.unpack_from(payload, 6 * count)
+    text = payload[keys_at : keys_at + key_bytes].decode()
+    ends = list(accumulate(key_lengths, initial=0))
+    if ends[-1] != len(text) or len(data_lengths) != count:
+        raise OutboxCorruptError("a frame's key lengths do not add up to its keys")
+    return [text[a:b] for a, b in pairwise(ends)], data_lengths, keys_at + key_bytes
+
+
+def _little_endian(typecode: str, values: Iterator[int]) -> bytes:
+    column = array(typecode, values)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
+
+
+def _seal(payload: bytes, count: int, accepted_at_ms: int) -> bytes:
+    crc = _crc(payload, count, accepted_at_ms)
+    return _HEADER.pack(FRAME_MAGIC, len(payload), count, crc, accepted_at_ms) + payload
+
+
+def _crc(payload: bytes, count: int, accepted_at_ms: int) -> int:
+    return zlib.crc32(payload, zlib.crc32(_HEADER.pack(FRAME_MAGIC, len(payload), count, 0, accepted_at_ms)))

@@ -1,0 +1,55 @@
+"""One process at a time: an advisory lock that the kernel gives back however the process ends."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from stockstream.outbox.errors import OutboxLockedError, OutboxWriteError
+
+LOCK_FILE_NAME: Final = "lock"
+
+
+class OutboxLock:
+    """Holds the folder's lock file while the context lasts.
+
+    Args:
+        directory: Folder of the outbox; made where it is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / LOCK_FILE_NAME
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise OutboxWriteError(
+                f"cannot write to the outbox folder {self._path.parent}: {exc.strerror}. "
+                "Remedy: make it writable, or set STOCKSTREAM_OUTBOX_DIR to a folder that is"
+            ) from exc
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            self._close()
+            raise OutboxLockedError(
+                f"the outbox {self._path.parent} is in use by process {holder or 'unknown'}. "
+                "Remedy: stop that process, or give this one another STOCKSTREAM_OUTBOX_DIR"
+            ) from exc
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
