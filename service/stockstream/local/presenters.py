@@ -4,13 +4,17 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
+from rich.console import Console
 
 from stockstream.local.options import LocalOptions
+from stockstream.local.screen import AlertList, view_state
 from stockstream.local.state import LocalState
 from stockstream.local.summary import Summary
+from stockstream.local.view import LiveView, render_summary
 from stockstream.observability.logs import configure_logging
 from stockstream.settings import Settings
 
@@ -35,9 +39,38 @@ class Presenter(Protocol):
 
 
 def make_presenter(settings: Settings, options: LocalOptions, state: LocalState) -> Presenter:
-    """Choose the live view on a terminal, log lines elsewhere or where they are asked for."""
-    configure_logging(settings.log_level, settings.log_format)
-    return PlainPresenter()
+    """Choose the live view on a terminal, log lines elsewhere or where they are asked for; sets up logging for it."""
+    if options.plain or not sys.stdout.isatty():
+        configure_logging(settings.log_level, settings.log_format)
+        return PlainPresenter()
+    log_file = (state.root / "service.log").open("a", encoding="utf-8", buffering=1)
+    configure_logging(settings.log_level, "json", log_file)
+    return LivePresenter(log_path=state.root / "service.log")
+
+
+class LivePresenter:
+    """The live terminal view; log lines go to a file meanwhile."""
+
+    def __init__(self, log_path: Path) -> None:
+        self._console = Console()
+        self._alerts = AlertList()
+        self._log_path = log_path
+        self._console.print(f"Starting; logs go to {log_path}", style="bright_black")
+
+    @asynccontextmanager
+    async def watching(self, run: "LocalRun") -> AsyncIterator[None]:
+        async with LiveView(lambda: view_state(run, self._alerts), console=self._console):
+            yield
+
+    def on_alert(self, subject: str, message: Any) -> None:
+        self._alerts.add(subject, message)
+
+    def show_summary(self, summary: Summary) -> None:
+        self._console.print(render_summary(summary))
+        self._console.print(f"Logs: {self._log_path}", style="bright_black")
+
+    def say(self, text: str) -> None:
+        self._console.print(text)
 
 
 class PlainPresenter:
