@@ -1,0 +1,20 @@
+"""Gaps that the service noted, and filling them from history."""
+
+from stockstream.backfill.gaps import Gap, GapLog, GapNotingSource
+from stockstream.backfill.history import HistoryProvider, MinuteBar, SymbolHistory
+from stockstream.backfill.run import BackfillReport, SymbolOutcome, backfill
+from stockstream.backfill.yahoo_history import YahooHistory, oldest_start
+
+__all__ = [
+    "BackfillReport",
+    "Gap",
+    "GapLog",
+    "GapNotingSource",
+    "HistoryProvider",
+    "MinuteBar",
+    "SymbolHistory",
+    "SymbolOutcome",
+    "YahooHistory",
+    "backfill",
+    "oldest_start",
+]

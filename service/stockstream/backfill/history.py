@@ -1,0 +1,141 @@
+"""What history is: minute bars of a symbol, with the close before each session. And turning it into quotes. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Final, Protocol
+
+from stockstream.sources.base import Rejection
+from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, format_timestamp, validate_quote
+
+SOURCE_LABEL: Final = "backfill"
+MINUTE_MS: Final = 60_000
+# A bar does not say when within its minute the extremes were; these places are ours, the prices are the market's.
+_FIRST_EXTREME_MS: Final = 20_000
+_SECOND_EXTREME_MS: Final = 40_000
+# The last millisecond of the minute: at its end the quote would belong to the next minute's candle.
+_CLOSE_MS: Final = MINUTE_MS - 1
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteBar:
+    """One minute in which something traded.
+
+    Attributes:
+        start_ms: Start of the minute, milliseconds since 1970.
+        session: Trading day in the exchange's own time, `YYYY-MM-DD`.
+        open: First price.
+        high: Highest.
+        low: Lowest.
+        close: Last.
+        volume: Shares traded in the minute.
+    """
+
+    start_ms: int
+    session: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolHistory:
+    """History of one symbol.
+
+    Attributes:
+        symbol: Ticker.
+        bars: In order of time; the first session is there from its start.
+        previous_closes: Session to the close of the session before it.
+        currency: Of the prices.
+        exchange: As the provider names it.
+        rejected: Bars that are no bars, by name.
+    """
+
+    symbol: str
+    bars: Sequence[MinuteBar]
+    previous_closes: Mapping[str, Decimal]
+    currency: str | None = None
+    exchange: str | None = None
+    rejected: Sequence[Rejection] = ()
+
+
+class HistoryProvider(Protocol):
+    """Where minute bars come from."""
+
+    async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
+        """Bars from the start of the session that holds `start` to `end`.
+
+        Raises:
+            SourceUnavailableError: try again later.
+            SourceError: there is no such history.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+def quotes_of(history: SymbolHistory, start: datetime, end: datetime) -> tuple[list[Quote], list[Rejection]]:
+    """Quotes from `start` (included) to `end` (excluded), in order of event time.
+
+    A minute becomes up to four quotes: open, the two extremes, close, so that a candle made of them is the bar; those
+    that repeat the price before them are left out. High, low and volume are those of the session so far. The same bars
+    always give the same quotes, ids included.
+    """
+    first, last = format_timestamp(start), format_timestamp(end)
+    quotes: list[Quote] = []
+    rejected = list(history.rejected)
+    for session, bars in groupby(history.bars, key=lambda bar: bar.session):
+        previous_close = history.previous_closes.get(session)
+        if previous_close is None:
+            detail = f"the close before session {session} is not known"
+            rejected.append(Rejection(history.symbol, "missing_previous_close", detail))
+            continue
+        for quote in _session_quotes(history, bars, previous_close):
+            if first <= quote.timestamp < last:
+                try:
+                    validate_quote(quote)
+                except QuoteInvalidError as exc:
+                    rejected.append(Rejection(f"{history.symbol}@{quote.timestamp}", exc.code, str(exc)))
+                else:
+                    quotes.append(quote)
+    return quotes, rejected
+
+
+def _session_quotes(history: SymbolHistory, bars: Iterable[MinuteBar], previous_close: Decimal) -> Iterator[Quote]:
+    opening: Decimal | None = None
+    high = low = Decimal(0)
+    traded = 0
+    for bar in bars:
+        if opening is None:
+            opening, high, low = bar.open, bar.open, bar.open
+        traded_before, traded = traded, traded + bar.volume
+        for offset_ms, price in ticks_of(bar):
+            high, low = max(high, price), min(low, price)
+            yield Quote(
+                symbol=history.symbol,
+                timestamp=format_epoch_ms(bar.start_ms + offset_ms),
+                open=opening,
+                high=high,
+                low=low,
+                price=price,
+                previous_close=previous_close,
+                # All of the minute's shares count at its close: how they were spread is not known.
+                volume=traded if offset_ms == _CLOSE_MS else traded_before,
+                currency=history.currency,
+                exchange=history.exchange,
+                source=SOURCE_LABEL,
+            )
+
+
+def ticks_of(bar: MinuteBar) -> list[tuple[int, Decimal]]:
+    """(milliseconds into the minute, price): open, low and high (high first in a falling minute), close."""
+    extremes = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
+    ticks = [(0, bar.open)]
+    for offset_ms, price in zip((_FIRST_EXTREME_MS, _SECOND_EXTREME_MS), extremes, strict=True):
+        if price not in (ticks[-1][1], bar.close):
+            ticks.append((offset_ms, price))
+    return [*ticks, (_CLOSE_MS, bar.close)]

@@ -1,0 +1,102 @@
+"""Fill quotes and candles of some symbols from history, through the same stream as live quotes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from stockstream.backfill.history import HistoryProvider, quotes_of
+from stockstream.errors import SourceError, SourceUnavailableError
+from stockstream.sources.base import Rejection
+from stockstream_wire import encode_quote
+
+_QUOTES_PER_SEND: Final = 500
+
+
+class QuoteSender(Protocol):
+    """The sender, as far as backfilling needs it."""
+
+    async def send(self, records: Sequence[tuple[str, bytes]]) -> object: ...
+    async def drain(self, timeout_seconds: float) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolOutcome:
+    """What became of one symbol: quotes sent, minutes they came from, what was refused, why it failed (or empty)."""
+
+    symbol: str
+    quotes: int = 0
+    minutes: int = 0
+    rejected: Sequence[Rejection] = ()
+    error: str = ""
+
+
+@dataclass(slots=True)
+class BackfillReport:
+    """What became of a backfill; `unsent` quotes were not acknowledged by Kinesis before the deadline."""
+
+    outcomes: list[SymbolOutcome] = field(default_factory=list)
+    unsent: int = 0
+
+    @property
+    def quotes(self) -> int:
+        return sum(outcome.quotes for outcome in self.outcomes)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.unsent and not any(outcome.error for outcome in self.outcomes)
+
+
+async def backfill(
+    symbols: Sequence[str],
+    start: datetime,
+    end: datetime,
+    *,
+    provider: HistoryProvider,
+    sender: QuoteSender,
+    drain_seconds: float,
+    on_symbol: Callable[[SymbolOutcome], None] = lambda _: None,
+) -> BackfillReport:
+    """Send the quotes of every symbol from `start` (included) to `end` (excluded), and wait until Kinesis has them.
+
+    Doing it twice is harmless: the same bars give quotes of the same ids, which the consumer stores once. A symbol
+    without history does not keep the others from theirs; a provider that stays away fails the ones that are left.
+
+    Args:
+        symbols: Tickers.
+        start: Aware.
+        end: Aware.
+        provider: History.
+        sender: An open sender.
+        drain_seconds: How long to wait for Kinesis at the end.
+        on_symbol: Told of each symbol when it is through, for a progress bar.
+    """
+    report = BackfillReport()
+    away = ""
+    for symbol in symbols:
+        if away:
+            outcome = SymbolOutcome(symbol, error=away)
+        else:
+            try:
+                outcome = await _fill(symbol, start, end, provider, sender)
+            except SourceUnavailableError as exc:
+                away = str(exc)
+                outcome = SymbolOutcome(symbol, error=away)
+            except SourceError as exc:
+                outcome = SymbolOutcome(symbol, error=str(exc))
+        report.outcomes.append(outcome)
+        on_symbol(outcome)
+    report.unsent = await sender.drain(drain_seconds)
+    return report
+
+
+async def _fill(
+    symbol: str, start: datetime, end: datetime, provider: HistoryProvider, sender: QuoteSender
+) -> SymbolOutcome:
+    history = await provider.history(symbol, start, end)
+    quotes, rejected = quotes_of(history, start, end)
+    for offset in range(0, len(quotes), _QUOTES_PER_SEND):
+        chunk = quotes[offset : offset + _QUOTES_PER_SEND]
+        await sender.send([(quote.symbol, encode_quote(quote)) for quote in chunk])
+    minutes = len({quote.timestamp[:16] for quote in quotes})
+    return SymbolOutcome(symbol, len(quotes), minutes, rejected)

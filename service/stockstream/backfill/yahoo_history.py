@@ -1,0 +1,223 @@
+"""Minute bars from Yahoo's chart API, through yfinance's session. Importing this does not import yfinance."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote as quote_url
+
+from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory
+from stockstream.clock import SYSTEM_CLOCK, Clock
+from stockstream.errors import SourceError
+from stockstream.sources.base import Rejection
+from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
+from stockstream.sources.yahoo.numbers import float32_decimal
+from stockstream.sources.yahoo.reply import decode_json
+
+if TYPE_CHECKING:
+    from stockstream.sources.yahoo._session import YahooSession
+
+# Yahoo: "1m data: only 7 days worth of data per request, within the last 30 days" (its own error texts, HTTP 422).
+REQUEST_MAX: Final = timedelta(days=7)
+HISTORY_MAX: Final = timedelta(days=30)
+# The session that holds the start began at most a day before it.
+_SESSION_MAX: Final = timedelta(days=1)
+# Enough daily bars to have a close before the first session, over holidays.
+_DAILY_LEAD: Final = timedelta(days=14)
+_ATTEMPTS_MAX: Final = 5
+_BACKOFF_FIRST_SECONDS: Final = 2.0
+_BACKOFF_MAX_SECONDS: Final = 60.0
+_CHART_URL: Final = "https://query2.finance.yahoo.com/v8/finance/chart/"
+_TIMEOUT_SECONDS: Final = 20.0
+
+
+def oldest_start(now: datetime) -> datetime:
+    """The earliest moment that can be filled: Yahoo's limit, less the session that must be there from its start."""
+    return now - HISTORY_MAX + _SESSION_MAX + timedelta(minutes=5)
+
+
+class YahooHistory:
+    """A `HistoryProvider` on Yahoo's chart API: one request for each week of a symbol, and one for its daily closes.
+
+    Args:
+        cache_dir: yfinance's cache folder.
+        requests_per_second: Pace.
+        clock: Pace and waits.
+        rng: Randomness of the waits after a failure.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache_dir: Path,
+        requests_per_second: float = 1.0,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: Random | None = None,
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._interval_seconds = 1 / requests_per_second
+        self._clock = clock
+        self._rng = rng if rng is not None else Random()
+        # One thread: curl's handles are thread-local, and history is not in a hurry.
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="yahoo-history")
+        self._session: YahooSession | None = None
+        self._next_request_at = float("-inf")
+
+    async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
+        """Fetch the bars of the sessions from the one that holds `start` until `end`.
+
+        Raises:
+            YahooCallError: Yahoo cannot be reached or limits us, after some patience.
+            SourceError: Yahoo has no such chart.
+        """
+        bars: dict[int, MinuteBar] = {}
+        rejected: list[Rejection] = []
+        meta: Mapping[str, Any] = {}
+        since = start - _SESSION_MAX
+        while since < end:
+            until = min(end, since + REQUEST_MAX)
+            chart = await self._chart(symbol, since, until, "1m")
+            meta = chart["meta"]
+            found, bad = parse_bars(symbol, chart)
+            bars |= {bar.start_ms: bar for bar in finished(found, meta)}
+            rejected += bad
+            since = until
+        daily, _ = parse_bars(symbol, await self._chart(symbol, start - _DAILY_LEAD, end, "1d"))
+        ordered = [bars[key] for key in sorted(bars)]
+        return SymbolHistory(
+            symbol=symbol,
+            bars=ordered,
+            previous_closes=previous_closes(ordered, daily),
+            currency=_text(meta.get("currency")),
+            exchange=_text(meta.get("exchangeName")),
+            rejected=rejected,
+        )
+
+    async def aclose(self) -> None:
+        """Let the thread and the session go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._session is not None:
+            self._session.close()
+
+    async def _chart(self, symbol: str, start: datetime, end: datetime, interval: str) -> Mapping[str, Any]:
+        params = {
+            "period1": str(int(start.timestamp())),
+            "period2": str(int(end.timestamp())),
+            "interval": interval,
+            "includePrePost": "false",
+        }
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            await self._clock.sleep(max(0.0, self._next_request_at - self._clock.monotonic()))
+            self._next_request_at = self._clock.monotonic() + self._interval_seconds
+            try:
+                body = await asyncio.get_running_loop().run_in_executor(self._pool, self._get, symbol, params)
+            except YahooCallError as exc:
+                if exc.kind is FailureKind.BAD_REQUEST:
+                    raise SourceError(f"{symbol}: Yahoo has no such history: {exc.detail}") from exc
+                if attempt == _ATTEMPTS_MAX:
+                    raise
+                # Full jitter, and never sooner than the server asked for.
+                bound_seconds = min(_BACKOFF_MAX_SECONDS, _BACKOFF_FIRST_SECONDS * 2**attempt)
+                wait_seconds = max(exc.retry_after_seconds or 0.0, self._rng.uniform(0, bound_seconds))
+                self._next_request_at = self._clock.monotonic() + wait_seconds
+            else:
+                return chart_of(symbol, body)
+        raise AssertionError  # the last attempt returned or raised
+
+    def _get(self, symbol: str, params: dict[str, str]) -> object:
+        # Here and not above: the import takes 0.5-0.8 s and 99 MB, and a wrong argument should be told before.
+        from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
+
+        if self._session is None:
+            self._session = YahooSession(self._cache_dir, _TIMEOUT_SECONDS)
+        try:
+            # A chart needs neither cookie nor crumb, so the request goes around yfinance's.
+            response = self._session.http.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
+        except OSError as exc:  # curl's errors are OSErrors
+            raise YahooCallError(FailureKind.UNREACHABLE, f"{type(exc).__name__}: {str(exc)[:200]}") from exc
+        return decode_json(bytes(response.content))
+
+
+def chart_of(symbol: str, body: object) -> Mapping[str, Any]:
+    """The one result of a chart reply.
+
+    Raises:
+        SourceError: Yahoo says that there is none, or the reply is no chart.
+    """
+    chart = body.get("chart") if isinstance(body, Mapping) else None
+    results = chart.get("result") if isinstance(chart, Mapping) else None
+    if not isinstance(results, list) or not results or not isinstance(results[0].get("meta"), Mapping):
+        error = chart.get("error") if isinstance(chart, Mapping) else body
+        raise SourceError(f"{symbol}: Yahoo has no such history: {str(error)[:200]}")
+    first: Mapping[str, Any] = results[0]
+    return first
+
+
+def parse_bars(symbol: str, chart: Mapping[str, Any]) -> tuple[list[MinuteBar], list[Rejection]]:
+    """The bars of a chart, of whatever interval; those without a trade (nulls) are left out, broken ones named."""
+    meta = chart["meta"]
+    offset_seconds = _integer(meta.get("gmtoffset")) or 0
+    hint = _integer(meta.get("priceHint"))
+    times = chart.get("timestamp") or []
+    columns = (chart.get("indicators", {}).get("quote") or [{}])[0]
+    bars: list[MinuteBar] = []
+    rejected: list[Rejection] = []
+    values = (columns.get(name) or [None] * len(times) for name in ("open", "high", "low", "close", "volume"))
+    for seconds, open_, high, low, close, volume in zip(times, *values, strict=False):
+        if close is None or open_ is None:
+            continue
+        try:
+            prices = [float32_decimal(float(value), hint) for value in (open_, high, low, close)]
+            session = _day(int(seconds) + offset_seconds)
+            bar = MinuteBar(
+                int(seconds) * 1000, session, prices[0], max(prices), min(prices), prices[3], int(volume or 0)
+            )
+        except (TypeError, ValueError, OverflowError) as exc:
+            rejected.append(Rejection(f"{symbol}@{seconds}", "bar_malformed", str(exc)))
+        else:
+            bars.append(bar)
+    return bars, rejected
+
+
+def finished(bars: Sequence[MinuteBar], meta: Mapping[str, Any]) -> list[MinuteBar]:
+    """Without what is still being traded, so that filling the same hour twice gives the same quotes.
+
+    Yahoo ends a running session with a row of the last trade, off the minute's grid; and the minute of the last trade
+    may not be over while the exchange is open.
+    """
+    last_trade_seconds = _integer(meta.get("regularMarketTime"))
+    period = meta.get("currentTradingPeriod")
+    regular = period.get("regular") if isinstance(period, Mapping) else None
+    close_seconds = _integer(regular.get("end")) if isinstance(regular, Mapping) else None
+    unfinished_from_ms = float("inf")
+    if last_trade_seconds is not None and close_seconds is not None and last_trade_seconds < close_seconds:
+        unfinished_from_ms = last_trade_seconds * 1000 - MINUTE_MS
+    return [bar for bar in bars if bar.start_ms % MINUTE_MS == 0 and bar.start_ms <= unfinished_from_ms]
+
+
+def previous_closes(bars: Sequence[MinuteBar], daily: Sequence[MinuteBar]) -> dict[str, Decimal]:
+    """For each session of the minutes, the close of the last daily bar before it."""
+    closes = {bar.session: bar.close for bar in daily}
+    days = sorted(closes)
+    found = {}
+    for session in {bar.session for bar in bars}:
+        earlier = [day for day in days if day < session]
+        if earlier:
+            found[session] = closes[earlier[-1]]
+    return found
+
+
+def _day(local_seconds: int) -> str:
+    return datetime.fromtimestamp(local_seconds, UTC).date().isoformat()
+
+
+def _integer(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,149 @@
+"""`stockstream backfill`: fill what the service missed from history."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from stockstream.errors import InputError
+from stockstream.settings import Settings, load_settings
+from stockstream_wire import QuoteInvalidError, validate_symbol
+
+if TYPE_CHECKING:
+    from stockstream.backfill import SymbolOutcome
+
+_DATE_LENGTH: Final = len("2026-11-20")
+_DRAIN_SECONDS: Final = 120.0
+
+
+@click.command()
+@click.argument("symbols", nargs=-1)
+@click.option("--from", "start", metavar="TIME", help="First moment: 2026-11-20, or 2026-11-20T14:30Z.")
+@click.option("--to", "end", metavar="TIME", help="Moment after the last; a date is taken to its end. Default: now.")
+@click.option("--gaps", is_flag=True, help="List the gaps that the service noted, and how to fill them.")
+def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps: bool) -> None:
+    """Fill quotes and candles of SYMBOLS (default: the watchlist) from 1-minute history.
+
+    The quotes go through the stream like live ones, marked source "backfill". Doing it twice is harmless.
+    """
+    settings = load_settings()
+    if gaps:
+        _list_gaps(settings)
+        return
+    if start is None:
+        raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
+    now = datetime.now(UTC)
+    chosen = _checked(symbols) if symbols else settings.symbols.symbols
+    first, last = parse_range(start, end, now)
+    raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last)))
+
+
+def parse_range(start: str, end: str | None, now: datetime) -> tuple[datetime, datetime]:
+    """Read `--from` and `--to`; the end is cut to the last full minute, for the running one is not history yet.
+
+    Raises:
+        InputError: no ISO 8601 time, no offset from UTC, an empty range, or one older than Yahoo's history.
+    """
+    # Imported late, here and below: every command of ours pays for what this module imports at its top.
+    from stockstream.backfill import oldest_start  # noqa: PLC0415
+
+    first = _parse_time("--from", start)
+    last = now if end is None else _parse_time("--to", end, end_of_day=True)
+    last = min(last, now.replace(second=0, microsecond=0))
+    if first >= last:
+        raise InputError(f"--from {start} is not before the end of the range, {last.isoformat()}")
+    oldest = oldest_start(now)
+    if first < oldest:
+        raise InputError(
+            f"--from {start} is too old: Yahoo keeps 1-minute history for 30 days. "
+            f"Remedy: --from {oldest.strftime('%Y-%m-%dT%H:%MZ')} or later"
+        )
+    return first, last
+
+
+def _parse_time(option: str, text: str, *, end_of_day: bool = False) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise InputError(f"{option} {text!r} is not a time: write 2026-11-20 or 2026-11-20T14:30Z") from exc
+    if len(text) <= _DATE_LENGTH and moment.tzinfo is None:  # a date alone is a day of UTC
+        return moment.replace(tzinfo=UTC) + timedelta(days=1 if end_of_day else 0)
+    if moment.tzinfo is None:
+        raise InputError(f"{option} {text!r} has no offset from UTC: write {text}Z or {text}-05:00")
+    return moment.astimezone(UTC)
+
+
+def _checked(symbols: Sequence[str]) -> tuple[str, ...]:
+    upper = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
+    for symbol in upper:
+        try:
+            validate_symbol(symbol)
+        except QuoteInvalidError as exc:
+            raise InputError(str(exc)) from exc
+    return upper
+
+
+def _list_gaps(settings: Settings) -> None:
+    from stockstream.backfill import GapLog  # noqa: PLC0415
+
+    gaps = GapLog(settings.outbox_dir.parent).read()
+    if not gaps:
+        click.echo("No gaps noted.")
+        return
+    for gap in gaps:
+        span = str(timedelta(seconds=round(gap.seconds)))
+        click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source})")
+        click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
+
+
+async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> int:
+    from stockstream.aws import resolve_aws  # noqa: PLC0415
+    from stockstream.backfill import YahooHistory  # noqa: PLC0415
+    from stockstream.backfill import backfill as fill  # noqa: PLC0415
+    from stockstream.observability.logs import configure_logging  # noqa: PLC0415
+    from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
+
+    configure_logging("warning", settings.log_format, sys.stderr)
+    # An outbox of its own: the service may be running, and owns the other.
+    outbox_dir = settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")
+    config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
+    provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
+    try:
+        async with Sender(config, aws=resolve_aws(settings.region)) as sender:
+            with click.progressbar(length=len(symbols), label="Backfilling", item_show_func=_shown) as bar:
+
+                def advance(outcome: "SymbolOutcome") -> None:
+                    bar.update(1, outcome.symbol)
+
+                report = await fill(
+                    symbols, start, end, provider=provider, sender=sender, drain_seconds=_DRAIN_SECONDS,
+                    on_symbol=advance,
+                )  # fmt: skip
+    finally:
+        await provider.aclose()
+    for outcome in report.outcomes:
+        _say(outcome)
+    if report.unsent:
+        click.echo(
+            f"{report.unsent} quotes are not in Kinesis yet: it did not answer in {_DRAIN_SECONDS:.0f} s. "
+            f"Remedy: the same command again",
+            err=True,
+        )
+    return 0 if report.is_complete else 1
+
+
+def _shown(symbol: str | None) -> str:
+    return symbol or ""
+
+
+def _say(outcome: "SymbolOutcome") -> None:
+    if outcome.error:
+        click.echo(f"{outcome.symbol}: FAILED: {outcome.error}")
+        return
+    refused = f", {len(outcome.rejected)} refused" if outcome.rejected else ""
+    click.echo(f"{outcome.symbol}: {outcome.quotes} quotes of {outcome.minutes} minutes{refused}")
+    for rejection in outcome.rejected[:5]:
+        click.echo(f"    {rejection.subject}: {rejection.reason}: {rejection.detail}")
