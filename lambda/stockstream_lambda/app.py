@@ -10,18 +10,24 @@ from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.sns import Sns
 from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
+from stockstream_lambda.stores import AwsStores
 
 
 def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> Pipeline:
-    """Make the clients and the pipeline that uses them.
+    """Make the clients, the stores and the pipeline that uses them.
 
     Raises:
         ConfigError: no region, no credentials or an endpoint that is no URL.
     """
+    return Pipeline(config, build_stores(config, environ))
+
+
+def build_stores(config: Config, environ: Mapping[str, str] = os.environ) -> AwsStores:
+    """Make the clients and the stores; raises ConfigError as `build_pipeline` does."""
     region, credentials = region_from(environ), CredentialSource(environ)
 
     def client(service: str) -> ServiceClient:
         return ServiceClient(service, region, endpoint_for(service, region, environ), credentials)
 
     sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
-    return Pipeline(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)
+    return AwsStores(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)

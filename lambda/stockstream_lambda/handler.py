@@ -1,18 +1,42 @@
 """The Lambda entry point: `stockstream_lambda.handler.handler`."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
+from time import perf_counter
 from typing import Any
+
+import structlog
 
 from stockstream_lambda.app import build_pipeline
 from stockstream_lambda.config import Config
-from stockstream_lambda.observability import configure_logging
+from stockstream_lambda.observability import configure_logging, emit_metrics
 from stockstream_lambda.pipeline import Pipeline
+from stockstream_lambda.tally import Tally
+
+log = structlog.get_logger("stockstream.consumer")
 
 
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Process one batch of Kinesis records; the answer names the first record that must come again."""
-    return _pipeline().process(event)
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Process one batch of Kinesis records.
+
+    Args:
+        event: Lambda's event of a Kinesis event source mapping.
+        context: Lambda's context; None where there is none.
+
+    Returns:
+        `{"batchItemFailures": [...]}`: empty, or the sequence number from which the batch must come again.
+    """
+    started = perf_counter()
+    pipeline = _pipeline()
+    records = event.get("Records") or ()
+    shard_id = records[0].get("eventID", "").partition(":")[0] if records else None
+    with structlog.contextvars.bound_contextvars(
+        request_id=getattr(context, "aws_request_id", None), shard_id=shard_id
+    ):
+        response, tally = pipeline.process(event, remaining_ms=getattr(context, "get_remaining_time_in_millis", None))
+        _report(tally, response, (perf_counter() - started) * 1000)
+    return response
 
 
 @cache
@@ -20,3 +44,47 @@ def _pipeline() -> Pipeline:
     config = Config.from_environment()
     configure_logging(config.log_level)
     return build_pipeline(config)
+
+
+def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
+    failures = response["batchItemFailures"]
+    for alert in tally.alerts:
+        log.info(
+            "alert_fired",
+            symbol=alert.symbol,
+            kind=alert.kind,
+            direction=alert.direction,
+            severity=alert.severity,
+            timestamp=alert.timestamp,
+            price=alert.price,
+            value=alert.value,
+            threshold=alert.threshold,
+        )
+    log.info(
+        "batch_processed",
+        records=tally.records,
+        stored=tally.stored,
+        late=tally.late,
+        duplicates=tally.duplicates,
+        quarantined=tally.quarantined.total(),
+        alerts=len(tally.alerts),
+        recovered=tally.recovered,
+        failed_symbols=tally.failed_symbols,
+        retry_from=failures[0]["itemIdentifier"] if failures else None,
+        duration_ms=round(duration_ms, 1),
+        lag_ms=tally.lag_ms,
+    )
+    emit_metrics(
+        {
+            "RecordsReceived": tally.records,
+            "QuotesStored": tally.stored,
+            "QuotesDuplicate": tally.duplicates,
+            "QuotesLate": tally.late,
+            "RecordsQuarantined": tally.quarantined.total(),
+            "AlertsPublished": tally.alerts_published,
+            "BatchDurationMs": round(duration_ms, 1),
+            "LagMs": tally.lag_ms,
+            "BatchFailures": len(failures),
+        },
+        int(datetime.now(UTC).timestamp() * 1000),
+    )

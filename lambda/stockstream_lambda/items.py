@@ -4,12 +4,14 @@ Written by templates: a symbol and a timestamp are of a validated alphabet that 
 needs no escaping; every other string goes through the JSON encoder.
 """
 
-from typing import Final
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
 from stockstream_lambda.published import Published
-from stockstream_wire import Quote
+from stockstream_wire import Quote, timestamp_to_epoch_ms
 
 _encode: Final = msgspec.json.encode
 
@@ -25,14 +27,15 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         indicators: Our indicators by name; those not warm are left out.
         marks: Further text or boolean attributes (`late`, `split_suspected`).
     """
-    parts = [
+    head = (
         f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
         f'"open":{{"N":"{quote.open}"}},"high":{{"N":"{quote.high}"}},"low":{{"N":"{quote.low}"}},'
         f'"price":{{"N":"{quote.price}"}},"previous_close":{{"N":"{quote.previous_close}"}},'
         f'"change":{{"N":"{published.change}"}},"change_percent":{{"N":"{published.change_percent}"}},'
         f'"volume":{{"N":"{quote.volume}"}},"moving_average":{{"N":"{published.moving_average}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
-    ]
+    )
+    parts = [head]
     if quote.bid is not None:
         parts.append(f'"bid":{{"N":"{quote.bid}"}}')
     if quote.ask is not None:
@@ -61,6 +64,25 @@ def attribute(value: str | bool) -> str:
     if isinstance(value, str):
         return f'{{"S":{_text(value)}}}'
     return f'{{"BOOL":{"true" if value else "false"}}}'
+
+
+def expires_attribute(timestamp: str, retention_days: int) -> str:
+    """The TTL attribute with a leading comma: event time plus retention in epoch seconds; empty where kept for ever."""
+    if not retention_days:
+        return ""
+    return _expires(timestamp[:16], retention_days)
+
+
+def attributes_without(item: dict[str, dict[str, Any]], left_out: Collection[str]) -> str:
+    """The attributes of an item as it was read, without some, and without the braces."""
+    kept = {name: value for name, value in item.items() if name not in left_out}
+    return _encode(kept).decode()[1:-1]
+
+
+@lru_cache(maxsize=4096)
+def _expires(minute: str, retention_days: int) -> str:
+    seconds = timestamp_to_epoch_ms(f"{minute}:00.000Z") // 1000 + retention_days * 86_400
+    return f',"expires_at":{{"N":"{seconds}"}}'
 
 
 def _text(value: str) -> str:

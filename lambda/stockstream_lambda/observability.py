@@ -1,4 +1,4 @@
-"""Structured logs and metrics of the consumer, both as JSON lines on standard output (CloudWatch reads metrics there)."""
+"""Structured logs and metrics of the consumer, both as JSON lines on standard output, where CloudWatch reads them."""
 
 import logging
 import sys

@@ -3,6 +3,8 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, NamedTuple
 
+from stockstream_wire import Quote
+
 # Python's default context, spelled out: a thread or a library that changes its own must not change stored numbers.
 _CONTEXT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
 _HUNDRED: Final = Decimal(100)
@@ -23,11 +25,10 @@ class Published(NamedTuple):
     anomaly: bool
 
 
-def published_fields(
-    price: Decimal, previous_close: Decimal, open_: Decimal, high: Decimal, low: Decimal, threshold_percent: Decimal
-) -> Published:
+def published_fields(quote: Quote, threshold_percent: Decimal) -> Published:
     """Compute change, change in percent, the mean of open, high, low and close (the price), and the anomaly flag."""
+    price, previous_close = quote.price, quote.previous_close
     change = _subtract(price, previous_close)
     change_percent = _multiply(_divide(change, previous_close), _HUNDRED)
-    moving_average = _divide(_add(_add(_add(open_, high), low), price), _FOUR)
+    moving_average = _divide(_add(_add(_add(quote.open, quote.high), quote.low), price), _FOUR)
     return Published(change, change_percent, moving_average, abs(change_percent) > threshold_percent)

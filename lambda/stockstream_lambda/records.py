@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from stockstream_wire import Quote, WireError, decode_quote, deaggregate, is_aggregated
+from stockstream_lambda.errors import ConsumerError
+from stockstream_wire import Quote, WireError, deaggregate, decode_quote, is_aggregated
 
 # Far above any quote (about 300 bytes), far below what one DynamoDB item holds (400 KB): the redo log of the symbol
 # carries these bytes until they are archived.
 QUOTE_MAX_BYTES: Final = 64 * 1024
+
+
+class OversizeError(ConsumerError):
+    """A user record is larger than any quote."""
 
 
 class Position(NamedTuple):
@@ -33,6 +38,8 @@ class UserQuote(NamedTuple):
     data: bytes
     position: Position
     record_index: int
+    partition_key: str | None = None
+    aggregated: bool = False
 
 
 class BadRecord(NamedTuple):
@@ -54,6 +61,13 @@ class DecodedBatch(NamedTuple):
     quotes: list[UserQuote]
     bad: list[BadRecord]
     sequence_numbers: list[str]
+    oldest_arrival_ms: int
+
+
+def bad_tick(user_quote: UserQuote, detail: str) -> BadRecord:
+    """A quote that the gate refuses, as a bad record."""
+    _, data, position, record_index, partition_key, aggregated = user_quote
+    return BadRecord(data, position, record_index, "bad_tick", "BadTick", detail, partition_key, aggregated)
 
 
 def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:
@@ -61,62 +75,74 @@ def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:
     quotes: list[UserQuote] = []
     bad: list[BadRecord] = []
     sequence_numbers: list[str] = []
+    oldest_arrival_ms = 0
     for index, record in enumerate(event.get("Records") or ()):
-        sequence_numbers.append(record["kinesis"]["sequenceNumber"])
-        _decode_record(record, index, quotes, bad)
-    return DecodedBatch(quotes, bad, sequence_numbers)
+        kinesis = record["kinesis"]
+        sequence_number = kinesis["sequenceNumber"]
+        sequence_numbers.append(sequence_number)
+        arrival_ms = round(kinesis.get("approximateArrivalTimestamp", 0) * 1000)
+        oldest_arrival_ms = min(oldest_arrival_ms or arrival_ms, arrival_ms)
+        shard_id = record.get("eventID", "").partition(":")[0] or "shardId-unknown"
+        reader = _RecordReader(Position(shard_id, sequence_number, 0, arrival_ms), index, quotes, bad)
+        reader.read(kinesis.get("data") or "", kinesis.get("partitionKey"))
+    return DecodedBatch(quotes, bad, sequence_numbers, oldest_arrival_ms)
 
 
-def _decode_record(record: Mapping[str, Any], index: int, quotes: list[UserQuote], bad: list[BadRecord]) -> None:
-    kinesis = record["kinesis"]
-    shard_id = str(record.get("eventID", "")).partition(":")[0] or "shardId-unknown"
-    sequence_number = kinesis["sequenceNumber"]
-    arrival_ms = round(kinesis.get("approximateArrivalTimestamp", 0) * 1000)
-    partition_key = kinesis.get("partitionKey")
-    encoded = kinesis.get("data") or ""
-    try:
-        data = binascii.a2b_base64(encoded)
-    except (binascii.Error, ValueError) as exc:
-        position = Position(shard_id, sequence_number, 0, arrival_ms)
-        raw = encoded.encode(errors="replace")
-        bad.append(BadRecord(raw, position, index, "base64_error", "Error", str(exc), partition_key, aggregated=False))
-        return
-    if not is_aggregated(data):
-        position = Position(shard_id, sequence_number, 0, arrival_ms)
-        _decode_user_record(data, position, index, partition_key, quotes, bad, aggregated=False)
-        return
-    try:
-        user_records = deaggregate(data)
-    except WireError as exc:
-        position = Position(shard_id, sequence_number, 0, arrival_ms)
-        bad.append(_bad(data, position, index, exc, partition_key, aggregated=True))
-        return
-    for subsequence_number, user_record in enumerate(user_records):
-        position = Position(shard_id, sequence_number, subsequence_number, arrival_ms)
-        _decode_user_record(user_record.data, position, index, user_record.partition_key, quotes, bad, aggregated=True)
+class _RecordReader:
+    """Reads one Kinesis record: a plain quote or an aggregate of many."""
 
+    __slots__ = ("_bad", "_index", "_position", "_quotes")
 
-def _decode_user_record(
-    data: bytes,
-    position: Position,
-    index: int,
-    partition_key: str | None,
-    quotes: list[UserQuote],
-    bad: list[BadRecord],
-    *,
-    aggregated: bool,
-) -> None:
-    if len(data) > QUOTE_MAX_BYTES:
-        detail = f"{len(data)} bytes; a quote has at most {QUOTE_MAX_BYTES}"
-        bad.append(BadRecord(data, position, index, "oversize", "QuoteOversize", detail, partition_key, aggregated))
-        return
-    try:
-        quotes.append(UserQuote(decode_quote(data), data, position, index))
-    except WireError as exc:
-        bad.append(_bad(data, position, index, exc, partition_key, aggregated=aggregated))
+    def __init__(self, position: Position, index: int, quotes: list[UserQuote], bad: list[BadRecord]) -> None:
+        self._position = position
+        self._index = index
+        self._quotes = quotes
+        self._bad = bad
 
+    def read(self, encoded: str, partition_key: str | None) -> None:
+        try:
+            data = binascii.a2b_base64(encoded)
+        except ValueError as exc:  # binascii.Error is one
+            self._refuse(encoded.encode(errors="replace"), 0, partition_key, "base64_error", exc, aggregated=False)
+            return
+        if not is_aggregated(data):
+            self._read_user_record(data, 0, partition_key, aggregated=False)
+            return
+        try:
+            user_records = deaggregate(data)
+        except WireError as exc:
+            self._refuse(data, 0, partition_key, exc.code, exc, aggregated=True)
+            return
+        for subsequence_number, user_record in enumerate(user_records):
+            self._read_user_record(user_record.data, subsequence_number, user_record.partition_key, aggregated=True)
 
-def _bad(
-    data: bytes, position: Position, index: int, exc: WireError, partition_key: str | None, *, aggregated: bool
-) -> BadRecord:
-    return BadRecord(data, position, index, exc.code, type(exc).__name__, str(exc), partition_key, aggregated)
+    def _read_user_record(
+        self, data: bytes, subsequence_number: int, partition_key: str | None, *, aggregated: bool
+    ) -> None:
+        if len(data) > QUOTE_MAX_BYTES:
+            exc = OversizeError(f"{len(data)} bytes; a quote has at most {QUOTE_MAX_BYTES}")
+            self._refuse(data, subsequence_number, partition_key, "oversize", exc, aggregated=aggregated)
+            return
+        try:
+            quote = decode_quote(data)
+        except WireError as exc:
+            self._refuse(data, subsequence_number, partition_key, exc.code, exc, aggregated=aggregated)
+            return
+        position = self._position._replace(subsequence_number=subsequence_number)
+        self._quotes.append(UserQuote(quote, data, position, self._index, partition_key, aggregated))
+
+    def _refuse(
+        self,
+        data: bytes,
+        subsequence_number: int,
+        partition_key: str | None,
+        reason: str,
+        exc: Exception,
+        *,
+        aggregated: bool,
+    ) -> None:
+        position = self._position._replace(subsequence_number=subsequence_number)
+        error_class = type(exc).__name__
+        self._bad.append(
+            BadRecord(data, position, self._index, reason, error_class, str(exc), partition_key, aggregated)
+        )

@@ -4,9 +4,10 @@ import csv
 import gzip
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from stockstream_wire import Quote, UserRecord, aggregate, encode_quote
 
@@ -17,13 +18,16 @@ FIRST_SEQUENCE = 49590338271490256608559692538361571095921575989136588898
 def quote(
     symbol: str = "AAPL", timestamp: str = "2026-11-20T14:30:00.000Z", price: str = "100", **fields: Any
 ) -> Quote:
-    numbers = {"open": price, "high": price, "low": price, "previous_close": "100"} | {
-        name: fields.pop(name) for name in ("open", "high", "low", "previous_close") if name in fields
+    prices = dict.fromkeys(("open", "high", "low", "previous_close"), price) | {"previous_close": "100"}
+    content: dict[str, Any] = {
+        "symbol": symbol,
+        "timestamp": timestamp,
+        "price": price,
+        "volume": 0,
+        **prices,
+        **fields,
     }
-    decimals = {name: Decimal(value) for name, value in numbers.items()}
-    return Quote(
-        symbol=symbol, timestamp=timestamp, price=Decimal(price), volume=fields.pop("volume", 0), **decimals, **fields
-    )
+    return msgspec.convert(content, Quote, strict=False)
 
 
 def record(data: bytes, number: int, *, key: str = "AAPL", shard: str = SHARD) -> dict[str, Any]:
@@ -60,13 +64,4 @@ def aggregated(quotes: Sequence[Quote]) -> bytes:
 
 def read_session(path: Path) -> list[Quote]:
     with gzip.open(path, "rt") as lines:
-        return [
-            Quote(
-                symbol=row["symbol"],
-                timestamp=row["timestamp"],
-                volume=int(row["volume"]),
-                source="replay",
-                **{name: Decimal(row[name]) for name in ("open", "high", "low", "price", "previous_close")},
-            )
-            for row in csv.DictReader(lines)
-        ]
+        return [msgspec.convert({**row, "source": "replay"}, Quote, strict=False) for row in csv.DictReader(lines)]

@@ -3,6 +3,7 @@
 import gzip
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +18,14 @@ SESSIONS = sorted(MARKET_DATA.glob("*.csv.gz"))
 @needs_market_data
 @pytest.mark.emulator
 @pytest.mark.parametrize("path", SESSIONS, ids=lambda path: path.name.partition(".")[0])
-def test_every_row_of_a_session_is_one_item_and_one_archive_line_with_its_exact_numbers(path, world: World) -> None:
+def test_every_row_of_a_session_is_one_item_and_one_archive_line_with_exact_numbers(path: Path, world: World) -> None:
     quotes = read_session(path)
     pipeline = world.pipeline()
     size = 400
     for start in range(0, len(quotes), size):
         part = quotes[start : start + size]
         datas = [aggregated(part[n : n + 40]) for n in range(0, len(part), 40)]
-        assert pipeline.process(event(datas, start=start)) == {"batchItemFailures": []}
+        assert pipeline.process(event(datas, start=start)).response == {"batchItemFailures": []}
 
     stored = {(item["symbol"], item["timestamp"]): item for item in world.items(world.config.quotes_table)}
     assert len(stored) == len(quotes)

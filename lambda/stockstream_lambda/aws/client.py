@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from stockstream_lambda.aws.credentials import CredentialSource, Endpoint
-from stockstream_lambda.aws.signer import Signer
+from stockstream_lambda.aws.signer import Request, Signer
 from stockstream_lambda.aws.transport import Response, Transport
 from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
 
@@ -64,12 +64,12 @@ class ServiceClient:
             StoreRefusedError: the service understood and refused.
         """
         path = self.endpoint.path + path
-        headers = {"host": self.endpoint.host_header, **headers}
+        request = Request(method, path, {"host": self.endpoint.host_header, **headers}, body)
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 self.pause(attempt)
             try:
-                signed = self._signer.sign(method, path, headers, body, self._credentials.get(), datetime.now(UTC))
+                signed = self._signer.sign(request, self._credentials.get(), datetime.now(UTC))
                 answer = self._transport.send(method, path, signed, body)
             except StoreUnavailableError:
                 if attempt == MAX_ATTEMPTS - 1:

@@ -4,11 +4,20 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from stockstream_lambda.aws.credentials import Credentials
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
+
+
+class Request(NamedTuple):
+    """One request; `path` is percent-encoded as it is sent, header names are lower case and `host` is among them."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Signer:
@@ -20,25 +29,15 @@ class Signer:
         self._key_for: tuple[str, str] = ("", "")
         self._key = b""
 
-    def sign(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        credentials: Credentials,
-        now: datetime,
-    ) -> dict[str, str]:
-        """Return the headers to send: those given, signed, plus date, body hash, token and Authorization.
+    def sign(self, request: Request, credentials: Credentials, now: datetime) -> dict[str, str]:
+        """Return the headers to send: the request's, signed, plus date, body hash, token and Authorization.
 
         Args:
-            method: HTTP method.
-            path: Path as it is sent, already percent-encoded; these requests have no query.
-            headers: Lower-case names, `host` included; all of them are signed.
-            body: The bytes to be sent.
+            request: What is to be sent.
             credentials: Whose signature.
             now: The present moment, UTC; AWS allows it to be off by five minutes.
         """
+        method, path, headers, body = request
         date_time = now.strftime("%Y%m%dT%H%M%SZ")
         date = date_time[:8]
         body_hash = sha256(body).hexdigest()

@@ -15,7 +15,7 @@ READ_TIMEOUT_SECONDS: Final = 10.0
 
 class Response(NamedTuple):
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: bytes
 
 

@@ -1,0 +1,1 @@
+"""Alerts: the rules, when one fires, and what it says to whom."""

@@ -1,0 +1,63 @@
+"""An alert: what happened, how severe, and the numbers behind it."""
+
+from typing import Final
+
+import msgspec
+
+SEVERITIES: Final = ("info", "warning", "critical")
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert. Everything in it derives from quotes, so a retry makes the same one.
+
+    Attributes:
+        symbol: Ticker.
+        alert_id: Unique per symbol and the same on every delivery: event time and kind.
+        kind: move, spike, volume, gap or stale.
+        direction: up, down or none.
+        severity: info, warning or critical: from one, two and three times the threshold.
+        timestamp: Event time of the quote that fired it.
+        price: Price in that quote, as text with its digits.
+        change_percent: Change against the previous close (split-adjusted), in percent.
+        value: The number that was judged: percent, z-score or ratio.
+        threshold: What it was judged against.
+        previous_close: Previous close in the quote, as text.
+        volume: Cumulative volume in the quote.
+        currency: Where known.
+        source: Where the quote comes from.
+    """
+
+    symbol: str
+    alert_id: str
+    kind: str
+    direction: str
+    severity: str
+    timestamp: str
+    price: str
+    change_percent: float
+    value: float
+    threshold: float
+    previous_close: str
+    volume: int
+    currency: str | None = None
+    source: str | None = None
+
+    def item(self, status: str, expires_at: str) -> bytes:
+        """The DynamoDB item as JSON bytes, with the given delivery status."""
+        text = msgspec.json.encode
+        optional = b"".join(
+            [
+                b',"%b":{"S":%b}' % (name.encode(), text(value))
+                for name, value in (("currency", self.currency), ("source", self.source))
+                if value is not None
+            ]
+        )
+        head = (
+            f'{{"symbol":{{"S":"{self.symbol}"}},"alert_id":{{"S":"{self.alert_id}"}},"kind":{{"S":"{self.kind}"}},'
+            f'"direction":{{"S":"{self.direction}"}},"severity":{{"S":"{self.severity}"}},'
+            f'"timestamp":{{"S":"{self.timestamp}"}},"price":{{"N":"{self.price}"}},'
+            f'"previous_close":{{"N":"{self.previous_close}"}},"change_percent":{{"N":"{self.change_percent:.10g}"}},'
+            f'"value":{{"N":"{self.value:.10g}"}},"threshold":{{"N":"{self.threshold:.10g}"}},'
+            f'"volume":{{"N":"{self.volume}"}},"status":{{"S":"{status}"}}'
+        )
+        return head.encode() + optional + expires_at.encode() + b"}"

@@ -1,0 +1,83 @@
+"""What an alert says: a subject, a text per protocol, and attributes for filter policies."""
+
+from typing import Final
+
+import msgspec
+
+from stockstream_lambda.alerts.alert import Alert
+from stockstream_lambda.aws.sns import Message
+
+# SNS API Reference: a subject has fewer than 100 ASCII characters. One SMS of the GSM alphabet has 160.
+SUBJECT_MAX_LENGTH: Final = 99
+SMS_MAX_LENGTH: Final = 160
+
+_HEADLINES: Final = {
+    "move": "{symbol} {change:+.2f}% at {price}",
+    "spike": "{symbol} jumped {direction} to {price} (z {value:+.1f})",
+    "volume": "{symbol} volume {value:.1f}x its usual",
+    "gap": "{symbol} opened {value:+.2f}% from its last close",
+    "stale": "{symbol} has gone silent at {price}",
+}
+_EXPLANATIONS: Final = {
+    "move": "The price is more than {threshold:g}% away from the previous close.",
+    "spike": "The last return is more than {threshold:g} robust standard deviations from the usual one.",
+    "volume": "This minute's volume is more than {threshold:g} times what is usual at this time of day.",
+    "gap": "The session opened more than {threshold:g}% away from the previous close.",
+    "stale": "The feed sends nothing for this symbol although its exchange is open.",
+}
+
+
+def build_message(alert: Alert) -> Message:
+    """Build the SNS message of one alert: `default` (SQS, Lambda, HTTPS) is JSON, e-mail and SMS are text."""
+    headline = _fill(_HEADLINES[alert.kind], alert)
+    text = msgspec.json.encode(alert).decode()
+    body = msgspec.json.encode({"default": text, "email": _email(alert, headline), "sms": _sms(alert, headline)})
+    attributes = {
+        "alert_id": f"{alert.symbol}@{alert.alert_id}",
+        "symbol": alert.symbol,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "direction": alert.direction,
+    }
+    return Message(_ascii(f"[{alert.severity}] {headline}")[:SUBJECT_MAX_LENGTH], body.decode(), attributes)
+
+
+def _email(alert: Alert, headline: str) -> str:
+    lines = [
+        headline,
+        "",
+        _fill(_EXPLANATIONS[alert.kind], alert),
+        "",
+        f"Symbol          {alert.symbol}",
+        f"Event time      {alert.timestamp}",
+        f"Price           {alert.price} {alert.currency or ''}".rstrip(),
+        f"Previous close  {alert.previous_close}",
+        f"Change          {alert.change_percent:+.2f}%",
+        f"Volume          {alert.volume:,}",
+        f"Judged          {alert.value:.4g} against {alert.threshold:g}",
+        f"Severity        {alert.severity}",
+    ]
+    if alert.source:
+        lines.append(f"Source          {alert.source}")
+    lines += ["", f"Alert id: {alert.symbol}@{alert.alert_id} (the same on every delivery)"]
+    return "\n".join(lines)
+
+
+def _sms(alert: Alert, headline: str) -> str:
+    simulated = " SIMULATED" if alert.source == "simulated" else ""
+    return _ascii(f"Stockstream {alert.severity}{simulated}: {headline} {alert.timestamp[:16]}Z")[:SMS_MAX_LENGTH]
+
+
+def _fill(template: str, alert: Alert) -> str:
+    return template.format(
+        symbol=alert.symbol,
+        change=alert.change_percent,
+        price=alert.price,
+        direction=alert.direction,
+        value=alert.value,
+        threshold=alert.threshold,
+    )
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()

@@ -1,0 +1,73 @@
+"""The alert rules in force: from the bucket where there is a file, else the bundled ones; looked for again at times."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from stockstream_lambda.alerts.rules import AlertRules, bundled_rules, parse_rules
+from stockstream_lambda.errors import ConfigError, StoreRefusedError, StoreUnavailableError
+
+REFRESH_SECONDS: Final = 300.0
+
+log = structlog.get_logger("stockstream.consumer.rules")
+
+
+class RulesProvider:
+    """Reads the rules file once and then every five minutes of use.
+
+    A file that is not valid is said loudly and not used: alerts go on by the rules in force. No file, or no permission
+    to see whether there is one, means the bundled rules.
+
+    Args:
+        read: Reads the rules file; None where it does not exist.
+        key: Its key, for messages.
+        anomaly_threshold_percent: The published threshold, for move rules that name none.
+    """
+
+    def __init__(self, read: Callable[[str], bytes | None], key: str, anomaly_threshold_percent: Decimal) -> None:
+        self._read = read
+        self._key = key
+        self._threshold_percent = anomaly_threshold_percent
+        self._rules: AlertRules | None = None
+        self._data: bytes | None = None
+        self._refresh_at = float("-inf")
+
+    def current(self, monotonic_seconds: float) -> AlertRules:
+        """Return the rules in force.
+
+        Raises:
+            StoreUnavailableError: the bucket cannot be read and no rules were read before.
+        """
+        if self._rules is not None and monotonic_seconds < self._refresh_at:
+            return self._rules
+        try:
+            self._refresh()
+        except StoreUnavailableError as exc:
+            if self._rules is None:
+                raise
+            log.warning("alert_rules_unavailable", key=self._key, error=str(exc))
+        self._refresh_at = monotonic_seconds + REFRESH_SECONDS
+        assert self._rules is not None  # noqa: S101 - for the type checker: _refresh has set or kept them
+        return self._rules
+
+    def _refresh(self) -> None:
+        fallback = self._rules or bundled_rules(self._threshold_percent)
+        try:
+            data = self._read(self._key)
+        except StoreRefusedError as exc:
+            # S3 answers 403 for a missing key to whoever may not list the bucket.
+            log.warning("alert_rules_refused", key=self._key, error=str(exc))
+            self._rules = fallback
+            return
+        if data is None:
+            self._rules, self._data = bundled_rules(self._threshold_percent), None
+        elif data != self._data:
+            try:
+                self._rules = parse_rules(data, self._threshold_percent, self._key)
+                log.info("alert_rules_loaded", key=self._key)
+            except ConfigError as exc:
+                log.error("alert_rules_invalid", key=self._key, error=str(exc))  # noqa: TRY400 - the file's fault
+                self._rules = fallback
+            self._data = data

@@ -1,0 +1,58 @@
+"""Moving averages over the ticks of a session: simple ones exact by running sums, exponential ones by recursion."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+SMA_SPANS: Final = (5, 20, 50)
+EMA_SPANS: Final = (12, 26)
+
+_LONGEST: Final = max(SMA_SPANS)
+
+
+class Averages(msgspec.Struct, array_like=True):
+    """State of all averages.
+
+    Attributes:
+        window: The last prices, oldest first, as many as the longest simple average spans.
+        sums: Sum of the last `SMA_SPANS[i]` prices. Decimal, so that adding and taking away never drifts.
+        emas: Sum of the prices while an average has fewer than its span, its value from then on.
+        count: Prices seen in the session.
+    """
+
+    window: list[Decimal] = []
+    sums: list[Decimal] = msgspec.field(default_factory=lambda: [Decimal(0)] * len(SMA_SPANS))
+    emas: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(EMA_SPANS))
+    count: int = 0
+
+    def add(self, price: Decimal) -> None:
+        """Take the next price of the session."""
+        window, sums = self.window, self.sums
+        held = len(window)
+        for index, span in enumerate(SMA_SPANS):
+            sums[index] += price - window[held - span] if held >= span else price
+        window.append(price)
+        if held == _LONGEST:
+            del window[0]
+        self.count += 1
+        value, count, emas = float(price), self.count, self.emas
+        for index, span in enumerate(EMA_SPANS):
+            if count < span:
+                emas[index] += value
+            elif count == span:
+                # The customary seed of an exponential average is the simple one of its first span.
+                emas[index] = (emas[index] + value) / span
+            else:
+                emas[index] += (value - emas[index]) * 2 / (span + 1)
+
+    def warm(self) -> list[tuple[str, float]]:
+        """The averages that have seen a whole span, by name."""
+        count = self.count
+        found = [
+            (f"sma_{span}", float(total) / span)
+            for span, total in zip(SMA_SPANS, self.sums, strict=True)
+            if count >= span
+        ]
+        found += [(f"ema_{span}", value) for span, value in zip(EMA_SPANS, self.emas, strict=True) if count >= span]
+        return found

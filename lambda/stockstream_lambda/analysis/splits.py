@@ -1,0 +1,81 @@
+"""Stock splits, as a feed shows them: prices on a new scale, the previous close on the new or still on the old one.
+
+A suspicion needs history: the price we last saw must be of the old scale. A crash differs from a split in that its
+day begins on the old scale (open and high), or lands on no usual ratio.
+"""
+
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from stockstream_wire import Quote
+
+# New shares for old ones. Fractions below 3:2 are told from a plain fall only where the feed rescaled the close too.
+_RATIOS: Final = tuple(
+    (Decimal(new) / old, f"{new}:{old}")
+    for new, old in (
+        *((n, 1) for n in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)),
+        *((n, 2) for n in (3, 5, 7)),
+        *((1, n) for n in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100)),
+        (2, 3),
+    )
+)
+_MINOR_RATIOS: Final = ((Decimal(5) / 4, "5:4"), (Decimal(6) / 5, "6:5"), (Decimal(4) / 3, "4:3"))
+# A rescaled close is exact but for what was traded after we last looked.
+_CLOSE_TOLERANCE: Final = Decimal("0.03")
+# Against prices of the new day, the day's own move comes on top.
+_PRICE_TOLERANCE: Final = Decimal("0.06")
+_SAME_SCALE: Final = Decimal("0.25")
+# A close within this band of the last price is on its scale; the smallest ratio, 6:5, lies outside.
+_NEAR_LOW: Final = Decimal("0.87")
+_NEAR_HIGH: Final = Decimal("1.15")
+# A price within this band of an unscaled close is no split; 3:2 and 2:3 lie outside.
+_UNSPLIT_LOW: Final = Decimal("0.75")
+_UNSPLIT_HIGH: Final = Decimal("1.35")
+
+
+class Split(NamedTuple):
+    """A suspected split: new shares per old one, and as `4:1`. `old_close` is set while the feed has not rescaled it."""
+
+    ratio: Decimal
+    label: str
+    old_close: Decimal | None
+
+
+def suspect_split(quote: Quote, last_price: Decimal, last_open: Decimal, *, new_session: bool) -> Split | None:
+    """Suspect a split from a quote and what was last seen of its symbol.
+
+    Args:
+        quote: The new quote.
+        last_price: The last price seen.
+        last_open: The open that came with it.
+        new_session: The quote is the first of its session.
+    """
+    close = quote.previous_close
+    if not (last_price * _NEAR_LOW < close < last_price * _NEAR_HIGH):
+        # The close is not what we last saw traded: rescaled, if the day's prices fit it.
+        found = _match(last_price / close, (*_RATIOS, *_MINOR_RATIOS), _CLOSE_TOLERANCE)
+        if found and _near(quote.open, close) and _near(quote.price, close):
+            return Split(found[0], found[1], None)
+        return None
+    if close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH:
+        return None
+    found = _match(close / quote.open, _RATIOS, _PRICE_TOLERANCE)
+    if found is None:
+        return None
+    expected = close / found[0]
+    if not (_near(quote.price, expected) and _near(quote.high, expected) and _near(quote.low, expected)):
+        return None
+    if not new_session and _near(quote.open, last_open):
+        return None  # the day began where we saw it begin: the price fell, the scale did not
+    return Split(found[0], found[1], close)
+
+
+def _match(
+    ratio: Decimal, candidates: tuple[tuple[Decimal, str], ...], tolerance: Decimal
+) -> tuple[Decimal, str] | None:
+    best = min(candidates, key=lambda candidate: abs(ratio / candidate[0] - 1))
+    return best if abs(ratio / best[0] - 1) <= tolerance else None
+
+
+def _near(value: Decimal, reference: Decimal) -> bool:
+    return abs(value - reference) <= reference * _SAME_SCALE
