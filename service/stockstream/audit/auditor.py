@@ -25,7 +25,11 @@ def _no_progress(_day: str, _done: int, _total: int) -> None:
 
 
 async def audit(
-    stores: Stores, ledger_dir: Path, *, day: str | None = None, on_progress: Progress = _no_progress
+    stores: Stores,
+    ledger_dir: Path,
+    *,
+    day: str | None = None,
+    on_progress: Progress = _no_progress,
 ) -> AuditReport:
     """Reconcile ledger, archive, quotes and candles.
 
@@ -93,6 +97,7 @@ async def _audit_symbol(
         archive=archived.lines,
         items=await stores.quotes(symbol, day),
         candles=await stores.candles(symbol, day),
+        anomaly_threshold_percent=stores.anomaly_threshold_percent,
     )
     # Pure and long for a long day: not in the event loop.
     result = await asyncio.to_thread(reconcile, symbol_day)

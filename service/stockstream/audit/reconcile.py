@@ -38,6 +38,7 @@ class SymbolDay:
         archive: Lines in the order of the stream.
         items: Items of `quotes` by event time, as plain values (numbers are Decimal).
         candles: Items of `candles` by interval and window start.
+        anomaly_threshold_percent: The published rule's threshold that the consumer runs with.
     """
 
     symbol: str
@@ -45,6 +46,7 @@ class SymbolDay:
     archive: Sequence[ArchiveLine]
     items: Mapping[str, Mapping[str, Any]]
     candles: Mapping[tuple[str, str], Mapping[str, Any]]
+    anomaly_threshold_percent: Decimal
 
 
 @dataclass(slots=True)
@@ -126,12 +128,12 @@ def _compare_items(day: SymbolDay, result: SymbolResult) -> None:
         item = day.items.get(line.quote.timestamp)
         if item is None:
             continue
-        wrong = list(_wrong_fields(line.quote, item))
+        wrong = list(_wrong_fields(line.quote, item, day.anomaly_threshold_percent))
         if wrong:
             _find(result, day, Problem.QUOTES_DIFFERS, line.quote.timestamp, "; ".join(wrong))
 
 
-def _wrong_fields(quote: Quote, item: Mapping[str, Any]) -> Iterator[str]:
+def _wrong_fields(quote: Quote, item: Mapping[str, Any], threshold_percent: Decimal) -> Iterator[str]:
     for name in _COPIED:
         if item.get(name) != getattr(quote, name):
             yield f"{name} is {item.get(name)}, archived {getattr(quote, name)}"
@@ -141,10 +143,12 @@ def _wrong_fields(quote: Quote, item: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {item.get(name)}, archived {archived}"
     # The published rule, computed anew; DynamoDB keeps 38 digits, the rule is stated to 28.
     change = quote.price - quote.previous_close
-    expected = {
+    change_percent = _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100))
+    expected: dict[str, Any] = {
         "change": change,
-        "change_percent": _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100)),
+        "change_percent": change_percent,
         "moving_average": _CONTEXT.divide(quote.open + quote.high + quote.low + quote.price, Decimal(4)),
+        "anomaly": "Yes" if abs(change_percent) > threshold_percent else "No",
     }
     for name, value in expected.items():
         if item.get(name) != value:

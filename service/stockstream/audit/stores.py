@@ -30,13 +30,17 @@ class Archived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where things are stored. Clients are aiobotocore's and closed by the caller."""
+    """Where things are stored. Clients are aiobotocore's and closed by the caller.
+
+    `anomaly_threshold_percent` is what the consumer that stored them ran with.
+    """
 
     s3: Any
     dynamodb: Any
     bucket: str
     quotes_table: str
     candles_table: str
+    anomaly_threshold_percent: Decimal = Decimal(5)
 
     async def archived_symbols(self) -> list[str]:
         """Symbols that the archive has."""

@@ -1,0 +1,93 @@
+"""A symbol's day as a correct consumer stores it, built from first principles; the tests then damage it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from stockstream.audit.ledger import LedgerEntry, digest_of
+from stockstream.audit.reconcile import ArchiveLine, SymbolDay
+from stockstream_wire import Quote, encode_quote
+
+DAY = "2026-11-20"
+
+
+def quote(minute: int, price: str, volume: int, *, second: int = 0, symbol: str = "AAPL", **changes: Any) -> Quote:
+    values: dict[str, Any] = {
+        "symbol": symbol,
+        "timestamp": f"{DAY}T{14 + minute // 60:02d}:{minute % 60:02d}:{second:02d}.000Z",
+        "open": Decimal(100),
+        "high": Decimal(110),
+        "low": Decimal(90),
+        "price": Decimal(price),
+        "previous_close": Decimal("99.5"),
+        "volume": volume,
+        "source": "replay",
+    }
+    return Quote(**(values | changes))
+
+
+QUOTES = [
+    quote(30, "100.01", 1000),
+    quote(30, "101.5", 1500, second=30),
+    quote(31, "99.75", 1700),
+    quote(36, "102", 2500),
+    quote(95, "98.25", 9000),
+]
+
+
+def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
+    change = item.price - item.previous_close
+    found = {name: value for name, value in msgspec.structs.asdict(item).items() if value is not None}
+    return found | {
+        "volume": Decimal(item.volume),
+        "change": change,
+        "change_percent": change / item.previous_close * 100,
+        "moving_average": (item.open + item.high + item.low + item.price) / 4,
+        "anomaly": "No",
+        **marks,
+    }
+
+
+def candle(open_: str, high: str, low: str, close: str, volume: int, quotes: int) -> dict[str, Any]:
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    return {name: Decimal(text) for name, text in prices.items()} | {
+        "volume": Decimal(volume),
+        "quotes": Decimal(quotes),
+    }
+
+
+# Worked out by hand from QUOTES. The first window's volume counts from the session's start.
+CANDLES = {
+    ("1m", f"{DAY}T14:30:00.000Z"): candle("100.01", "101.5", "100.01", "101.5", 1500, 2),
+    ("1m", f"{DAY}T14:31:00.000Z"): candle("99.75", "99.75", "99.75", "99.75", 200, 1),
+    ("1m", f"{DAY}T14:36:00.000Z"): candle("102", "102", "102", "102", 800, 1),
+    ("1m", f"{DAY}T15:35:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
+    ("5m", f"{DAY}T14:30:00.000Z"): candle("100.01", "101.5", "99.75", "99.75", 1700, 3),
+    ("5m", f"{DAY}T14:35:00.000Z"): candle("102", "102", "102", "102", 800, 1),
+    ("5m", f"{DAY}T15:35:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
+    ("1h", f"{DAY}T14:00:00.000Z"): candle("100.01", "102", "99.75", "102", 2500, 4),
+    ("1h", f"{DAY}T15:00:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
+}
+
+
+def ledger_of(quotes: Sequence[Quote]) -> list[LedgerEntry]:
+    return [LedgerEntry(item.timestamp, digest_of(encode_quote(item))) for item in quotes]
+
+
+def lines_of(quotes: Sequence[Quote], key: str = "raw/object") -> list[ArchiveLine]:
+    return [ArchiveLine(item, digest_of(encode_quote(item)), key) for item in quotes]
+
+
+def stored_day(**changes: Any) -> SymbolDay:
+    day = SymbolDay(
+        symbol="AAPL",
+        ledger=ledger_of(QUOTES),
+        archive=lines_of(QUOTES),
+        items={item.timestamp: item_of(item) for item in QUOTES},
+        candles=CANDLES,
+        anomaly_threshold_percent=Decimal(5),
+    )
+    return replace(day, **changes)

@@ -1,0 +1,88 @@
+"""The ledger on disk: order, days, torn lines, old files, a disk that refuses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stockstream.audit.errors import AuditError
+from stockstream.audit.ledger import Ledger, digest_of, ledger_days, open_ledger, read_ledger
+from stockstream_wire import encode_quote
+from tests.audit.stored_day import DAY, QUOTES, quote
+
+OTHER_DAY = quote(30, "1", 1, timestamp="2026-11-21T14:30:00.000Z")
+OTHER_SYMBOL = quote(31, "5", 10, symbol="^VIX")
+
+
+def test_what_is_appended_is_read_back_in_order_by_symbol(tmp_path: Path) -> None:
+    with open_ledger(tmp_path / "ledger") as ledger:
+        ledger.append([QUOTES[0], OTHER_SYMBOL, OTHER_DAY])
+        ledger.on_accepted(QUOTES[1:3])
+    assert ledger_days(tmp_path / "ledger") == [DAY, "2026-11-21"]
+    found = read_ledger(tmp_path / "ledger", DAY)
+    assert found is not None
+    assert [entry.timestamp for entry in found["AAPL"]] == [item.timestamp for item in QUOTES[:3]]
+    assert found["^VIX"][0].digest == digest_of(encode_quote(OTHER_SYMBOL))
+
+
+def test_a_later_start_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    for item in QUOTES:
+        with open_ledger(tmp_path) as ledger:
+            ledger.append([item])
+    found = read_ledger(tmp_path, DAY)
+    assert found is not None
+    assert len(found["AAPL"]) == len(QUOTES)
+
+
+def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.append(QUOTES[:2])
+    path = tmp_path / f"{DAY}.ledger"
+    os.truncate(path, path.stat().st_size - 5)
+    with open_ledger(tmp_path) as ledger:
+        ledger.append(QUOTES[2:3])
+    found = read_ledger(tmp_path, DAY)
+    assert found is not None
+    assert [entry.timestamp for entry in found["AAPL"]] == [QUOTES[0].timestamp, QUOTES[2].timestamp]
+
+
+def test_a_day_without_a_file_is_unknown_and_not_empty(tmp_path: Path) -> None:
+    assert read_ledger(tmp_path, DAY) is None
+    assert ledger_days(tmp_path / "nowhere") == []
+
+
+def test_files_not_written_for_the_time_kept_are_removed_and_others_are_left(tmp_path: Path) -> None:
+    old, young, foreign = tmp_path / "2026-01-01.ledger", tmp_path / "2013-10-07.ledger", tmp_path / "notes.ledger"
+    for path, age_days in ((old, 31), (young, 29), (foreign, 400)):
+        path.write_text("")
+        os.utime(path, (1e9 - age_days * 86_400,) * 2)
+    Ledger(tmp_path, keep_days=30, now_seconds=1e9).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2013-10-07.ledger", "notes.ledger"]
+
+
+def test_many_days_in_turn_keep_few_files_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+    with open_ledger(tmp_path) as ledger:
+        for day in range(1, 29):
+            ledger.append([quote(30, "1", 1, timestamp=f"2026-02-{day:02d}T14:30:00.000Z")])
+        if before:
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before + 5
+    assert len(ledger_days(tmp_path)) == 28
+
+
+def test_a_disk_that_refuses_does_not_stop_the_pipeline(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    (tmp_path / "ledger").rmdir()
+    ledger.append(QUOTES)
+    (tmp_path / "ledger").mkdir()
+    ledger.append(QUOTES)
+    ledger.close()
+    found = read_ledger(tmp_path / "ledger", DAY)
+    assert found is not None
+    assert len(found["AAPL"]) == len(QUOTES)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AuditError, match="file/ledger"):
+        Ledger(tmp_path / "file" / "ledger")
