@@ -16,6 +16,8 @@ from stockstream.errors import AwsUnavailableError, InputError
 # What the tables read; the rest of the bucket (quarantine, rules) stays where it is.
 PREFIXES: Final = ("raw/", "quotes/")
 _PARALLEL_DOWNLOADS: Final = 16
+# A person waits: one more try for a passing fault, and then the reason.
+_RETRIES: Final = {"mode": "standard", "max_attempts": 2}
 _INDEX_NAME: Final = "index.json"
 
 
@@ -53,7 +55,7 @@ async def fetch_archive(aws: AwsConfig, bucket: str, cache_dir: Path) -> LocalAr
         AwsUnavailableError: S3 could not be reached or refused.
     """
     try:
-        async with open_client(aws, "s3", max_pool_connections=_PARALLEL_DOWNLOADS) as s3:
+        async with open_client(aws, "s3", max_pool_connections=_PARALLEL_DOWNLOADS, retries=_RETRIES) as s3:
             folder = cache_folder(cache_dir, str(s3.meta.endpoint_url), bucket)
             remote = {key: etag async for key, etag in _list(s3, bucket)}
             await _synchronise(s3, bucket, folder, remote)
