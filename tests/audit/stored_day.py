@@ -51,25 +51,22 @@ def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
     }
 
 
-def candle(open_: str, high: str, low: str, close: str, volume: int, quotes: int) -> dict[str, Any]:
-    prices = {"open": open_, "high": high, "low": low, "close": close}
-    return {name: Decimal(text) for name, text in prices.items()} | {
-        "volume": Decimal(volume),
-        "quotes": Decimal(quotes),
-    }
+def candle(text: str) -> dict[str, Any]:
+    names = ("open", "high", "low", "close", "volume", "quotes")
+    return dict(zip(names, map(Decimal, text.split()), strict=True))
 
 
 # Worked out by hand from QUOTES. The first window's volume counts from the session's start.
 CANDLES = {
-    ("1m", f"{DAY}T14:30:00.000Z"): candle("100.01", "101.5", "100.01", "101.5", 1500, 2),
-    ("1m", f"{DAY}T14:31:00.000Z"): candle("99.75", "99.75", "99.75", "99.75", 200, 1),
-    ("1m", f"{DAY}T14:36:00.000Z"): candle("102", "102", "102", "102", 800, 1),
-    ("1m", f"{DAY}T15:35:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
-    ("5m", f"{DAY}T14:30:00.000Z"): candle("100.01", "101.5", "99.75", "99.75", 1700, 3),
-    ("5m", f"{DAY}T14:35:00.000Z"): candle("102", "102", "102", "102", 800, 1),
-    ("5m", f"{DAY}T15:35:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
-    ("1h", f"{DAY}T14:00:00.000Z"): candle("100.01", "102", "99.75", "102", 2500, 4),
-    ("1h", f"{DAY}T15:00:00.000Z"): candle("98.25", "98.25", "98.25", "98.25", 6500, 1),
+    ("1m", f"{DAY}T14:30:00.000Z"): candle("100.01 101.5 100.01 101.5 1500 2"),
+    ("1m", f"{DAY}T14:31:00.000Z"): candle("99.75 99.75 99.75 99.75 200 1"),
+    ("1m", f"{DAY}T14:36:00.000Z"): candle("102 102 102 102 800 1"),
+    ("1m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
+    ("5m", f"{DAY}T14:30:00.000Z"): candle("100.01 101.5 99.75 99.75 1700 3"),
+    ("5m", f"{DAY}T14:35:00.000Z"): candle("102 102 102 102 800 1"),
+    ("5m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
+    ("1h", f"{DAY}T14:00:00.000Z"): candle("100.01 102 99.75 102 2500 4"),
+    ("1h", f"{DAY}T15:00:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
 }
 
 

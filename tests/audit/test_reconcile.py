@@ -11,7 +11,7 @@ from stockstream.audit.reconcile import SymbolDay, reconcile
 from tests.audit.stored_day import CANDLES, DAY, QUOTES, item_of, ledger_of, lines_of, quote, stored_day
 
 ITEMS = {item.timestamp: item_of(item) for item in QUOTES}
-LATE = quote(33, "105", 1800)
+LATE = quote(33, "104", 1800)
 
 
 def problems(day: SymbolDay) -> list[tuple[Problem, str]]:
@@ -105,7 +105,7 @@ def test_a_late_quote_may_stand_anywhere_and_may_or_may_not_widen_its_candles() 
     )
     assert problems(day) == []
     key = ("5m", f"{DAY}T14:30:00.000Z")
-    widened = CANDLES | {key: CANDLES[key] | {"high": Decimal(105), "quotes": Decimal(4)}}
+    widened = CANDLES | {key: CANDLES[key] | {"high": Decimal(104), "quotes": Decimal(4)}}
     assert problems(replace(day, candles=widened)) == []
     impossible = CANDLES | {key: CANDLES[key] | {"high": Decimal(106)}}
     assert problems(replace(day, candles=impossible)) == [(Problem.CANDLE_DIFFERS, " ".join(key))]
