@@ -1,5 +1,6 @@
 """The files of `athena/`, read: table definitions as columns, views and queries as SQL text."""
 
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,16 +68,17 @@ class AthenaFiles:
 
 
 def find_athena_files() -> AthenaFiles:
-    """Find the definitions: inside the installed package, or at the top of the checkout.
+    """Find the definitions: at the top of the checkout, or where the wheel put them.
 
     Raises:
         InputError: neither is there.
     """
-    here = Path(__file__).resolve()
-    for root in (here.with_name("athena"), here.parents[3] / "athena"):
+    checkout = Path(__file__).resolve().parents[3] / "athena"
+    installed = Path(sysconfig.get_path("data")) / "share" / "stockstream" / "athena"
+    for root in (checkout, installed):
         if (root / "queries.sql").is_file():
             return AthenaFiles(root)
-    raise InputError(f"no Athena definitions beside {here.parent} or in the checkout; reinstall stockstream")
+    raise InputError(f"no Athena definitions in {checkout} or {installed}; reinstall stockstream")
 
 
 def _columns(schema: exp.Expr) -> tuple[Column, ...]:
