@@ -19,6 +19,7 @@ from typing import ClassVar, Final
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 
 class StockstreamError(Exception):
@@ -69,3 +70,11 @@ class OutboxError(PermanentError):
 
 class LocalModeError(PermanentError):
     """The embedded emulator or its state cannot be used."""
+
+
+def only_error(group: BaseException) -> StockstreamError | None:
+    """Find the one error of ours in a group of one, however nested, so that callers can catch it by its name."""
+    found = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return found if isinstance(found, StockstreamError) else None

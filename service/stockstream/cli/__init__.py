@@ -9,7 +9,7 @@ from stockstream.cli.local import local
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
 from stockstream.cli.run import run
-from stockstream.errors import StockstreamError
+from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,5 +37,6 @@ def main() -> None:
         exc.show()
         sys.exit(exc.exit_code)
     except click.Abort:
-        sys.exit(130)
+        print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -77,7 +77,7 @@ def _settings(options: dict[str, Any]) -> Settings:
     given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", "replay_speed")}
     if options["replay_files"]:
         given["replay_files"] = tuple(options["replay_files"])
-    settings = load_settings(given)
+    settings = load_settings(given, {"replay_speed": "--speed", "replay_files": "--replay"})
     asked = settings.model_fields_set
     changes: dict[str, Any] = {}
     if "source" not in asked:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from stockstream.aws import AwsConfig, open_client
+from stockstream.errors import only_error
 from stockstream.eventsource import EventSourceRunner
 from stockstream.local.alerts_inbox import AlertsInbox
 from stockstream.local.consumer import handler_environment, open_consumer
@@ -153,7 +154,10 @@ class _Local:
                 tally=tally,
             )
             async with presenter.watching(run):
-                report, stalled = await self._flow(run, stop)
+                try:
+                    report, stalled = await self._flow(run, stop)
+                except BaseExceptionGroup as group:
+                    raise only_error(group) or group from group
                 elapsed_seconds = time.monotonic() - run.started_at
                 run.phase = "checking"
                 summary = await self._summarise(run, report, elapsed_seconds, quarantined_before, stalled)

@@ -19,11 +19,14 @@ FOREIGN_VARIABLES: Final = frozenset(
 )
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, option_names: Mapping[str, str] | None = None
+) -> Settings:
     """Read and validate all settings from the process's environment.
 
     Args:
         overrides: Values of command line options by field name; they win over the environment.
+        option_names: What an option is called where that is not its field's name: field name to `--option`.
 
     Raises:
         SettingsError: the message holds one line for each bad value: the variable, the value, the allowed range.
@@ -33,14 +36,14 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        lines = [_line(error, given) for error in exc.errors()]
+        lines = [_line(error, given, option_names or {}) for error in exc.errors()]
         raise SettingsError("\n".join(dict.fromkeys(lines))) from exc
 
 
-def _line(error: Any, overrides: Mapping[str, Any]) -> str:
+def _line(error: Any, overrides: Mapping[str, Any], option_names: Mapping[str, str]) -> str:
     name = str(error["loc"][0])
     if name in overrides:
-        label, value = f"--{name.replace('_', '-')}", overrides[name]
+        label, value = option_names.get(name, f"--{name.replace('_', '-')}"), overrides[name]
     else:
         label = ENV_PREFIX + name.upper()
         value = os.environ.get(label, error.get("input"))

@@ -1,0 +1,117 @@
+"""Runs of `stockstream local` as a user starts them, looked at from outside with boto3."""
+
+import contextlib
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class LocalCommand:
+    """`stockstream local --plain` with a state folder and a port of its own."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    @property
+    def summary_path(self) -> Path:
+        return self.folder / "summary.json"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            sys.executable, "-m", "stockstream", "local", "--plain", "--state", str(self.folder / "state"),
+            "--endpoint-port", str(self.port), "--summary", str(self.summary_path), *arguments,
+        ]  # fmt: skip
+
+    def run(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
+        """Run to the end: exit code, summary, output."""
+        done = subprocess.run(
+            self.command(*arguments), env=self._environment(), capture_output=True, text=True, check=False
+        )
+        summary = json.loads(self.summary_path.read_text()) if self.summary_path.exists() else {}
+        return done.returncode, summary, done.stdout + done.stderr
+
+    @contextlib.contextmanager
+    def keep_running(self, *arguments: str) -> Iterator["Outside"]:
+        """Run with --keep-running; inside the context the source is through and the emulator is up."""
+        command = self.command("--keep-running", *arguments)
+        with subprocess.Popen(
+            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            try:
+                said = []
+                for line in process.stderr:
+                    said.append(line)
+                    if "stays up" in line:
+                        break
+                else:
+                    raise AssertionError("".join(said))
+                yield Outside(f"http://127.0.0.1:{self.port}", json.loads(self.summary_path.read_text()))
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(60)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
+        return kept | {"STOCKSTREAM_LOG_FORMAT": "json"} | self.environment
+
+
+class Outside:
+    """What any AWS client sees."""
+
+    def __init__(self, endpoint_url: str, summary: dict[str, Any]) -> None:
+        self.endpoint_url = endpoint_url
+        self.summary = summary
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def scan(self, table: str) -> list[dict[str, Any]]:
+        client = self.client("dynamodb")
+        try:
+            return [item for page in client.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
+        finally:
+            client.close()
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        client = self.client("s3")
+        try:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket="stockstream-archive", Prefix=prefix)
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return {key: client.get_object(Bucket="stockstream-archive", Key=key)["Body"].read() for key in keys}
+        finally:
+            client.close()
+
+    def archive_lines(self) -> Counter[bytes]:
+        return Counter(line for body in self.objects("raw/").values() for line in gzip.decompress(body).splitlines())
+
+
+def write_session(path: Path, rows: Sequence[Sequence[object]]) -> Path:
+    header = "timestamp,symbol,open,high,low,price,previous_close,volume"
+    path.write_text("\n".join([header, *(",".join(str(cell) for cell in row) for row in rows)]) + "\n")
+    return path
