@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from stockstream_lambda.alerts.provider import RulesProvider
-from stockstream_lambda.analysis.gate import FUTURE_SLACK_SECONDS, refuse_alone
+from stockstream_lambda.analysis.gate import FUTURE_SLACK_SECONDS, refuse
 from stockstream_lambda.config import Config
 from stockstream_lambda.errors import StoreError
 from stockstream_lambda.parallel import Calls
@@ -97,7 +97,7 @@ class Pipeline:
         latest_timestamp = format_timestamp(now + timedelta(seconds=FUTURE_SLACK_SECONDS))
         passed = []
         for user_quote in quotes:
-            detail = refuse_alone(user_quote.quote, latest_timestamp)
+            detail = refuse(user_quote.quote, latest_timestamp)
             if detail is None:
                 passed.append(user_quote)
             else:

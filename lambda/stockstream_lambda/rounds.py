@@ -20,7 +20,6 @@ from stockstream_lambda.config import Config
 from stockstream_lambda.effects import Effects
 from stockstream_lambda.errors import StoreError, StoreUnavailableError
 from stockstream_lambda.parallel import Calls, chunks
-from stockstream_lambda.quarantine import quarantine_object
 from stockstream_lambda.stores import Key, Stores
 from stockstream_lambda.symbols import build_commit, view_of
 from stockstream_lambda.tally import Tally
@@ -112,7 +111,6 @@ class Rounds:
                     owners[symbol].fail(error)
 
     def _fold(self, works: Sequence[SymbolWork]) -> None:
-        refused: list[tuple[SymbolWork, Callable[[], None]]] = []
         for work in works:
             assert work.fold is not None  # noqa: S101 - for the type checker
             assert work.view is not None  # noqa: S101 - for the type checker
@@ -123,11 +121,6 @@ class Rounds:
                 # Nothing but duplicates.
                 self._tally.duplicates += segment.duplicates
                 work.offset += segment.consumed
-            refused += [(work, partial(self._stores.put_object, quarantine_object(bad))) for bad in segment.refused]
-        # Before the commit: after it, the tick's redelivery would be told from a late quote and passed over.
-        for (work, _), error in zip(refused, self._calls.run([job for _, job in refused]), strict=True):
-            if error is not None:
-                work.fail(error)
 
     def _commit(self, works: Sequence[SymbolWork]) -> None:
         while works:
@@ -147,15 +140,9 @@ class Rounds:
         for work, error in zip(works, self._effects.write([commit.redo for commit in commits]), strict=True):
             if error is not None:
                 work.fail(error)
-        last = []
-        for work in works:
-            if work.error is None and work.segment is not None:
-                if work.offset + work.segment.consumed < len(work.quotes):
-                    self._done(work)  # its next commit replaces the redo log
-                else:
-                    last.append(work)
-        clears = [partial(self._stores.clear_redo, work.symbol, _revision(work)) for work in last]
-        for work, error in zip(last, self._calls.run(clears), strict=True):
+        settled = [work for work in works if work.error is None]
+        clears = [partial(self._stores.clear_redo, work.symbol, _revision(work)) for work in settled]
+        for work, error in zip(settled, self._calls.run(clears), strict=True):
             if error is not None:
                 work.fail(error)
             else:
@@ -167,7 +154,6 @@ class Rounds:
         self._tally.stored += len(segment.accepted)
         self._tally.late += segment.late
         self._tally.duplicates += segment.duplicates
-        self._tally.quarantined.update(bad.reason for bad in segment.refused)
         self._tally.alerts += segment.alerts
         work.offset += segment.consumed
         work.segment = work.commit = None

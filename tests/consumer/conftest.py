@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+import structlog.testing
 
 from stockstream_lambda.app import build_pipeline
 from stockstream_lambda.config import Config
@@ -138,3 +139,10 @@ def world(endpoint_url: str) -> Iterator[World]:
     )
     with ExitStack() as stack:
         yield World(config, environ, dynamodb, s3, sns, sqs, queue, stack)
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Keep expected warnings out of the report; tests of logs read what is captured."""
+    with structlog.testing.capture_logs():
+        yield

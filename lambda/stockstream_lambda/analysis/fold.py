@@ -14,14 +14,13 @@ from stockstream_lambda.alerts.alert import Alert
 from stockstream_lambda.alerts.rules import SymbolRules
 from stockstream_lambda.analysis.averages import Averages
 from stockstream_lambda.analysis.candles import INTERVALS, Candle, window_starts
-from stockstream_lambda.analysis.gate import refuse_jump
 from stockstream_lambda.analysis.sessions import local_minute, zone_of
-from stockstream_lambda.analysis.splits import suspect_split
+from stockstream_lambda.analysis.splits import Split, suspect_split
 from stockstream_lambda.analysis.state import SymbolState
 from stockstream_lambda.analysis.volume import VolumeProfile
 from stockstream_lambda.items import Indicators, expires_attribute, quote_attributes
 from stockstream_lambda.published import Published, published_fields
-from stockstream_lambda.records import BadRecord, UserQuote, bad_tick
+from stockstream_lambda.records import UserQuote
 from stockstream_wire import Quote
 
 # What one commit may carry: its redo log lives in the symbol's item until it is done (DynamoDB: 400 KB an item).
@@ -44,7 +43,6 @@ class Segment:
         quote_items: Their items.
         closed_candles: Items of candles that closed.
         alerts: Alerts that fired.
-        refused: Quotes that the gate refused by what it remembers.
         latest_attributes: Attributes of the latest quote; None where no quote was newer.
         duplicates: Quotes that were stored already.
         late: Quotes stored out of order.
@@ -56,7 +54,6 @@ class Segment:
     quote_items: list[bytes] = field(default_factory=list)
     closed_candles: list[bytes] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    refused: list[BadRecord] = field(default_factory=list)
     latest_attributes: str | None = None
     duplicates: int = 0
     late: int = 0
@@ -106,42 +103,24 @@ class SymbolFold:
                 break
             segment.consumed += 1
             if timestamp > state.last_timestamp:
-                accepted = self._fold_new(user_quote, segment)
-            elif timestamp in stored or timestamp in self._taken or self._refused_before(user_quote):
+                self._fold_new(user_quote.quote, segment)
+            elif timestamp in stored or timestamp in self._taken:
                 segment.duplicates += 1
                 continue
             else:
-                accepted = self._fold_late(user_quote, segment)
+                self._fold_late(user_quote.quote, segment)
             state.revision += 1
-            state.shard_id, state.sequence_number, state.subsequence_number, state.arrival_ms = user_quote.position
-            if accepted:
-                self._taken.add(timestamp)
-                segment.accepted.append(user_quote)
-                day, size = timestamp[:10], size + len(user_quote.data)
+            state.shard_id, state.sequence_number, state.subsequence_number, _ = user_quote.position
+            self._taken.add(timestamp)
+            segment.accepted.append(user_quote)
+            day, size = timestamp[:10], size + len(user_quote.data)
         state.volume.profile = self._profile.pack()
         return segment
 
-    def _refused_before(self, user_quote: UserQuote) -> bool:
-        # A tick that the gate refused is in no table. This tells its redelivery from a late quote; the arrival time
-        # guards against a stream that was made anew and counts from the start again.
-        position, state = user_quote.position, self._state
-        if position.shard_id != state.shard_id or position.arrival_ms > state.arrival_ms:
-            return False
-        try:
-            seen = (int(state.sequence_number), state.subsequence_number)
-            return (int(position.sequence_number), position.subsequence_number) <= seen
-        except ValueError:
-            return False
-
-    def _fold_late(self, user_quote: UserQuote, segment: Segment) -> bool:
-        quote, state = user_quote.quote, self._state
-        session = local_minute(quote.timestamp[:16], zone_of(quote.symbol, quote.exchange)).session
-        if session == state.session and state.last_price is not None:
-            detail = refuse_jump(quote.price, state.last_price, None)
-            if detail is not None:
-                segment.refused.append(bad_tick(user_quote, detail))
-                return False
+    def _fold_late(self, quote: Quote, segment: Segment) -> None:
+        state = self._state
         if not quote.stale:
+            session = local_minute(quote.timestamp[:16], state.zone).session
             starts = window_starts(quote.timestamp, session)
             for candle, start in zip(state.candles, starts, strict=True):
                 if candle is not None and candle.window_start == start:
@@ -149,10 +128,9 @@ class SymbolFold:
         attributes = quote_attributes(quote, self._published(quote), [], {"late": True})
         self._store(quote, attributes, segment)
         segment.late += 1
-        return True
 
-    def _fold_new(self, user_quote: UserQuote, segment: Segment) -> bool:
-        quote, state = user_quote.quote, self._state
+    def _fold_new(self, quote: Quote, segment: Segment) -> None:
+        state = self._state
         if not state.zone or quote.exchange is not None:
             state.zone = zone_of(quote.symbol, quote.exchange)
         session, minute = local_minute(quote.timestamp[:16], state.zone)
@@ -164,9 +142,7 @@ class SymbolFold:
             change_percent = self._adjusted_change(quote, published)
             segment.alerts += detect.detect_stale(state, quote, change_percent, self._rules)
             self._store_latest(quote, published, [], marks, segment)
-            return True
-        if not self._pass_gate(user_quote, segment, new_session=new_session):
-            return False
+            return
         state.last_timestamp = quote.timestamp
         self._start_session_or_scale(quote, session, marks, new_session=new_session)
         indicators = self._advance(quote, session, minute, segment)
@@ -187,20 +163,8 @@ class SymbolFold:
         segment.alerts += detect.detect(state, quote, signals, self._rules)
         self._store_latest(quote, published, indicators, marks, segment)
         state.last_price, state.last_open = quote.price, quote.open
-        return True
 
-    def _pass_gate(self, user_quote: UserQuote, segment: Segment, *, new_session: bool) -> bool:
-        state, price = self._state, user_quote.quote.price
-        if not new_session and state.last_price is not None:
-            detail = refuse_jump(price, state.last_price, state.suspect_price)
-            if detail is not None and self._split(user_quote.quote, new_session=False) is None:
-                state.suspect_price = price
-                segment.refused.append(bad_tick(user_quote, detail))
-                return False
-        state.suspect_price = None
-        return True
-
-    def _split(self, quote: Quote, *, new_session: bool) -> tuple[Decimal, str, Decimal | None] | None:
+    def _split(self, quote: Quote, *, new_session: bool) -> Split | None:
         state = self._state
         if state.last_price is None or state.last_open is None or quote.previous_close == state.split_old_close:
             return None

@@ -23,7 +23,7 @@ _MINOR_RATIOS: Final = ((Decimal(5) / 4, "5:4"), (Decimal(6) / 5, "6:5"), (Decim
 # A rescaled close is exact but for what was traded after we last looked.
 _CLOSE_TOLERANCE: Final = Decimal("0.03")
 # Against prices of the new day, the day's own move comes on top.
-_PRICE_TOLERANCE: Final = Decimal("0.06")
+PRICE_TOLERANCE: Final = Decimal("0.06")
 _SAME_SCALE: Final = Decimal("0.25")
 # A close within this band of the last price is on its scale; the smallest ratio, 6:5, lies outside.
 _NEAR_LOW: Final = Decimal("0.87")
@@ -34,7 +34,7 @@ _UNSPLIT_HIGH: Final = Decimal("1.35")
 
 
 class Split(NamedTuple):
-    """A suspected split: new shares per old one, and as `4:1`. `old_close` is set while the feed has not rescaled it."""
+    """A suspected split: new shares per old one, and as `4:1`. `old_close` is set if the feed has not rescaled it."""
 
     ratio: Decimal
     label: str
@@ -53,26 +53,31 @@ def suspect_split(quote: Quote, last_price: Decimal, last_open: Decimal, *, new_
     close = quote.previous_close
     if not (last_price * _NEAR_LOW < close < last_price * _NEAR_HIGH):
         # The close is not what we last saw traded: rescaled, if the day's prices fit it.
-        found = _match(last_price / close, (*_RATIOS, *_MINOR_RATIOS), _CLOSE_TOLERANCE)
+        found = match_ratio(last_price / close, _CLOSE_TOLERANCE, (*_RATIOS, *_MINOR_RATIOS))
         if found and _near(quote.open, close) and _near(quote.price, close):
             return Split(found[0], found[1], None)
         return None
     if close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH:
         return None
-    found = _match(close / quote.open, _RATIOS, _PRICE_TOLERANCE)
+    found = match_ratio(close / quote.open, PRICE_TOLERANCE)
     if found is None:
         return None
-    expected = close / found[0]
-    if not (_near(quote.price, expected) and _near(quote.high, expected) and _near(quote.low, expected)):
+    if not is_on_one_scale(quote):
         return None
     if not new_session and _near(quote.open, last_open):
         return None  # the day began where we saw it begin: the price fell, the scale did not
     return Split(found[0], found[1], close)
 
 
-def _match(
-    ratio: Decimal, candidates: tuple[tuple[Decimal, str], ...], tolerance: Decimal
+def is_on_one_scale(quote: Quote) -> bool:
+    """Tell whether open, high, low and price lie near one another: the whole day is on one scale."""
+    return _near(quote.price, quote.open) and _near(quote.high, quote.open) and _near(quote.low, quote.open)
+
+
+def match_ratio(
+    ratio: Decimal, tolerance: Decimal, candidates: tuple[tuple[Decimal, str], ...] = _RATIOS
 ) -> tuple[Decimal, str] | None:
+    """Find the usual split ratio nearest to the given one, if it is within the tolerance."""
     best = min(candidates, key=lambda candidate: abs(ratio / candidate[0] - 1))
     return best if abs(ratio / best[0] - 1) <= tolerance else None
 

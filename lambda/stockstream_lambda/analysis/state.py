@@ -32,12 +32,10 @@ class SymbolState(msgspec.Struct, array_like=True):
         shard_id: Shard of the record folded in last.
         sequence_number: Its sequence number.
         subsequence_number: Its place in the aggregate.
-        arrival_ms: When Kinesis took it.
         session: Local date of the session at its exchange.
         zone: Time zone of the exchange.
         last_price: Price of the last tick (stale facts aside).
         last_open: The open that came with it.
-        suspect_price: Price that the gate refused last, until the next tick.
         split_ratio: Ratio of the split that is suspected, while the feed's previous close is of the old scale.
         split_old_close: That previous close.
         split_label: The last split ever suspected, as `4:1`.
@@ -55,12 +53,10 @@ class SymbolState(msgspec.Struct, array_like=True):
     shard_id: str = ""
     sequence_number: str = ""
     subsequence_number: int = 0
-    arrival_ms: int = 0
     session: str = ""
     zone: str = ""
     last_price: Decimal | None = None
     last_open: Decimal | None = None
-    suspect_price: Decimal | None = None
     split_ratio: Decimal | None = None
     split_old_close: Decimal | None = None
     split_label: str = ""
