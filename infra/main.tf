@@ -48,6 +48,7 @@ module "alerts" {
   name                     = var.name
   email_addresses          = var.alert_email_addresses
   phone_numbers            = var.alert_phone_numbers
+  sms_severities           = var.sms_severities
   operator_email_addresses = var.operator_email_addresses
   kms_key_arn              = module.kms.key_arn
 }

@@ -59,6 +59,12 @@ variable "alert_phone_numbers" {
   default     = []
 }
 
+variable "sms_severities" {
+  description = "Severities that are worth an SMS: info, warning, critical."
+  type        = set(string)
+  default     = ["info", "warning", "critical"]
+}
+
 variable "operator_email_addresses" {
   description = "Receive alarms about the pipeline itself by email."
   type        = set(string)

@@ -90,6 +90,8 @@ resource "aws_sns_topic_subscription" "sms" {
   topic_arn = aws_sns_topic.this["alerts"].arn
   protocol  = "sms"
   endpoint  = each.value
+
+  filter_policy = jsonencode({ severity = sort(tolist(var.sms_severities)) })
 }
 
 resource "aws_sns_topic_subscription" "operator_email" {

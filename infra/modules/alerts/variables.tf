@@ -35,6 +35,17 @@ variable "phone_numbers" {
   }
 }
 
+variable "sms_severities" {
+  description = "Severities that are worth an SMS: info (the published threshold), warning (twice), critical (three times)."
+  type        = set(string)
+  default     = ["info", "warning", "critical"]
+
+  validation {
+    condition     = length(var.sms_severities) > 0 && length(setsubtract(var.sms_severities, ["info", "warning", "critical"])) == 0
+    error_message = "sms_severities must be at least one of info, warning, critical."
+  }
+}
+
 variable "operator_email_addresses" {
   description = "Receive alarms about the pipeline itself by email."
   type        = set(string)

@@ -1,3 +1,13 @@
+# What the consumer does with each table, and no more. tests/infra holds it against the requests that the code makes.
+locals {
+  table_actions = {
+    quotes  = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+    symbols = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    candles = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
+    alerts  = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"]
+  }
+}
+
 data "aws_iam_policy_document" "assume" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -41,10 +51,16 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  statement {
-    sid       = "ReadAndWriteTables"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
-    resources = [for role in ["quotes", "symbols", "candles", "alerts"] : var.table_arns[role]]
+  # A transaction's puts are authorised as PutItem; TransactWriteItems has no action of its own.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+  dynamic "statement" {
+    for_each = local.table_actions
+
+    content {
+      sid       = "Table${title(statement.key)}"
+      actions   = statement.value
+      resources = [var.table_arns[statement.key]]
+    }
   }
 
   statement {
@@ -59,7 +75,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadAlertRules"
     actions   = ["s3:GetObject"]
-    resources = ["${var.archive_bucket_arn}/config/alert-rules.json"]
+    resources = ["${var.archive_bucket_arn}/config/*"]
   }
 
   # Without ListBucket S3 answers 403, not 404, for rules that nobody has put there. A condition on the prefix would not

@@ -14,6 +14,8 @@ locals {
 
   environment = merge(
     {
+      # Nothing else is writable: the root is read-only, and a volume that the image does not declare belongs to root.
+      TMPDIR                               = local.cache_path
       AWS_REGION                           = local.region
       STOCKSTREAM_SOURCE                   = var.source_name
       STOCKSTREAM_SYMBOLS                  = join(",", var.symbols)
@@ -98,7 +100,6 @@ resource "aws_ecs_task_definition" "this" {
     mountPoints = [
       { sourceVolume = "state", containerPath = local.state_path, readOnly = false },
       { sourceVolume = "cache", containerPath = local.cache_path, readOnly = false },
-      { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
     ]
     healthCheck = {
       command     = ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=3)"]
@@ -140,10 +141,6 @@ resource "aws_ecs_task_definition" "this" {
 
   volume {
     name = "cache"
-  }
-
-  volume {
-    name = "tmp"
   }
 }
 
