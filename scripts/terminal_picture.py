@@ -4,6 +4,7 @@ tmux capture-pane -e -p -t SESSION | python -m scripts.terminal_picture docs/ima
 """
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def main() -> None:
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(screen, no_wrap=True, crop=False)
     # A fixed id: the same screen gives the same file.
-    target.write_text(console.export_svg(title=title, unique_id="stockstream"), encoding="utf-8")
+    picture = console.export_svg(title=title, unique_id="stockstream")
+    # rich names a web font; a picture in a README must not fetch anything.
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":
