@@ -1,0 +1,103 @@
+"""Reads the quarantine (docs/consumer.md): one S3 object for each user record that the consumer could not take."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from stockstream.redrive.items import Item, Origin, Standing, preview_of, sendable_key
+from stockstream_wire import WireError, decode_quote
+
+PREFIX: Final = "quarantine/"
+_PARALLEL_READS: Final = 16
+# A damaged aggregate, or bytes that were not base64, do not get better by being sent again.
+_BEYOND_REPAIR: Final = frozenset({"aggregation_error", "base64_error"})
+
+
+class _Object(msgspec.Struct):
+    reason: str
+    data_base64: str
+    shard_id: str
+    sequence_number: str
+    subsequence_number: int
+    detail: str = ""
+    partition_key: str | None = None
+
+
+async def quarantined(
+    s3: Any, bucket: str, *, day: str | None = None, reason: str | None = None, limit: int | None = None
+) -> AsyncIterator[Item]:
+    """Iterate over the quarantine in the order of arrival day, shard and position.
+
+    Args:
+        s3: An aiobotocore S3 client.
+        bucket: The archive's bucket.
+        day: UTC day of arrival, `2026-11-22`; None for all.
+        reason: Only this reason.
+        limit: At most so many.
+    """
+    keys = [key async for key in _keys(s3, f"{PREFIX}dt={day}/" if day else PREFIX, bucket)]
+    keys.sort(key=_position)
+    found = 0
+    for start in range(0, len(keys), _PARALLEL_READS):
+        part = keys[start : start + _PARALLEL_READS]
+        async with asyncio.TaskGroup() as tasks:
+            reads = [tasks.create_task(_read(s3, bucket, key)) for key in part]
+        for key, read in zip(part, reads, strict=True):
+            item = _item(key, read.result())
+            if reason is not None and item.reason != reason:
+                continue
+            if limit is not None and found == limit:
+                return
+            found += 1
+            yield item
+
+
+def _item(key: str, body: bytes) -> Item:
+    try:
+        stored = msgspec.json.decode(body, type=_Object)
+        data = base64.b64decode(stored.data_base64, validate=True)
+    except ValueError as exc:
+        return Item(Origin.QUARANTINE, key, key.removeprefix(PREFIX), "unreadable", str(exc), Standing.UNREADABLE)
+    standing, symbol, detail = Standing.STILL_BAD, sendable_key(stored.partition_key), stored.detail
+    if stored.reason not in _BEYOND_REPAIR:
+        try:
+            # Key and shard as the sender would choose them: the symbol decides both.
+            symbol = decode_quote(data).symbol
+            standing = Standing.READY
+        except WireError as exc:
+            detail = str(exc)
+    return Item(
+        Origin.QUARANTINE,
+        key,
+        f"{stored.shard_id} {stored.sequence_number}-{stored.subsequence_number}",
+        stored.reason,
+        detail,
+        standing,
+        ((symbol, data),),
+        preview_of(data),
+    )
+
+
+def _position(key: str) -> tuple[str, int, int, str]:
+    folder, _, name = key.rpartition("/")
+    sequence, _, subsequence = name.removesuffix(".json").partition("-")
+    try:
+        return folder, int(sequence), int(subsequence or 0), key
+    except ValueError:
+        return folder, 0, 0, key
+
+
+async def _read(s3: Any, bucket: str, key: str) -> bytes:
+    response = await s3.get_object(Bucket=bucket, Key=key)
+    async with response["Body"] as stream:
+        body: bytes = await stream.read()
+    return body
+
+
+async def _keys(s3: Any, prefix: str, bucket: str) -> AsyncIterator[str]:
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            yield entry["Key"]
