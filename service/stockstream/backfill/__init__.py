@@ -1,5 +1,6 @@
 """Gaps that the service noted, and filling them from history."""
 
+from stockstream.backfill.candles import CandleStore, FilledCandle, open_candles
 from stockstream.backfill.gaps import Gap, GapLog, GapNotingSource
 from stockstream.backfill.history import HistoryProvider, MinuteBar, SymbolHistory
 from stockstream.backfill.run import BackfillReport, SymbolOutcome, backfill
@@ -7,6 +8,8 @@ from stockstream.backfill.yahoo_history import YahooHistory, oldest_start
 
 __all__ = [
     "BackfillReport",
+    "CandleStore",
+    "FilledCandle",
     "Gap",
     "GapLog",
     "GapNotingSource",
@@ -17,4 +20,5 @@ __all__ = [
     "YahooHistory",
     "backfill",
     "oldest_start",
+    "open_candles",
 ]

@@ -48,8 +48,10 @@ class SymbolHistory:
 
     Attributes:
         symbol: Ticker.
-        bars: In order of time; the first session is there from its start.
+        bars: In order of time: all finished minutes of the sessions that the range touches.
         previous_closes: Session to the close of the session before it.
+        known_until_ms: Bars are known up to here, milliseconds since 1970.
+        running_session: The session that is not over yet, or None.
         currency: Of the prices.
         exchange: As the provider names it.
         rejected: Bars that are no bars, by name.
@@ -58,6 +60,8 @@ class SymbolHistory:
     symbol: str
     bars: Sequence[MinuteBar]
     previous_closes: Mapping[str, Decimal]
+    known_until_ms: int
+    running_session: str | None = None
     currency: str | None = None
     exchange: str | None = None
     rejected: Sequence[Rejection] = ()
@@ -67,7 +71,7 @@ class HistoryProvider(Protocol):
     """Where minute bars come from."""
 
     async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
-        """Bars from the start of the session that holds `start` to `end`.
+        """All finished bars of the sessions that the range from `start` to `end` touches.
 
         Raises:
             SourceUnavailableError: try again later.

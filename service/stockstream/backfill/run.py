@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from stockstream.backfill.candles import CandleStore, candles_of
 from stockstream.backfill.history import HistoryProvider, quotes_of
 from stockstream.errors import SourceError, SourceUnavailableError
 from stockstream.sources.base import Rejection
@@ -22,11 +23,21 @@ class QuoteSender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SymbolOutcome:
-    """What became of one symbol: quotes sent, minutes they came from, what was refused, why it failed (or empty)."""
+    """What became of one symbol.
+
+    Attributes:
+        symbol: Ticker.
+        quotes: Quotes sent.
+        minutes: Minutes that they came from.
+        candles: Candles written; windows that had one are not counted.
+        rejected: What was no bar or no quote, by name.
+        error: Why it failed, or empty.
+    """
 
     symbol: str
     quotes: int = 0
     minutes: int = 0
+    candles: int = 0
     rejected: Sequence[Rejection] = ()
     error: str = ""
 
@@ -54,6 +65,7 @@ async def backfill(
     *,
     provider: HistoryProvider,
     sender: QuoteSender,
+    candles: CandleStore,
     drain_seconds: float,
     on_symbol: Callable[[SymbolOutcome], None] = lambda _: None,
 ) -> BackfillReport:
@@ -68,6 +80,7 @@ async def backfill(
         end: Aware.
         provider: History.
         sender: An open sender.
+        candles: The candles table.
         drain_seconds: How long to wait for Kinesis at the end.
         on_symbol: Told of each symbol when it is through, for a progress bar.
     """
@@ -78,7 +91,7 @@ async def backfill(
             outcome = SymbolOutcome(symbol, error=away)
         else:
             try:
-                outcome = await _fill(symbol, start, end, provider, sender)
+                outcome = await _fill(symbol, start, end, provider=provider, sender=sender, candles=candles)
             except SourceUnavailableError as exc:
                 away = str(exc)
                 outcome = SymbolOutcome(symbol, error=away)
@@ -91,7 +104,13 @@ async def backfill(
 
 
 async def _fill(
-    symbol: str, start: datetime, end: datetime, provider: HistoryProvider, sender: QuoteSender
+    symbol: str,
+    start: datetime,
+    end: datetime,
+    *,
+    provider: HistoryProvider,
+    sender: QuoteSender,
+    candles: CandleStore,
 ) -> SymbolOutcome:
     history = await provider.history(symbol, start, end)
     quotes, rejected = quotes_of(history, start, end)
@@ -99,4 +118,10 @@ async def _fill(
         chunk = quotes[offset : offset + _QUOTES_PER_SEND]
         await sender.send([(quote.symbol, encode_quote(quote)) for quote in chunk])
     minutes = len({quote.timestamp[:16] for quote in quotes})
-    return SymbolOutcome(symbol, len(quotes), minutes, rejected)
+    windows = candles_of(history, _epoch_ms(start), _epoch_ms(end)) if quotes else []
+    written = await candles.fill(symbol, windows) if windows else 0
+    return SymbolOutcome(symbol, len(quotes), minutes, written, rejected)
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -68,7 +68,7 @@ class YahooHistory:
         self._next_request_at = float("-inf")
 
     async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
-        """Fetch the bars of the sessions from the one that holds `start` until `end`.
+        """Fetch the bars of the sessions that the range touches.
 
         Raises:
             YahooCallError: Yahoo cannot be reached or limits us, after some patience.
@@ -77,9 +77,10 @@ class YahooHistory:
         bars: dict[int, MinuteBar] = {}
         rejected: list[Rejection] = []
         meta: Mapping[str, Any] = {}
-        since = start - _SESSION_MAX
-        while since < end:
-            until = min(end, since + REQUEST_MAX)
+        # A session that the range cuts is fetched whole: its open, its high and its volume count from its start.
+        since, known_until = start - _SESSION_MAX, min(self._clock.now(), end + _SESSION_MAX)
+        while since < known_until:
+            until = min(known_until, since + REQUEST_MAX)
             chart = await self._chart(symbol, since, until, "1m")
             meta = chart["meta"]
             found, bad = parse_bars(symbol, chart)
@@ -92,16 +93,20 @@ class YahooHistory:
             symbol=symbol,
             bars=ordered,
             previous_closes=previous_closes(ordered, daily),
+            known_until_ms=int(known_until.timestamp() * 1000),
+            running_session=running_session(meta),
             currency=_text(meta.get("currency")),
             exchange=_text(meta.get("exchangeName")),
             rejected=rejected,
         )
 
     async def aclose(self) -> None:
-        """Let the thread and the session go."""
+        """Let the thread and the session go. Safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            # In its own thread, where curl's handle is: from another one the connection would stay open.
+            await asyncio.get_running_loop().run_in_executor(self._pool, session.close)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._session is not None:
-            self._session.close()
 
     async def _chart(self, symbol: str, start: datetime, end: datetime, interval: str) -> Mapping[str, Any]:
         params = {
@@ -189,14 +194,21 @@ def finished(bars: Sequence[MinuteBar], meta: Mapping[str, Any]) -> list[MinuteB
     Yahoo ends a running session with a row of the last trade, off the minute's grid; and the minute of the last trade
     may not be over while the exchange is open.
     """
+    unfinished_from_ms = float("inf")
+    if running_session(meta) is not None:
+        unfinished_from_ms = meta["regularMarketTime"] * 1000 - MINUTE_MS
+    return [bar for bar in bars if bar.start_ms % MINUTE_MS == 0 and bar.start_ms <= unfinished_from_ms]
+
+
+def running_session(meta: Mapping[str, Any]) -> str | None:
+    """The session that is not over by the time of its last trade, or None."""
     last_trade_seconds = _integer(meta.get("regularMarketTime"))
     period = meta.get("currentTradingPeriod")
     regular = period.get("regular") if isinstance(period, Mapping) else None
     close_seconds = _integer(regular.get("end")) if isinstance(regular, Mapping) else None
-    unfinished_from_ms = float("inf")
-    if last_trade_seconds is not None and close_seconds is not None and last_trade_seconds < close_seconds:
-        unfinished_from_ms = last_trade_seconds * 1000 - MINUTE_MS
-    return [bar for bar in bars if bar.start_ms % MINUTE_MS == 0 and bar.start_ms <= unfinished_from_ms]
+    if last_trade_seconds is None or close_seconds is None or last_trade_seconds >= close_seconds:
+        return None
+    return _day(last_trade_seconds + (_integer(meta.get("gmtoffset")) or 0))
 
 
 def previous_closes(bars: Sequence[MinuteBar], daily: Sequence[MinuteBar]) -> dict[str, Decimal]:

@@ -101,7 +101,7 @@ def _list_gaps(settings: Settings) -> None:
 
 async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> int:
     from stockstream.aws import resolve_aws  # noqa: PLC0415
-    from stockstream.backfill import YahooHistory  # noqa: PLC0415
+    from stockstream.backfill import YahooHistory, open_candles  # noqa: PLC0415
     from stockstream.backfill import backfill as fill  # noqa: PLC0415
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
     from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
@@ -112,16 +112,23 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
     config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
     provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
     try:
-        async with Sender(config, aws=resolve_aws(settings.region)) as sender:
+        aws = resolve_aws(settings.region)
+        async with open_candles(aws, settings.candles_table) as candles, Sender(config, aws=aws) as sender:
             with click.progressbar(length=len(symbols), label="Backfilling", item_show_func=_shown) as bar:
 
                 def advance(outcome: "SymbolOutcome") -> None:
                     bar.update(1, outcome.symbol)
 
                 report = await fill(
-                    symbols, start, end, provider=provider, sender=sender, drain_seconds=_DRAIN_SECONDS,
+                    symbols,
+                    start,
+                    end,
+                    provider=provider,
+                    sender=sender,
+                    candles=candles,
+                    drain_seconds=_DRAIN_SECONDS,
                     on_symbol=advance,
-                )  # fmt: skip
+                )
     finally:
         await provider.aclose()
     for outcome in report.outcomes:
@@ -144,6 +151,8 @@ def _say(outcome: "SymbolOutcome") -> None:
         click.echo(f"{outcome.symbol}: FAILED: {outcome.error}")
         return
     refused = f", {len(outcome.rejected)} refused" if outcome.rejected else ""
-    click.echo(f"{outcome.symbol}: {outcome.quotes} quotes of {outcome.minutes} minutes{refused}")
+    click.echo(
+        f"{outcome.symbol}: {outcome.quotes} quotes of {outcome.minutes} minutes, {outcome.candles} candles{refused}"
+    )
     for rejection in outcome.rejected[:5]:
         click.echo(f"    {rejection.subject}: {rejection.reason}: {rejection.detail}")
