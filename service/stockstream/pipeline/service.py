@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from stockstream.audit import open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import EXIT_FAILURE
@@ -108,8 +109,11 @@ class Service:
             self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
             self.source = await make_source(settings, self._clock)
             self._log_start(self.source)
+            observers = list(self._observers)
+            if settings.outbox == "disk":
+                observers.append(stack.enter_context(open_ledger(settings.ledger_folder)))
             self._pipeline = QuotePipeline(
-                self.source, Gate(), self._sender, self._observers, monotonic=self._clock.monotonic
+                self.source, Gate(), self._sender, observers, monotonic=self._clock.monotonic
             )
             emitting = asyncio.create_task(self._emit_metrics(metrics))
             stack.push_async_callback(_cancelled, emitting)
@@ -125,6 +129,10 @@ class Service:
         return SenderConfig(
             stream=settings.stream,
             outbox_dir=settings.outbox_dir if settings.outbox == "disk" else None,
+            outbox_max_bytes=settings.outbox_max_bytes,
+            outbox_policy=settings.outbox_policy,
+            record_max_bytes=settings.sender_record_max_bytes,
+            transport=settings.sender_transport,
             close_seconds=settings.shutdown_seconds,
         )
 
@@ -134,7 +142,7 @@ class Service:
             "service_started",
             source=source.label,
             is_market_data=source.is_market_data,
-            symbols=len(settings.symbols.symbols),
+            symbols=None if settings.source == "replay" else len(settings.symbols.symbols),
             poll_interval_seconds=settings.poll_interval_seconds,
             stream=settings.stream,
             region=self._aws.region,

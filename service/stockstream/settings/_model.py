@@ -105,6 +105,29 @@ class Settings(BaseSettings):
         "Sender", "disk", "Where accepted quotes wait for Kinesis; `memory` loses them with the process, and says so"
     )
     outbox_dir: Path = _setting("Sender", default_state_dir() / "outbox", "Folder of the outbox on disk")
+    outbox_max_bytes: int = _setting(
+        "Sender", 1024 * 1024**2, "Bound of the outbox on disk, bytes", ge=1024**2, le=2**40
+    )
+    outbox_policy: Literal["block", "drop_oldest"] = _setting(
+        "Sender",
+        "block",
+        "At that bound: stop polling until there is room, or drop the oldest quotes, counted and logged",
+    )
+    ledger_dir: Path | None = _setting(
+        "Sender",
+        None,
+        "Folder of the list of accepted quotes that `audit` reads; `ledger` beside the outbox where unset",
+    )
+    sender_transport: Literal["fast", "aiobotocore"] = _setting(
+        "Sender", "fast", "`fast` writes and signs PutRecords itself; `aiobotocore` leaves both to botocore"
+    )
+    sender_record_max_bytes: int = _setting(
+        "Sender",
+        1024**2,
+        "Largest Kinesis record that the stream takes; up to 10 MiB where it is set so",
+        ge=25_600,
+        le=10 * 1024**2,
+    )
     shutdown_seconds: float = _setting(
         "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
     )
@@ -137,7 +160,12 @@ class Settings(BaseSettings):
     def _parse_replay_speed(cls, value: object) -> object:
         return parse_speed(value) if isinstance(value, str) else value
 
-    @field_validator("log_level", "log_format", "source", "outbox", mode="before")
+    @property
+    def ledger_folder(self) -> Path:
+        """Where the ledger is: as set, or beside the outbox."""
+        return self.ledger_dir if self.ledger_dir is not None else self.outbox_dir.parent / "ledger"
+
+    @field_validator("log_level", "log_format", "source", "outbox", "outbox_policy", "sender_transport", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
