@@ -29,17 +29,17 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
     """
     head = (
         f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
-        f'"open":{{"N":"{quote.open}"}},"high":{{"N":"{quote.high}"}},"low":{{"N":"{quote.low}"}},'
-        f'"price":{{"N":"{quote.price}"}},"previous_close":{{"N":"{quote.previous_close}"}},'
-        f'"change":{{"N":"{published.change}"}},"change_percent":{{"N":"{published.change_percent}"}},'
-        f'"volume":{{"N":"{quote.volume}"}},"moving_average":{{"N":"{published.moving_average}"}},'
+        f'"open":{{"N":"{quote.open!s}"}},"high":{{"N":"{quote.high!s}"}},"low":{{"N":"{quote.low!s}"}},'
+        f'"price":{{"N":"{quote.price!s}"}},"previous_close":{{"N":"{quote.previous_close!s}"}},'
+        f'"change":{{"N":"{published.change!s}"}},"change_percent":{{"N":"{published.change_percent!s}"}},'
+        f'"volume":{{"N":"{quote.volume}"}},"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
     )
     parts = [head]
     if quote.bid is not None:
-        parts.append(f'"bid":{{"N":"{quote.bid}"}}')
+        parts.append(f'"bid":{{"N":"{quote.bid!s}"}}')
     if quote.ask is not None:
-        parts.append(f'"ask":{{"N":"{quote.ask}"}}')
+        parts.append(f'"ask":{{"N":"{quote.ask!s}"}}')
     if quote.delayed_by_seconds is not None:
         parts.append(f'"delayed_by_seconds":{{"N":"{quote.delayed_by_seconds}"}}')
     if quote.polled_at is not None:
@@ -54,7 +54,8 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         parts.append(f'"market_state":{{"S":{_text(quote.market_state)}}}')
     if quote.stale:
         parts.append('"stale":{"BOOL":true}')
-    parts.extend([f'"{name}":{{"N":"{value:.10g}"}}' for name, value in indicators])
+    # A third faster than a format string, a dozen times a quote.
+    parts.extend(['"%s":{"N":"%.10g"}' % indicator for indicator in indicators])  # noqa: UP031
     parts.extend([f'"{name}":{attribute(value)}' for name, value in marks.items()])
     return ",".join(parts)
 

@@ -1,7 +1,8 @@
 """The quote: what one poll, tick or replayed line says of one symbol, and its JSON form on the stream."""
 
 import re
-from decimal import Decimal
+from decimal import Clamped, Context, Decimal, DecimalException, InvalidOperation, Overflow, Rounded
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -11,6 +12,10 @@ from stockstream_wire.timestamps import parse_timestamp
 
 SCHEMA_VERSION: Final = 1
 
+# ISO 8601 has more ways to write a moment (week dates among them) whose text order is not the order of time.
+_MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:")
+_SECONDS: Final = re.compile(r"[0-5][0-9]\.[0-9]{3}Z")
+
 SYMBOL_MAX_LENGTH: Final = 32
 # Yahoo's alphabet: BRK-B, ^VIX, GC=F, M&M.NS, 0P000071W8.TO. Upper case only, so that a symbol has one spelling.
 _SYMBOL: Final = re.compile(r"[A-Z0-9^][A-Z0-9.^=&_$\-]{0,31}")
@@ -18,6 +23,18 @@ _SYMBOL: Final = re.compile(r"[A-Z0-9^][A-Z0-9.^=&_$\-]{0,31}")
 # DynamoDB numbers hold 38 significant digits. Twenty leave room for exact differences and means of four.
 PRICE_MAX_DIGITS: Final = 20
 PRICE_MAX_EXPONENT: Final = 15
+# The same limits as one C call: `plus` in this context signals for any number that has more digits or another exponent
+# (with clamp=1 the largest exponent is Emax - prec + 1; the smallest is Emin - prec + 1).
+_LIMITS: Final = Context(
+    prec=PRICE_MAX_DIGITS,
+    Emin=-1,
+    Emax=PRICE_MAX_EXPONENT + PRICE_MAX_DIGITS - 1,
+    clamp=1,
+    traps=[Clamped, Rounded, InvalidOperation, Overflow],
+)
+_within_limits: Final = _LIMITS.plus
+_ZERO: Final = Decimal(0)
+_INFINITY: Final = Decimal("Infinity")
 # The largest integer that every reader of the archive (Athena bigint, Parquet int64) holds.
 VOLUME_MAX: Final = 2**63 - 1
 
@@ -115,6 +132,35 @@ def validate_quote(quote: Quote) -> None:
     Raises:
         QuoteInvalidError: naming the field, its value and the reason.
     """
+    # Each check is one or two C calls for a good quote; which field is wrong, and why, is worked out for a bad one.
+    if not (quote.v >= 1 and _is_symbol(quote.symbol) and _is_timestamp(quote.timestamp) and _has_good_numbers(quote)):
+        _explain(quote)
+    if quote.polled_at is not None and not _is_timestamp(quote.polled_at):
+        _check_timestamp("polled_at", quote.polled_at)
+
+
+def _has_good_numbers(quote: Quote) -> bool:
+    low, high, bid, ask = quote.low, quote.high, quote.bid, quote.ask
+    try:
+        _within_limits(quote.open)
+        _within_limits(high)
+        _within_limits(low)
+        _within_limits(quote.price)
+        _within_limits(quote.previous_close)
+        return (
+            _ZERO < low <= high < _INFINITY
+            and _ZERO < quote.open < _INFINITY
+            and _ZERO < quote.price < _INFINITY
+            and _ZERO < quote.previous_close < _INFINITY
+            and 0 <= quote.volume <= VOLUME_MAX
+            and (bid is None or _ZERO < _within_limits(bid) < _INFINITY)
+            and (ask is None or _ZERO < _within_limits(ask) < _INFINITY)
+        )
+    except DecimalException:  # a limit, or a NaN, which has no order
+        return False
+
+
+def _explain(quote: Quote) -> None:
     if quote.v < 1:
         raise QuoteInvalidError("v", quote.v, "a schema version starts at 1")
     validate_symbol(quote.symbol)
@@ -132,8 +178,6 @@ def validate_quote(quote: Quote) -> None:
         _check_price("bid", quote.bid)
     if quote.ask is not None:
         _check_price("ask", quote.ask)
-    if quote.polled_at is not None:
-        _check_timestamp("polled_at", quote.polled_at)
 
 
 def validate_symbol(symbol: str) -> None:
@@ -142,21 +186,44 @@ def validate_symbol(symbol: str) -> None:
     Raises:
         QuoteInvalidError: the symbol is not 1 to 32 characters of Yahoo's alphabet, upper case.
     """
-    if _SYMBOL.fullmatch(symbol) is None:
+    if not _is_symbol(symbol):
         raise QuoteInvalidError(
             "symbol", ascii(symbol), f"must be 1 to {SYMBOL_MAX_LENGTH} of A-Z 0-9 . - = ^ & _ $, upper case"
         )
 
 
+@lru_cache(maxsize=16_384)
+def _is_symbol(symbol: str) -> bool:
+    return _SYMBOL.fullmatch(symbol) is not None
+
+
+def _is_timestamp(text: str) -> bool:
+    # Quotes come in the order of time, so nearly all share their minute with one before them.
+    return _is_minute(text[:17]) and _SECONDS.fullmatch(text, 17) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_minute(start: str) -> bool:
+    if _MINUTE.fullmatch(start) is None:
+        return False
+    try:
+        parse_timestamp(f"{start}00.000Z")
+    except ValueError:
+        return False
+    return True
+
+
 def _check_timestamp(field: str, text: str) -> None:
+    if _is_timestamp(text):
+        return
     try:
         parse_timestamp(text)
     except ValueError as exc:
         raise QuoteInvalidError(field, ascii(text), str(exc)) from exc
+    raise QuoteInvalidError(field, ascii(text), "is not of the form 2026-11-22T14:30:00.000Z")
 
 
 def _check_price(field: str, price: Decimal) -> None:
-    # One tuple serves every check: as_tuple() is the only C call that tells digits and exponent at once.
     sign, digits, exponent = price.as_tuple()
     if not isinstance(exponent, int):
         raise QuoteInvalidError(field, price, "must be a finite number")

@@ -37,8 +37,8 @@ class Candle(msgspec.Struct, array_like=True):
         return (
             f'{{"symbol_interval":{{"S":"{symbol}#{interval}"}},"window_start":{{"S":"{self.window_start}"}},'
             f'"symbol":{{"S":"{symbol}"}},"interval":{{"S":"{interval}"}},'
-            f'"open":{{"N":"{self.open}"}},"high":{{"N":"{self.high}"}},"low":{{"N":"{self.low}"}},'
-            f'"close":{{"N":"{self.close}"}},"volume":{{"N":"{self.volume}"}},"quotes":{{"N":"{self.quotes}"}},'
+            f'"open":{{"N":"{self.open!s}"}},"high":{{"N":"{self.high!s}"}},"low":{{"N":"{self.low!s}"}},'
+            f'"close":{{"N":"{self.close!s}"}},"volume":{{"N":"{self.volume}"}},"quotes":{{"N":"{self.quotes}"}},'
             f'"closed":{{"BOOL":{"true" if closed else "false"}}}{expires_at}}}'
         ).encode()
 
