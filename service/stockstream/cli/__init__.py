@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
 from stockstream.cli.local import local
 from stockstream.cli.provision import provision
@@ -21,7 +22,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query):
+for command in (run, local, provision, consume, query, backfill):
     stockstream.add_command(command)
 
 
