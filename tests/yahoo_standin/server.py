@@ -17,7 +17,7 @@ from tests.yahoo_standin.streamer import Streamer
 from tests.yahoo_standin.yahoo import Yahoo
 
 STREAMER_HOST = "streamer.finance.yahoo.com"
-# Below any client's patience nothing hangs; above every test's, nothing ever answers.
+# Longer than any test waits: nothing ever answers.
 HANG_SECONDS = 3600.0
 DRIP_SECONDS_A_BYTE = 0.2
 
@@ -48,6 +48,11 @@ class YahooStandin:
     def environment(self) -> dict[str, str]:
         """Variables under which a client takes this for Yahoo."""
         return client_environment(self.port, self.ca_file)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections being served."""
+        return len(self._connections)
 
     async def __aenter__(self) -> Self:
         self._tls = make_authority(self.ca_file)
@@ -99,10 +104,12 @@ class YahooStandin:
         assert self._tls is not None
         await writer.start_tls(self._tls)
         while (request := await read_request(reader)) is not None:
-            if not await self._reply(host, request, writer):
+            if not await self._reply(host, request, reader, writer):
                 return
 
-    async def _reply(self, host: str, request: Request, writer: asyncio.StreamWriter) -> bool:
+    async def _reply(
+        self, host: str, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Answer one request; False where the connection is over."""
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
@@ -110,7 +117,8 @@ class YahooStandin:
         strike = self.faults.strikes(Fault.HANG, Fault.RESET, Fault.DRIP, Fault.TRUNCATED) if is_data else None
         if strike is Fault.HANG:
             self.yahoo.requests.append((host, request.path, 0))
-            await asyncio.sleep(HANG_SECONDS)
+            await _until_closed(reader)
+            return False
         if strike is Fault.RESET:
             self.yahoo.requests.append((host, request.path, 0))
             _reset(writer)
@@ -164,6 +172,11 @@ class YahooStandin:
                 "environment": self.environment,
             }
         )
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> None:
+    with suppress(OSError, TimeoutError):
+        await asyncio.wait_for(reader.read(), HANG_SECONDS)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

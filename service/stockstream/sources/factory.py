@@ -26,6 +26,8 @@ async def make_source(settings: Settings, clock: Clock) -> Source:
         return _replay(settings, clock)
     if name == "simulated":
         return _simulated(settings, clock)
+    if settings.source == "yahoo-stream":
+        return _yahoo_stream(settings, clock)
     return _yahoo(settings, clock)
 
 
@@ -73,3 +75,9 @@ def _yahoo(settings: Settings, clock: Clock) -> Source:
     from stockstream.sources.yahoo import yahoo_source  # noqa: PLC0415
 
     return yahoo_source(settings, clock)
+
+
+def _yahoo_stream(settings: Settings, clock: Clock) -> Source:
+    from stockstream.sources.yahoo_stream import yahoo_stream_source  # noqa: PLC0415
+
+    return yahoo_stream_source(settings, clock)

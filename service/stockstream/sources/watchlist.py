@@ -35,6 +35,7 @@ class WatchlistFollower:
     def __init__(self, watchlist: Watchlist) -> None:
         self._file = watchlist.file
         self.symbols = watchlist.symbols
+        self.symbol_set = frozenset(watchlist.symbols)
         self._seen = _stamp(self._file)
         self._reload = False
         self._trouble: str | None = None
@@ -61,9 +62,10 @@ class WatchlistFollower:
         self._trouble = None
         for skipped in fresh.skipped:
             log.warning("watchlist_line_skipped", detail=skipped)
-        joined = tuple(symbol for symbol in fresh.symbols if symbol not in set(self.symbols))
-        left = tuple(symbol for symbol in self.symbols if symbol not in set(fresh.symbols))
-        self.symbols = fresh.symbols
+        fresh_set = frozenset(fresh.symbols)
+        joined = tuple(symbol for symbol in fresh.symbols if symbol not in self.symbol_set)
+        left = tuple(symbol for symbol in self.symbols if symbol not in fresh_set)
+        self.symbols, self.symbol_set = fresh.symbols, fresh_set
         if not joined and not left:
             return None
         log.info("watchlist_changed", joined=list(joined[:20]), left=list(left[:20]), symbols=len(self.symbols))

@@ -24,6 +24,7 @@ from yfinance.exceptions import YFException, YFRateLimitError
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError, kind_of_status
 
 _API_HOSTS: Final = frozenset({"query1.finance.yahoo.com", "query2.finance.yahoo.com"})
+_COOKIE_HOST: Final = "fc.yahoo.com"
 _CRUMB_PATH: Final = "/v1/test/getcrumb"
 _QUOTE_URL: Final = "https://query1.finance.yahoo.com/v7/finance/quote"
 _CHART_URL: Final = "https://query2.finance.yahoo.com/v8/finance/chart/"
@@ -52,10 +53,15 @@ class GuardedSession(curl_requests.Session[Any]):
     def begin_call(self) -> None:
         """Start counting the requests of this thread's next call."""
         self._count.requests = 0
+        self._count.fetched_cookie = False
 
     def call_requests(self) -> int:
         """Requests this thread has sent since `begin_call`."""
         return int(getattr(self._count, "requests", 0))
+
+    def call_fetched_cookie(self) -> bool:
+        """Whether this thread's call fetched a new cookie."""
+        return bool(getattr(self._count, "fetched_cookie", False))
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
         """Send one request.
@@ -69,6 +75,8 @@ class GuardedSession(curl_requests.Session[Any]):
             self.requests_total += 1
         response = super().request(method, url, *args, **kwargs)
         parts = urlsplit(url)
+        if parts.hostname == _COOKIE_HOST:
+            self._count.fetched_cookie = True
         if parts.hostname in _API_HOSTS:
             _refuse(response, parts.path)
         return response
@@ -172,7 +180,7 @@ class YahooSession:
         try:
             response = send()
         except YahooCallError as exc:
-            exc.http_requests = self.http.call_requests()
+            self._account(exc)
             raise
         except YFRateLimitError as exc:
             raise self._failure(FailureKind.RATE_LIMITED, exc) from exc
@@ -185,5 +193,9 @@ class YahooSession:
 
     def _failure(self, kind: FailureKind, exc: BaseException) -> YahooCallError:
         error = YahooCallError(kind, f"{type(exc).__name__}: {str(exc)[:200]}")
-        error.http_requests = self.http.call_requests()
+        self._account(error)
         return error
+
+    def _account(self, error: YahooCallError) -> None:
+        error.http_requests = self.http.call_requests()
+        error.fresh_cookie = self.http.call_fetched_cookie()

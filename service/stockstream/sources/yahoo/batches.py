@@ -1,12 +1,13 @@
 """How a cycle's symbols are cut into requests, and when each request starts. Pure."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 # More than 99 symbols in one v7 request fail (seen by yfinance's users); 90 leaves room for long names in the URL.
 BATCH_SYMBOLS_MAX: Final = 99
 BATCH_SYMBOLS_DEFAULT: Final = 90
-BATCH_SYMBOLS_MIN: Final = 5
+BATCH_SYMBOLS_MIN: Final = 10
 # Share of the interval over which a cycle's requests are spread; the rest is for slow replies.
 SPREAD_FRACTION: Final = 0.8
 
@@ -20,10 +21,17 @@ class BatchSizer:
             raise ValueError(msg)
         self.largest = largest
         self.size = largest
+        self.smallest = min(BATCH_SYMBOLS_MIN, largest)
+
+    def fit(self, symbols: int, requests: float) -> None:
+        """Keep batches large enough for so many symbols to fit so many requests: small ones must not cost a cycle."""
+        needed = math.ceil(symbols / max(1.0, requests))
+        self.smallest = min(self.largest, max(BATCH_SYMBOLS_MIN, needed))
+        self.size = max(self.size, self.smallest)
 
     def halve(self) -> None:
         """Note a 5xx, an unreadable reply or a short answer."""
-        self.size = max(min(BATCH_SYMBOLS_MIN, self.largest), self.size // 2)
+        self.size = max(self.smallest, self.size // 2)
 
     def grow(self) -> None:
         """Note a complete answer."""

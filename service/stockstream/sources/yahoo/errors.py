@@ -36,6 +36,7 @@ class YahooCallError(SourceUnavailableError):
         status: HTTP status, or None where no reply came.
         retry_after_seconds: What the server asked for in `Retry-After`, or None.
         http_requests: HTTP requests that the call took, those for cookie and crumb included.
+        fresh_cookie: The call had fetched a new cookie for itself; what refused it refuses everybody.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class YahooCallError(SourceUnavailableError):
         self.status = status
         self.retry_after_seconds = retry_after_seconds
         self.http_requests = 1
+        self.fresh_cookie = False
 
 
 def kind_of_status(status: int) -> FailureKind:

@@ -20,7 +20,9 @@ from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 # two, and not a storm.
 _SPARE_REQUESTS: Final = 4
 # At the start no symbol is known yet; an answer that lacks more than this share is short, not full of typing errors.
-_SHORT_ANSWER_FRACTION: Final = 1 / 3
+_SHORT_AT_START_FRACTION: Final = 1 / 3
+# An answer that lacks more known symbols than this share, and more than one, has lost them; they have not gone.
+_SHORT_ANSWER_FRACTION: Final = 0.1
 
 _SMALLER_MAY_HELP: Final = frozenset({FailureKind.SERVER, FailureKind.MALFORMED, FailureKind.BAD_REQUEST})
 
@@ -33,6 +35,7 @@ class CycleReport:
 
     Attributes:
         missing: Asked for in a good reply and not in it.
+        doubtful: Lost by a short answer, twice; known before, and no sign that they are gone.
         failed: Never answered: their request failed, or the breaker opened before it.
         calls: Calls made; each is one or more HTTP requests.
         failures: Calls that failed.
@@ -40,6 +43,7 @@ class CycleReport:
     """
 
     missing: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     calls: int = 0
     failures: int = 0
@@ -83,7 +87,7 @@ class Poller:
         self._slots = asyncio.Semaphore(in_flight)
         self._curing = asyncio.Lock()
         self._cures = 0
-        self._last_cure_failed = False
+        self._strategy = "basic"
         self.http_requests_total = 0
         self.failures_total = 0
 
@@ -121,6 +125,7 @@ class Poller:
                 if not await self._wait_turn(started_seconds + batch.offset_seconds):
                     report.failed.extend(batch.symbols)
                     continue
+                # The first call after an outage goes alone.
                 alone = self.breaker.state(self._clock.monotonic()) is BreakerState.HALF_OPEN
                 if alone and running:
                     await asyncio.wait(running)
@@ -143,27 +148,32 @@ class Poller:
                 return None
 
     async def ask(self, symbols: list[str]) -> Reply:
-        """Ask v7 once; on a 401 cure once, and ask once more.
+        """Ask v7 once; on a 401 cure once, and ask once more, unless the cookie refused was a new one already.
 
         Raises:
-            YahooCallError: of any kind; UNAUTHORIZED only after the cure.
+            YahooCallError: of any kind; UNAUTHORIZED only where a new cookie was refused.
         """
         cures = self._cures
         try:
-            return self._count(await self._charged(self._api.quotes(symbols)))
+            return await self._ask_once(symbols)
         except YahooCallError as exc:
             if exc.kind is not FailureKind.UNAUTHORIZED:
                 raise
+            log.warning("yahoo_session_refused", detail=exc.detail, new_cookie=exc.fresh_cookie)
+            await self._cure(cures, refused_anew=exc.fresh_cookie)
+            if exc.fresh_cookie:
+                raise
             self.http_requests_total += exc.http_requests
-            log.warning("yahoo_session_refused", detail=exc.detail)
-        await self._cure(cures)
+        cures = self._cures
         try:
-            reply = self._count(await self._charged(self._api.quotes(symbols)))
+            return await self._ask_once(symbols)
         except YahooCallError as exc:
-            self._last_cure_failed = exc.kind is FailureKind.UNAUTHORIZED
+            if exc.kind is FailureKind.UNAUTHORIZED:
+                await self._cure(cures, refused_anew=True)
             raise
-        self._last_cure_failed = False
-        return reply
+
+    async def _ask_once(self, symbols: list[str]) -> Reply:
+        return self._count(await self._charged(self._api.quotes(symbols)))
 
     def note_success(self) -> None:
         """Tell the breaker of a good reply."""
@@ -210,15 +220,16 @@ class Poller:
         self.http_requests_total += reply.http_requests
         return reply
 
-    async def _cure(self, cures_before: int) -> None:
+    async def _cure(self, cures_before: int, *, refused_anew: bool) -> None:
         async with self._curing:
             if self._cures != cures_before:
                 return  # another call of the same volley has cured it meanwhile
-            strategy = "csrf" if self._last_cure_failed else "basic"
-            await self._api.cure(strategy)
+            # yfinance has two ways to a cookie; where one has just been refused, the next try takes the other.
+            if refused_anew:
+                self._strategy = "csrf" if self._strategy == "basic" else "basic"
+            await self._api.cure(self._strategy)
             self._cures += 1
-            self.bucket.charge(self._clock.monotonic(), 1)
-            log.info("yahoo_session_cured", strategy=strategy)
+            log.info("yahoo_session_dropped", next_cookie_by=self._strategy)
 
 
 class _Cycle:
@@ -281,14 +292,16 @@ class _Cycle:
         else:
             self._poller.sizer.halve()
             if batch.second_try or not self._try_again(cut(missing, self._poller.sizer.size)):
-                self._report.missing.extend(missing)
+                for symbol in missing:
+                    (self._report.doubtful if self._is_known(symbol) else self._report.missing).append(symbol)
         failures, self._report.failures_untold = self._report.failures_untold, 0
         await self._deliver(results, failures)
 
     def _is_short(self, batch: _Batch, missing: list[str]) -> bool:
-        if any(self._is_known(symbol) for symbol in missing):
-            return True
-        return len(missing) > 1 and len(missing) > _SHORT_ANSWER_FRACTION * len(batch.symbols)
+        known = sum(self._is_known(symbol) for symbol in missing)
+        if known:
+            return known > max(1.0, _SHORT_ANSWER_FRACTION * len(batch.symbols))
+        return len(missing) > max(1.0, _SHORT_AT_START_FRACTION * len(batch.symbols))
 
     def _try_again(self, pieces: list[list[str]]) -> bool:
         if len(pieces) > self._spare:

@@ -37,6 +37,7 @@ class Session(StrEnum):
 @dataclass(slots=True)
 class _Exchange:
     first_seen_seconds: float
+    last_seen_seconds: float = 0.0
     freshest_event_seconds: int = 0
     delay_seconds: int = 0
     moved_at_seconds: float | None = None
@@ -115,6 +116,7 @@ class Sessions:
         exchange.freshest_event_seconds = max(exchange.freshest_event_seconds, event)
         exchange.delay_seconds = max(exchange.delay_seconds, seen.delay_seconds)
         exchange.members[seen.symbol] = seen
+        exchange.last_seen_seconds = now_seconds
 
     def sessions(self, now_seconds: float, epoch_seconds: float) -> dict[str, Session]:
         """The session of every exchange seen so far.
@@ -156,7 +158,8 @@ class Sessions:
             Counter(seen.market_state for seen in exchange.members.values()),
             trade_age_seconds=epoch_seconds - exchange.freshest_event_seconds,
             delay_seconds=exchange.delay_seconds,
-            unmoved_seconds=now_seconds - (exchange.first_seen_seconds if moved is None else moved),
+            # Up to the last answer: an hour in which Yahoo could not be asked is no hour without a trade.
+            unmoved_seconds=exchange.last_seen_seconds - (exchange.first_seen_seconds if moved is None else moved),
             moved_lately=moved is not None and now_seconds - moved <= MOVED_LATELY_SECONDS,
             extended_hours=self._extended_hours,
         )

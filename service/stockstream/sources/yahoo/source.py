@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,6 +31,7 @@ from stockstream_wire import Quote, format_timestamp
 CHARTS_PER_CYCLE_MAX: Final = 10
 # Batches that wait for the pipeline; past it polling waits too, and memory stays bounded.
 _QUEUE_BATCHES: Final = 128
+_TURN_PLACES: Final = 7
 # While the breaker is open, silences are still said and the watchlist still read, this often.
 _HOUSEKEEPING_SECONDS: Final = 30.0
 
@@ -102,11 +103,12 @@ class YahooSource:
             max_price_ratio=options.max_price_ratio,
         )
         self._queue: asyncio.Queue[SourceBatch | Exception] = asyncio.Queue(_QUEUE_BATCHES)
+        self._polling = asyncio.Lock()
         self._worker: asyncio.Task[None] | None = None
         self._exchanges_said: dict[str, str] = {}
         self.cycles_total = 0
 
-    async def batches(self) -> AsyncIterator[SourceBatch]:
+    async def batches(self) -> AsyncGenerator[SourceBatch, None]:
         """Iterate over what each reply gave.
 
         Raises:
@@ -129,6 +131,13 @@ class YahooSource:
         """Stop polling and let the threads go. Safe to call twice."""
         await self._stop_worker()
         await self._api.aclose()
+
+    async def refresh(self, symbols: Sequence[str]) -> None:
+        """Ask for these symbols now, beside the cycles; the stream does so for symbols without a snapshot."""
+        async with self._polling:
+            await self.poller.poll(
+                symbols, spread_seconds=0.0, is_known=self.book.lives.is_known, deliver=self._deliver
+            )
 
     async def _stop_worker(self) -> None:
         worker = self._worker
@@ -169,12 +178,17 @@ class YahooSource:
         started_seconds = clock.monotonic()
         symbols = self._watchlist.symbols
         due = self.book.due(symbols, started_seconds, clock.now().timestamp())
+        # Turned by a few places each cycle: what Yahoo does to the first of a batch must not always meet the same one.
+        turn = self.cycles_total * _TURN_PLACES % max(1, len(due))
+        due = due[turn:] + due[:turn]
+        self.poller.sizer.fit(len(due), self._options.requests_per_second * self._options.interval_seconds / 2)
         # The first cycle is not spread: whoever starts the service wants to see quotes.
         spread = self._options.spread and self.cycles_total > 0
         spread_seconds = self._options.interval_seconds * SPREAD_FRACTION if spread else 0.0
-        report = await self.poller.poll(
-            due, spread_seconds=spread_seconds, is_known=self.book.lives.is_known, deliver=self._deliver
-        )
+        async with self._polling:
+            report = await self.poller.poll(
+                due, spread_seconds=spread_seconds, is_known=self.book.lives.is_known, deliver=self._deliver
+            )
         rejected = await self._fall_back(report)
         await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
         self._say_sessions()
@@ -198,14 +212,14 @@ class YahooSource:
         quotes, rejected, woken = self.book.take_results(
             results, polled_at=polled_at, now_seconds=self._clock.monotonic()
         )
-        for symbol in woken:
-            log.info("feed_resumed", symbol=symbol)
+        if woken:
+            log.info("feed_resumed", symbols=woken[:20], count=len(woken))
         await self._queue.put(SourceBatch(quotes, rejected, failures))
 
     async def _fall_back(self, report: CycleReport) -> list[Rejection]:
         """Ask for the charts of the few that v7 left out or failed on; count the absent."""
-        few_failed = report.failed if len(report.failed) <= CHARTS_PER_CYCLE_MAX else []
-        wanted = [*report.missing, *few_failed][:CHARTS_PER_CYCLE_MAX]
+        lacking = [*report.failed, *report.doubtful]
+        wanted = [*report.missing, *(lacking if len(lacking) <= CHARTS_PER_CYCLE_MAX else [])][:CHARTS_PER_CYCLE_MAX]
         found: set[str] = set()
         confirmed: set[str] = set()
         for symbol in wanted:
@@ -223,7 +237,7 @@ class YahooSource:
                 confirmed.add(symbol)
         return [
             rejection
-            for symbol in report.missing
+            for symbol in [*report.missing, *(lost for lost in report.doubtful if lost in confirmed)]
             if symbol not in found and (rejection := self._missed(symbol, confirmed=symbol in confirmed)) is not None
         ]
 

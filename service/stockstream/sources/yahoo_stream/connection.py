@@ -1,0 +1,167 @@
+"""The WebSocket itself: connected for as long as anyone listens, whatever happens to it.
+
+The reconnecting is the `websockets` library's own iterator. It reconnects at once after a close in good order, which is
+right for a network that hiccups and a busy loop against a server that closes every connection it accepts; so the waits
+between connections are ours as well: full jitter, growing until a connection has proved itself.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, cast
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from stockstream.clock import Clock
+
+STREAM_URL: Final = "wss://streamer.finance.yahoo.com/?version=2"
+FIRST_WAIT_SECONDS: Final = 1.0
+LONGEST_WAIT_SECONDS: Final = 60.0
+# Full jitter reaches down to 0; two connections in this time are a hiccup, a hundred would be a busy loop.
+SHORTEST_WAIT_SECONDS: Final = 0.25
+# A connection that has lived this long and given a tick starts the waits from the first again.
+PROVEN_AFTER_SECONDS: Final = 30.0
+# A half-open connection is found out after interval + timeout.
+PING_INTERVAL_SECONDS: Final = 15.0
+PING_TIMEOUT_SECONDS: Final = 10.0
+# Yahoo's own page, and yfinance after it, subscribe again this often; the server forgets otherwise.
+RESUBSCRIBE_SECONDS: Final = 15.0
+# Unreadable messages in a row after which the connection is worth nothing.
+GARBAGE_IN_A_ROW_MAX: Final = 20
+# A pricing message is about 150 bytes.
+MESSAGE_MAX_BYTES: Final = 65_536
+_SUBSCRIBE_SYMBOLS_MAX: Final = 500
+
+log = structlog.get_logger("stockstream.yahoo_stream")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTimings:
+    """The waits of a connection, seconds; the defaults are for Yahoo, tests shorten them."""
+
+    first_wait_seconds: float = FIRST_WAIT_SECONDS
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+    shortest_wait_seconds: float = SHORTEST_WAIT_SECONDS
+    proven_after_seconds: float = PROVEN_AFTER_SECONDS
+    ping_interval_seconds: float = PING_INTERVAL_SECONDS
+    ping_timeout_seconds: float = PING_TIMEOUT_SECONDS
+    resubscribe_seconds: float = RESUBSCRIBE_SECONDS
+
+
+class StreamConnection:
+    """Keeps a subscription alive and hands over raw messages.
+
+    Args:
+        symbols: What to subscribe to, asked again at each subscription: the watchlist may have changed.
+        on_message: Takes a raw message; returns whether it could be read. Awaited, so a slow consumer slows the socket.
+        clock: Time.
+        rng: Randomness of the waits.
+        url: The streamer.
+        timings: The waits.
+    """
+
+    def __init__(
+        self,
+        symbols: Callable[[], Iterable[str]],
+        on_message: Callable[[str | bytes], Awaitable[bool]],
+        *,
+        clock: Clock,
+        rng: random.Random,
+        url: str = STREAM_URL,
+        timings: StreamTimings | None = None,
+    ) -> None:
+        self._symbols = symbols
+        self._on_message = on_message
+        self._clock = clock
+        self._rng = rng
+        self._url = url
+        self._timings = timings or StreamTimings()
+        self._failures = 0
+        self._connection: ClientConnection | None = None
+        self.connections_total = 0
+        self.last_message_seconds: float | None = None
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        timings = self._timings
+        connecting = connect(
+            self._url,
+            # Every failure to connect is worth another try, refusals by the proxy or the server included: the v7
+            # backstop goes on meanwhile.
+            process_exception=lambda _exc: None,
+            reconnect_delays=self._delays,
+            ping_interval=timings.ping_interval_seconds,
+            ping_timeout=timings.ping_timeout_seconds,
+            close_timeout=1.0,
+            max_size=MESSAGE_MAX_BYTES,
+        )
+        # The iterator holds the connection open; a cancellation must close it now and not at garbage collection.
+        async with aclosing(cast("AsyncGenerator[ClientConnection]", aiter(connecting))) as connections:
+            async for connection in connections:
+                self.connections_total += 1
+                started_seconds = self._clock.monotonic()
+                await self._listen_until_closed(connection)
+                useful = self.last_message_seconds is not None and self.last_message_seconds >= started_seconds
+                if useful and self._clock.monotonic() - started_seconds >= timings.proven_after_seconds:
+                    self._failures = 0
+                # A server that never finishes the closing handshake must not hold the wait up.
+                await connection.close()
+                await self._clock.sleep(self._next_wait_seconds())
+
+    async def reconnect(self, reason: str) -> None:
+        """Give up the connection of now; `run` makes the next."""
+        if self._connection is not None:
+            log.warning("stream_given_up", reason=reason)
+            await self._connection.close()
+
+    async def _listen_until_closed(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        subscriber = asyncio.create_task(self._keep_subscribed(connection), name="yahoo-stream-subscriber")
+        try:
+            await self._listen(connection)
+            log.info("stream_ended", code=connection.close_code)
+        except ConnectionClosed as exc:
+            log.warning("stream_closed", code=exc.rcvd.code if exc.rcvd else 1006, reason=str(exc)[:200])
+        finally:
+            self._connection = None
+            subscriber.cancel()
+            await asyncio.gather(subscriber, return_exceptions=True)
+
+    async def _listen(self, connection: ClientConnection) -> None:
+        garbage = 0
+        log.info("stream_connected", connections=self.connections_total)
+        async for message in connection:
+            if await self._on_message(message):
+                self.last_message_seconds = self._clock.monotonic()
+                garbage = 0
+                continue
+            garbage += 1
+            if garbage >= GARBAGE_IN_A_ROW_MAX:
+                log.warning("stream_garbage", messages=garbage)
+                return
+
+    async def _keep_subscribed(self, connection: ClientConnection) -> None:
+        subscribed: set[str] = set()
+        while True:
+            wanted = list(dict.fromkeys(self._symbols()))
+            if left := sorted(subscribed.difference(wanted)):
+                await connection.send(json.dumps({"unsubscribe": left}))
+            for start in range(0, len(wanted), _SUBSCRIBE_SYMBOLS_MAX):
+                await connection.send(json.dumps({"subscribe": wanted[start : start + _SUBSCRIBE_SYMBOLS_MAX]}))
+            subscribed = set(wanted)
+            await self._clock.sleep(self._timings.resubscribe_seconds)
+
+    def _delays(self) -> Generator[float]:
+        while True:
+            yield self._next_wait_seconds()
+
+    def _next_wait_seconds(self) -> float:
+        timings = self._timings
+        cap = min(timings.longest_wait_seconds, timings.first_wait_seconds * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        return self._rng.uniform(min(timings.shortest_wait_seconds, cap), cap)
