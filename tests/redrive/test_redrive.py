@@ -98,7 +98,7 @@ async def world(state_dir: Path) -> AsyncIterator[tuple[AwsConfig, Places]]:
             await s3.create_bucket(Bucket=BUCKET)
             await kinesis.create_stream(StreamName="stockstream", ShardCount=2)
             queue_url = (await sqs.create_queue(QueueName="stockstream-failed-batches"))["QueueUrl"]
-            yield aws, Places(s3, sqs, kinesis, BUCKET, "stockstream", queue_url)
+            yield aws, Places(s3, sqs, kinesis, BUCKET, "stockstream", queue_url, queue_wait_seconds=0)
 
 
 async def give_up_on(places: Places, function: Function, destination: FailureDestination) -> None:
@@ -157,6 +157,7 @@ async def test_failed_batches_are_read_again_and_sent_through_the_stream_once(tm
         await give_up_on(places, function, destination)
 
         listed = await listing(places, Selection())
+        assert await places.count(Selection()) == len(listed)
         assert {item.origin for item in listed} == {Origin(kind)}
         assert {item.standing for item in listed} == {Standing.READY}
         assert {item.reason for item in listed} == {"RetryAttemptsExhausted"}

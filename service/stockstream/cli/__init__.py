@@ -4,11 +4,13 @@ import sys
 
 import click
 
+from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
 from stockstream.cli.local import local
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
+from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
 from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
 
@@ -22,7 +24,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill):
+for command in (run, local, provision, consume, query, backfill, audit, redrive):
     stockstream.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from stockstream.redrive.engine import RedriveResult, Resend, listing, redrive
 from stockstream.redrive.errors import RedriveError, RedriveIncompleteError
+from stockstream.redrive.failed_batches import waiting_messages
 from stockstream.redrive.items import Item, Origin, Standing
 from stockstream.redrive.places import Places, Selection
 from stockstream.redrive.resend import SenderResend
@@ -19,4 +20,5 @@ __all__ = [
     "Standing",
     "listing",
     "redrive",
+    "waiting_messages",
 ]

@@ -36,6 +36,7 @@ class RedriveResult:
 
     Attributes:
         dry_run: Nothing was sent or removed.
+        looked_at: Items looked at, sent or not.
         items: Things sent (quarantined records, batches).
         records: User records in them.
         left: Items left where they are, by standing.
@@ -43,6 +44,7 @@ class RedriveResult:
     """
 
     dry_run: bool
+    looked_at: int = 0
     items: int = 0
     records: int = 0
     left: Counter[Standing] = field(default_factory=Counter)
@@ -92,6 +94,7 @@ async def redrive(
                         given_back = skipped
                 finally:
                     left += given_back
+                result.looked_at += len(chunk)
                 result.items += len(sendable)
                 result.records += len(records)
                 result.left.update(item.standing for item in skipped)

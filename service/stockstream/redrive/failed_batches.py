@@ -40,7 +40,7 @@ class _Event(msgspec.Struct):
 
 
 async def queued(
-    sqs: Any, kinesis: Any, queue_url: str, stream: str, *, limit: int | None = None
+    sqs: Any, kinesis: Any, queue_url: str, stream: str, *, limit: int | None = None, wait_seconds: int = 1
 ) -> AsyncIterator[Item]:
     """Iterate over the messages of the queue, each hidden from others for `VISIBILITY_SECONDS`.
 
@@ -50,12 +50,16 @@ async def queued(
         queue_url: The on-failure queue.
         stream: Name of the stream; a message of another one is shown and left.
         limit: At most so many.
+        wait_seconds: Long poll.
     """
     found = 0
     while limit is None or found < limit:
         wanted = _RECEIVE_MAX_MESSAGES if limit is None else min(_RECEIVE_MAX_MESSAGES, limit - found)
         answer = await sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=wanted, WaitTimeSeconds=1, VisibilityTimeout=VISIBILITY_SECONDS
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=wanted,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=VISIBILITY_SECONDS,
         )
         messages = answer.get("Messages", [])
         if not messages:
@@ -72,6 +76,12 @@ async def in_bucket(s3: Any, kinesis: Any, bucket: str, prefix: str, stream: str
             response = await s3.get_object(Bucket=bucket, Key=entry["Key"])
             async with response["Body"] as body:
                 yield await _item(kinesis, Origin.BUCKET, entry["Key"], await body.read(), stream)
+
+
+async def waiting_messages(sqs: Any, queue_url: str) -> int:
+    """How many messages the queue holds, about (SQS promises no more)."""
+    answer = await sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 async def release(sqs: Any, queue_url: str, handles: list[str]) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stockstream.redrive.errors import RedriveError
-from stockstream.redrive.failed_batches import in_bucket, queued, release
+from stockstream.redrive.failed_batches import in_bucket, queued, release, waiting_messages
 from stockstream.redrive.items import Item, Origin
-from stockstream.redrive.quarantine import quarantined
+from stockstream.redrive.quarantine import quarantine_keys, quarantined
 
 FAILED_BATCHES_PREFIX: Final = "failed-batches/"
 # DeleteObjects takes 1,000 keys, DeleteMessageBatch 10 entries.
@@ -34,7 +34,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Clients (aiobotocore's, closed by the caller) and names."""
+    """Clients (aiobotocore's, closed by the caller) and names.
+
+    Attributes:
+        bucket: The archive's bucket, which holds the quarantine and `failed-batches/`.
+        stream: Name of the stream that everything goes to.
+        queue_url: The on-failure queue; None where there is none.
+        queue_wait_seconds: Long poll, 0 to 20 s; with 0, SQS may overlook messages.
+    """
 
     s3: Any
     sqs: Any
@@ -42,6 +49,20 @@ class Places:
     bucket: str
     stream: str
     queue_url: str | None
+    queue_wait_seconds: int = 1
+
+    async def count(self, selection: Selection) -> int:
+        """How many items there are to look at, about: for a progress bar."""
+        total = 0
+        if Origin.QUARANTINE in selection.origins:
+            total += len(await quarantine_keys(self.s3, self.bucket, selection.day))
+        if Origin.QUEUE in selection.origins and self.queue_url is not None:
+            total += await waiting_messages(self.sqs, self.queue_url)
+        if Origin.BUCKET in selection.origins:
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=FAILED_BATCHES_PREFIX)
+            async for page in pages:
+                total += page.get("KeyCount", 0)
+        return total
 
     async def items(self, selection: Selection) -> AsyncIterator[Item]:
         """Iterate over what is set aside: quarantine, queue, bucket."""
@@ -51,7 +72,15 @@ class Places:
             ):
                 yield item
         if Origin.QUEUE in selection.origins and self.queue_url is not None:
-            async for item in queued(self.sqs, self.kinesis, self.queue_url, self.stream, limit=selection.limit):
+            messages = queued(
+                self.sqs,
+                self.kinesis,
+                self.queue_url,
+                self.stream,
+                limit=selection.limit,
+                wait_seconds=self.queue_wait_seconds,
+            )
+            async for item in messages:
                 yield item
         if Origin.BUCKET in selection.origins:
             found = 0

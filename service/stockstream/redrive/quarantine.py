@@ -38,8 +38,7 @@ async def quarantined(
         reason: Only this reason.
         limit: At most so many.
     """
-    keys = [key async for key in _keys(s3, f"{PREFIX}dt={day}/" if day else PREFIX, bucket)]
-    keys.sort(key=_position)
+    keys = sorted(await quarantine_keys(s3, bucket, day), key=_position)
     found = 0
     for start in range(0, len(keys), _PARALLEL_READS):
         part = keys[start : start + _PARALLEL_READS]
@@ -97,7 +96,8 @@ async def _read(s3: Any, bucket: str, key: str) -> bytes:
     return body
 
 
-async def _keys(s3: Any, prefix: str, bucket: str) -> AsyncIterator[str]:
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", []):
-            yield entry["Key"]
+async def quarantine_keys(s3: Any, bucket: str, day: str | None) -> list[str]:
+    """Keys of the quarantine: of one day of arrival, or of all."""
+    prefix = f"{PREFIX}dt={day}/" if day else PREFIX
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [entry["Key"] async for page in pages for entry in page.get("Contents", [])]
