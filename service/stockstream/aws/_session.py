@@ -7,6 +7,7 @@ from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.httpsession import get_cert_path
 
 from stockstream.errors import SettingsError
 
@@ -62,3 +63,23 @@ def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncCon
         config=AioConfig(**config),
     )
     return client
+
+
+async def load_credentials(aws: AwsConfig) -> Any | None:
+    """Find credentials as botocore does; None where there are none.
+
+    What is returned renews itself: ask it for `await get_frozen_credentials()` before every use.
+
+    Raises:
+        BotoCoreError: a source of credentials is configured and does not work (no such profile, an expired SSO login).
+    """
+    session = AioSession()
+    if aws.access_key_id is not None:
+        session.set_credentials(aws.access_key_id, aws.secret_access_key or "")
+    return await session.get_credentials()
+
+
+def ca_bundle_path() -> str:
+    """The certificates to trust: AWS_CA_BUNDLE, the profile's `ca_bundle`, or botocore's own."""
+    configured = AioSession().get_config_variable("ca_bundle")
+    return str(configured or get_cert_path(verify=True))

@@ -38,7 +38,8 @@ class SenderConfig:
         lanes: Number of lanes, a power of two; None takes at least four for each shard.
         linger_seconds: How long a lane waits for more before it sends less than a full aggregate.
         transport: `fast` writes and signs requests itself; `aiobotocore` leaves both to botocore.
-        encoding: Of the fast transport: CBOR as the AWS SDK for Java uses, or JSON; `auto` asks the endpoint.
+        encoding: Of the fast transport: CBOR as the AWS SDK for Java uses, or JSON; `auto` is CBOR for AWS's own
+            endpoints and JSON for all others, some of which store CBOR's bytes wrongly.
         connect_timeout_seconds: Of one connection.
         read_timeout_seconds: Between two bytes of an answer.
         close_seconds: How long leaving the context drains, where `drain` was not called before.
@@ -56,7 +57,7 @@ class SenderConfig:
     requests_in_flight: int = 8
     lanes: int | None = None
     linger_seconds: float = 0.05
-    transport: Literal["fast", "aiobotocore"] = "aiobotocore"
+    transport: Literal["fast", "aiobotocore"] = "fast"
     encoding: Literal["auto", "cbor", "json"] = "auto"
     connect_timeout_seconds: float = 3.0
     read_timeout_seconds: float = 10.0

@@ -16,6 +16,12 @@ from stockstream.sender.lane import KinesisRecord, Lane, LaneState, Record
 from stockstream.sender.limits import request_max_bytes
 from stockstream_wire import Aggregator, record_size_bytes
 
+# Looking a member up in its enum costs more than the rest of the loop that compares it.
+_IDLE: Final = LaneState.IDLE
+_WAITING: Final = LaneState.WAITING
+_READY: Final = LaneState.READY
+_IN_FLIGHT: Final = LaneState.IN_FLIGHT
+_HELD: Final = LaneState.HELD
 # What an entry of the request weighs beside its data: names of the fields, partition key, hash key.
 ENTRY_OVERHEAD_BYTES: Final = 160
 # Ages are known to this resolution; finer marks would cost time on every record.
@@ -81,9 +87,14 @@ class Scheduler:
         self.pending_records += len(records)
         self._mean_record_bytes += (size_bytes / len(records) - self._mean_record_bytes) / 8
         due = now + self._config.linger_seconds
+        full = 1 if self.flushing else self._full_count()
         for lane in self.lanes:
-            if lane.pending and (lane.state is LaneState.IDLE or lane.state is LaneState.WAITING):
-                self._settle(lane, due, now)
+            state = lane.state
+            if (state is _IDLE or state is _WAITING) and lane.pending:
+                if len(lane.pending) >= full:
+                    self._make_ready(lane)
+                elif state is _IDLE:
+                    self._hold(lane, due, _WAITING)
 
     def next_request(self, now: float, max_records: int | None = None) -> list[KinesisRecord]:
         """Take the ready records of as many lanes as one request should carry; empty where none is ready."""
@@ -99,7 +110,7 @@ class Scheduler:
             if not lane.depth:
                 # Everything it held was given up.
                 ready.popleft()
-                lane.state = LaneState.IDLE
+                lane.state = _IDLE
                 continue
             record = lane.record or self._build(lane, now)
             grown = size + len(record.data) + ENTRY_OVERHEAD_BYTES
@@ -108,9 +119,9 @@ class Scheduler:
             delay = self._bucket(lane.shard_id, now).delay_seconds(len(record.data), now)
             ready.popleft()
             if delay > 0:
-                self._hold(lane, now + delay, LaneState.HELD)
+                self._hold(lane, now + delay, _HELD)
                 continue
-            lane.state = LaneState.IN_FLIGHT
+            lane.state = _IN_FLIGHT
             record.attempts += 1
             request.append(record)
             size = grown
@@ -138,9 +149,13 @@ class Scheduler:
         self.pending_records -= record.count
         lane.record = None
         lane.resolve(record.count)
-        lane.state = LaneState.IDLE
+        lane.state = _IDLE
         if lane.pending:
-            self._settle(lane, max(now, record.built_at + self._config.linger_seconds), now)
+            due = record.built_at + self._config.linger_seconds
+            if due <= now or self.flushing or len(lane.pending) >= self._full_count():
+                self._make_ready(lane)
+            else:
+                self._hold(lane, due, _WAITING)
         return moved
 
     def on_failed(
@@ -152,7 +167,7 @@ class Scheduler:
             self._bucket(lane.shard_id, now).on_throttled(now)
         record.alone = kind is FailureKind.INVALID
         delay = full_jitter_seconds(record.attempts, self._rng) if delay_seconds is None else delay_seconds
-        self._hold(lane, now + delay, LaneState.HELD)
+        self._hold(lane, now + delay, _HELD)
 
     def drop_oldest(self, needed_bytes: int) -> int:
         """Give up the oldest records that are in no aggregate yet, until that many bytes are free; returns how many."""
@@ -175,7 +190,7 @@ class Scheduler:
         """Stop waiting for fuller aggregates, now and for all that comes until `flushing` is taken back."""
         self.flushing = True
         for lane in self.lanes:
-            if lane.state is LaneState.WAITING:
+            if lane.state is _WAITING:
                 self._make_ready(lane)
         self._release_timers(now)
 
@@ -188,16 +203,12 @@ class Scheduler:
         """User records waiting in the deepest lane."""
         return max(lane.depth for lane in self.lanes)
 
-    def _settle(self, lane: Lane, due: float, now: float) -> None:
-        """Make a lane with pending records ready, or let it wait for more."""
-        full = len(lane.pending) * self._mean_record_bytes >= self._max_bytes
-        if full or self.flushing or due <= now:
-            self._make_ready(lane)
-        elif lane.state is not LaneState.WAITING:
-            self._hold(lane, due, LaneState.WAITING)
+    def _full_count(self) -> float:
+        """Records that fill an aggregate, as far as their mean size tells."""
+        return self._max_bytes / self._mean_record_bytes
 
     def _make_ready(self, lane: Lane) -> None:
-        lane.state = LaneState.READY
+        lane.state = _READY
         self._ready.append(lane)
 
     def _hold(self, lane: Lane, until: float, state: LaneState) -> None:
@@ -209,14 +220,14 @@ class Scheduler:
         timers = self._timers
         while timers and timers[0][0] <= now:
             due, _, lane = heapq.heappop(timers)
-            if lane.due_at == due and (lane.state is LaneState.WAITING or lane.state is LaneState.HELD):
+            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
                 self._make_ready(lane)
 
     def _drop_stale_timers(self) -> None:
         timers = self._timers
         while timers:
             due, _, lane = timers[0]
-            if lane.due_at == due and (lane.state is LaneState.WAITING or lane.state is LaneState.HELD):
+            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
                 return
             heapq.heappop(timers)
 

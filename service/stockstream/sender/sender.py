@@ -23,7 +23,9 @@ from stockstream.sender.lane import Lane, Record
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.shards import ShardMap, list_open_shards
 from stockstream.sender.stats import Counters, SenderStats
-from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport, as_put_error
+from stockstream.sender.transport import Transport
+from stockstream.sender.transport.opening import open_transport
+from stockstream.sender.transport.results import as_put_error
 
 log = structlog.get_logger("stockstream.sender")
 
@@ -56,6 +58,7 @@ class Sender:
         self._counters = Counters()
         self._exit = AsyncExitStack()
         self._client: Any = None
+        self._transport: Transport
         self._task: asyncio.Task[None]
         self._shards = ShardMap([])
         self._scheduler: Scheduler | None = None
@@ -88,6 +91,7 @@ class Sender:
                     retries={"total_max_attempts": 1},
                 )
             )
+            self._transport = await self._exit.enter_async_context(open_transport(self._config, aws, self._client))
             tasks = await self._exit.enter_async_context(asyncio.TaskGroup())
             self._task = tasks.create_task(self._run())
         except BaseException:
@@ -182,7 +186,7 @@ class Sender:
         self._assign_shards(scheduler)
         dispatcher = Dispatcher(
             scheduler,
-            AiobotocoreTransport(self._client, self._config.stream),
+            self._transport,
             self._counters,
             requests_in_flight=self._config.requests_in_flight,
             refresh_shards=self._refresh_shards,

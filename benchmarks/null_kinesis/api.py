@@ -1,0 +1,161 @@
+"""The operations that producers call, in JSON and in CBOR, and the faults."""
+
+import base64
+import binascii
+import time
+from typing import Any, NamedTuple
+
+import msgspec
+
+from benchmarks.null_kinesis.stream import Stream
+from stockstream.sender.transport import cbor
+
+JSON_TYPE = "application/x-amz-json-1.1"
+CBOR_TYPE = "application/x-amz-cbor-1.1"
+ENTRIES_MAX = 500
+REQUEST_MAX_BYTES = 5 * 1024 * 1024
+RECORD_MAX_BYTES = 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """What to send back; None as status closes the connection instead."""
+
+    status: int | None
+    content_type: str = JSON_TYPE
+    body: bytes = b""
+
+
+class _Entry(msgspec.Struct):
+    PartitionKey: str
+    Data: str = ""
+    ExplicitHashKey: str | None = None
+
+
+class _PutRecords(msgspec.Struct):
+    Records: list[_Entry]
+    StreamName: str | None = None
+    StreamARN: str | None = None
+
+
+_put_records_decoder = msgspec.json.Decoder(_PutRecords)
+
+Entries = list[tuple[str, str | None, bytes]]
+
+
+class KinesisApi:
+    """Answers calls for one stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def handle(self, target: str, content_type: str, body: bytes) -> Answer:
+        """Answer one call."""
+        stream, faults = self._stream, self._stream.faults
+        operation = target.rpartition(".")[2]
+        is_put = operation in {"PutRecords", "PutRecord"}
+        if is_put:
+            stream.calls += 1
+            stream.call_times.append(time.monotonic())
+        is_cbor = content_type.startswith(CBOR_TYPE)
+        if faults.refuse_code:
+            return _error(faults.refuse_code, "refused on demand", is_cbor)
+        if is_put and faults.happens(stream.rng, faults.resets):
+            return Answer(None)
+        if is_put and faults.happens(stream.rng, faults.errors_500):
+            return _error("InternalFailure", "failed on demand", is_cbor, status=500)
+        try:
+            if operation == "PutRecords":
+                answer = self._put_records(body, is_cbor)
+            else:
+                answer = self._other(operation, body, is_cbor)
+        except (msgspec.DecodeError, cbor.CborError, binascii.Error, KeyError, TypeError, AttributeError) as exc:
+            return _error("SerializationException", str(exc), is_cbor)
+        if is_put and faults.happens(stream.rng, faults.stored_then_lost):
+            return Answer(None)
+        return answer
+
+    def _put_records(self, body: bytes, is_cbor: bool) -> Answer:
+        stream = self._stream
+        name, entries = _read_cbor(body) if is_cbor else _read_json(body)
+        if name.rpartition("/")[2] != stream.name:
+            return _error("ResourceNotFoundException", f"Stream {name} not found", is_cbor)
+        size = sum(len(data) + len(key) for key, _, data in entries)
+        stream.largest_request_bytes = max(stream.largest_request_bytes, size)
+        stream.largest_request_records = max(stream.largest_request_records, len(entries))
+        too_large = any(len(data) + len(key) > RECORD_MAX_BYTES for key, _, data in entries)
+        if not 0 < len(entries) <= ENTRIES_MAX or size > REQUEST_MAX_BYTES or too_large:
+            return _error("InvalidArgumentException", f"{len(entries)} records of {size} bytes", is_cbor)
+        order = list(range(len(entries)))
+        if stream.faults.shuffle:
+            stream.rng.shuffle(order)
+        results: list[dict[str, str]] = [{}] * len(entries)
+        failed = 0
+        for index in order:
+            shard = stream.put_entry(*entries[index])
+            if shard is None:
+                failed += 1
+                results[index] = {
+                    "ErrorCode": "ProvisionedThroughputExceededException",
+                    "ErrorMessage": f"Rate exceeded for shard in stream {stream.name}",
+                }
+            else:
+                results[index] = {"SequenceNumber": f"{len(stream.records):056d}", "ShardId": shard.shard_id}
+        return _answer({"FailedRecordCount": failed, "Records": results, "EncryptionType": "NONE"}, is_cbor)
+
+    def _other(self, operation: str, body: bytes, is_cbor: bool) -> Answer:
+        stream = self._stream
+        request: dict[str, Any] = cbor.decode(body) if is_cbor else msgspec.json.decode(body or b"{}")
+        name = str(request.get("StreamName") or request.get("StreamARN", stream.name)).rpartition("/")[2]
+        if name != stream.name:
+            return _error("ResourceNotFoundException", f"Stream {name} not found", is_cbor)
+        if operation == "PutRecord":
+            data = request["Data"] if is_cbor else base64.b64decode(request["Data"])
+            shard = stream.put_entry(request["PartitionKey"], request.get("ExplicitHashKey"), data)
+            if shard is None:
+                return _error("ProvisionedThroughputExceededException", "Rate exceeded", is_cbor)
+            return _answer({"SequenceNumber": f"{len(stream.records):056d}", "ShardId": shard.shard_id}, is_cbor)
+        if operation == "ListShards":
+            return _answer({"Shards": stream.list_shards()}, is_cbor)
+        open_shards = [s for s in stream.list_shards() if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
+        common = {
+            "StreamName": stream.name,
+            "StreamARN": f"arn:aws:kinesis:us-east-1:000000000000:stream/{stream.name}",
+            "StreamStatus": "ACTIVE",
+            "RetentionPeriodHours": 24,
+            "StreamCreationTimestamp": 0,
+            "EnhancedMonitoring": [],
+            "EncryptionType": "NONE",
+            "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        }
+        if operation == "DescribeStream":
+            return _answer({"StreamDescription": {**common, "Shards": open_shards, "HasMoreShards": False}}, is_cbor)
+        if operation == "DescribeStreamSummary":
+            summary = {**common, "OpenShardCount": len(open_shards), "ConsumerCount": 0}
+            return _answer({"StreamDescriptionSummary": summary}, is_cbor)
+        return _error("UnknownOperationException", operation, is_cbor)
+
+
+def _read_json(body: bytes) -> tuple[str, Entries]:
+    request = _put_records_decoder.decode(body)
+    entries = [(e.PartitionKey, e.ExplicitHashKey, binascii.a2b_base64(e.Data)) for e in request.Records]
+    return request.StreamName or request.StreamARN or "", entries
+
+
+def _read_cbor(body: bytes) -> tuple[str, Entries]:
+    request = cbor.decode(body)
+    entries = []
+    for entry in request["Records"]:
+        if not isinstance(entry["Data"], bytes):
+            raise cbor.CborError("Data is not a byte string")
+        entries.append((entry["PartitionKey"], entry.get("ExplicitHashKey"), entry["Data"]))
+    return request.get("StreamName") or request.get("StreamARN") or "", entries
+
+
+def _answer(value: dict[str, Any], is_cbor: bool) -> Answer:
+    if is_cbor:
+        return Answer(200, CBOR_TYPE, cbor.encode(value))
+    return Answer(200, JSON_TYPE, msgspec.json.encode(value))
+
+
+def _error(code: str, message: str, is_cbor: bool, status: int = 400) -> Answer:
+    return _answer({"__type": code, "message": message}, is_cbor)._replace(status=status)

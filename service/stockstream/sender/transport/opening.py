@@ -1,0 +1,89 @@
+"""Chooses and opens the transport that the configuration asks for."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import ProxyConfiguration
+from botocore.utils import get_environ_proxies
+
+from stockstream.aws import AwsConfig, ca_bundle_path, load_credentials
+from stockstream.sender.config import SenderConfig
+from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport
+from stockstream.sender.transport.base import Transport
+from stockstream.sender.transport.fast import Encoding, FastTransport
+from stockstream.sender.transport.sigv4 import FrozenCredentials
+
+# Endpoints of AWS itself, China and dual-stack names included.
+_AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
+# Kinesis closes idle connections after some minutes; a poll every 30 seconds should still find its connection open.
+_KEEPALIVE_SECONDS: Final = 60.0
+
+
+@asynccontextmanager
+async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> AsyncIterator[Transport]:
+    """Open the transport.
+
+    Args:
+        config: `transport`, `encoding` and timeouts.
+        aws: Credentials.
+        client: An open Kinesis client of aiobotocore, which knows endpoint and region.
+    """
+    if config.transport == "aiobotocore":
+        yield AiobotocoreTransport(client, config.stream)
+        return
+    endpoint_url = str(client.meta.endpoint_url)
+    credentials: Any | None = None
+
+    async def frozen() -> FrozenCredentials:
+        nonlocal credentials
+        if credentials is None:
+            credentials = await load_credentials(aws)
+        if credentials is None:
+            raise NoCredentialsError
+        current: FrozenCredentials = await credentials.get_frozen_credentials()
+        return current
+
+    connector = aiohttp.TCPConnector(
+        limit=config.requests_in_flight + 1,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
+        ssl=ssl.create_default_context(cafile=ca_bundle_path()) if endpoint_url.startswith("https:") else False,
+    )
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=config.connect_timeout_seconds, sock_read=config.read_timeout_seconds
+    )
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        yield FastTransport(
+            endpoint_url=endpoint_url,
+            region=str(client.meta.region_name),
+            stream=config.stream,
+            credentials=frozen,
+            encoding=choose_encoding(config.encoding, endpoint_url),
+            session=session,
+            proxy=_proxy_of(endpoint_url),
+        )
+
+
+def _proxy_of(endpoint_url: str) -> str | None:
+    """The proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as botocore reads them; once, for aiohttp asks in a thread."""
+    return ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
+
+
+def choose_encoding(setting: str, endpoint_url: str) -> Encoding:
+    """Decide what bodies are made of.
+
+    AWS's endpoints take CBOR (it is what the AWS SDK for Java sends). Some emulators take it and store the bytes
+    base64-decoded (localstack #11220) or as text (kinesalite #111), and none of them says so; so `auto` trusts no other.
+    """
+    if setting == "cbor":
+        return "cbor"
+    if setting == "json":
+        return "json"
+    host = urlsplit(endpoint_url).hostname or ""
+    return "cbor" if host.endswith(_AWS_SUFFIXES) else "json"
