@@ -101,7 +101,7 @@ class _RecordReader:
 
     def read(self, encoded: str, partition_key: str | None) -> None:
         try:
-            data = binascii.a2b_base64(encoded)
+            data = binascii.a2b_base64(encoded, strict_mode=True)
         except ValueError as exc:  # binascii.Error is one
             self._refuse(encoded.encode(errors="replace"), 0, partition_key, "base64_error", exc, aggregated=False)
             return

@@ -24,7 +24,7 @@ class S3:
             StoreError: the service failed or refused.
         """
         headers = {"content-type": content_type}
-        self._client.call("PutObject", "PUT", self._path(key), headers, body)
+        self._client.call("PutObject", "PUT", self.path_of(key), headers, body)
 
     def get(self, key: str) -> bytes | None:
         """Read one object; None where it does not exist.
@@ -33,7 +33,7 @@ class S3:
             StoreError: the service failed or refused.
         """
         try:
-            return self._client.call("GetObject", "GET", self._path(key), {}, b"").body
+            return self._client.call("GetObject", "GET", self.path_of(key), {}, b"").body
         except StoreRefusedError as exc:
             if exc.status == 404:
                 return None
@@ -43,5 +43,6 @@ class S3:
         """Close the kept connections."""
         self._client.close()
 
-    def _path(self, key: str) -> str:
+    def path_of(self, key: str) -> str:
+        """Path of an object as it is sent: the key percent-encoded, slashes kept."""
         return f"/{self._bucket}/{urllib.parse.quote(key, safe=_SAFE)}"

@@ -10,7 +10,8 @@ from stockstream_lambda.aws.client import ServiceClient
 # SNS API Reference, PublishBatch: 10 messages, 256 KiB together.
 PUBLISH_BATCH_MAX_MESSAGES: Final = 10
 
-_FAILED_ID: Final = re.compile(r"<BatchResultErrorEntry>.*?<Id>(\d+)</Id>.*?</BatchResultErrorEntry>", re.DOTALL)
+_SUCCESSFUL: Final = re.compile(rb"<Successful>(.*?)</Successful>", re.DOTALL)
+_ID: Final = re.compile(rb"<Id>(\d+)</Id>")
 
 
 class Message(NamedTuple):
@@ -49,8 +50,8 @@ class Sns:
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         body = urllib.parse.urlencode(form).encode()
         answer = self._client.call("PublishBatch", "POST", "/", headers, body)
-        failed = {int(number) for number in _FAILED_ID.findall(answer.body.decode(errors="replace"))}
-        return [index not in failed for index in range(len(messages))]
+        taken = {int(number) for part in _SUCCESSFUL.findall(answer.body) for number in _ID.findall(part)}
+        return [index in taken for index in range(len(messages))]
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -1,0 +1,256 @@
+"""The consumer's own path to AWS, against botocore's signer and against a server that misbehaves."""
+
+import io
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockstream_lambda.aws.client import MAX_ATTEMPTS, ServiceClient
+from stockstream_lambda.aws.credentials import Credentials, CredentialSource, endpoint_for, region_from
+from stockstream_lambda.aws.dynamodb import DynamoDb, TransactionCanceledError, TransactionWrite, Write
+from stockstream_lambda.aws.s3 import S3
+from stockstream_lambda.aws.signer import Request, Signer
+from stockstream_lambda.aws.sns import Message, Sns
+from stockstream_lambda.errors import ConditionFailedError, ConfigError, StoreRefusedError, StoreUnavailableError
+from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
+
+NOW = datetime(2026, 11, 22, 14, 30, 5, tzinfo=UTC)
+ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
+
+
+@pytest.fixture
+def aws() -> Iterator[ScriptedAws]:
+    with scripted_aws() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(aws: ScriptedAws, pauses: list[float]) -> Iterator[ServiceClient]:
+    environ = {**ENVIRON, "AWS_ENDPOINT_URL": aws.url}
+    made = ServiceClient(
+        "dynamodb",
+        "eu-west-1",
+        endpoint_for("dynamodb", "eu-west-1", environ),
+        CredentialSource(environ),
+        sleep=pauses.append,
+        jitter=lambda: 1.0,
+    )
+    with closing(made):
+        yield made
+
+
+safe_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+
+
+@given(body=st.binary(max_size=300), token=st.none() | safe_text, secret=safe_text, target=safe_text)
+def test_the_signature_is_the_one_botocore_makes(body: bytes, token: str | None, secret: str, target: str) -> None:
+    headers = {"host": "dynamodb.eu-west-1.amazonaws.com", "x-amz-target": target, "content-type": "a/b"}
+    request, credentials = Request("POST", "/", headers, body), Credentials("AKID", secret, token)
+    ours = Signer("dynamodb", "eu-west-1").sign(request, credentials, NOW)
+    assert ours["authorization"] == botocore_authorization(botocore.auth.SigV4Auth, "dynamodb", request, credentials)
+
+
+@given(body=st.binary(max_size=300), key=st.text(max_size=60), token=st.none() | safe_text)
+def test_an_s3_request_for_any_key_is_signed_as_botocore_signs_it(body: bytes, key: str, token: str | None) -> None:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return
+    path = S3(None, "bucket").path_of(key)  # type: ignore[arg-type]
+    headers = {"host": "s3.eu-west-1.amazonaws.com", "content-type": "a/b"}
+    request, credentials = Request("PUT", path, headers, body), Credentials("AKID", "s", token)
+    ours = Signer("s3", "eu-west-1").sign(request, credentials, NOW)
+    assert ours["authorization"] == botocore_authorization(botocore.auth.S3SigV4Auth, "s3", request, credentials)
+
+
+def botocore_authorization(auth: Any, service: str, ours: Request, credentials: Credentials) -> str:
+    url = f"https://{ours.headers['host']}{ours.path}"
+    request = botocore.awsrequest.AWSRequest(ours.method, url, dict(ours.headers), io.BytesIO(ours.body))
+    request.context["payload_signing_enabled"] = True
+
+    class Fixed(auth):  # type: ignore[misc]
+        """botocore reads the clock inside add_auth; its own steps are called with the test's moment instead."""
+
+        def add_auth(self, request: Any) -> None:
+            request.context["timestamp"] = NOW.strftime("%Y%m%dT%H%M%SZ")
+            self._modify_request_before_signing(request)
+            canonical = self.canonical_request(request)
+            signature = self.signature(self.string_to_sign(request, canonical), request)
+            self._inject_signature_to_request(request, signature)
+
+    Fixed(botocore.credentials.Credentials(*credentials), service, "eu-west-1").add_auth(request)
+    return str(request.headers["Authorization"])
+
+
+def test_throttles_and_server_errors_are_retried_with_growing_pauses(
+    aws: ScriptedAws, client: ServiceClient, pauses: list[float]
+) -> None:
+    aws.say(
+        400, {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
+    )
+    aws.say(500, {"__type": "InternalServerError"})
+    aws.say(503, b"<html>gone</html>")
+    DynamoDb(client).batch_write([Write("quotes", b'{"symbol":{"S":"A"}}')])
+    assert len(aws.requests) == 4
+    assert pauses == [0.1, 0.2, 0.4]
+
+
+def test_a_service_that_stays_away_is_given_up_after_some_attempts(aws: ScriptedAws, client: ServiceClient) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        aws.say(503, b"")
+    with pytest.raises(StoreUnavailableError, match="BatchWriteItem"):
+        DynamoDb(client).batch_write([Write("quotes", b"{}")])
+    assert len(aws.requests) == MAX_ATTEMPTS
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    endpoint = endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    client = ServiceClient("s3", "eu-west-1", endpoint, CredentialSource(ENVIRON), sleep=lambda _: None)
+    with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1:1"):
+        S3(client, "bucket").put("key", b"", "text/plain")
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced_without_a_pause(
+    aws: ScriptedAws, client: ServiceClient, pauses: list[float]
+) -> None:
+    dynamodb = DynamoDb(client)
+    dynamodb.batch_write([Write("quotes", b"{}")])
+    aws.say(0, b"")
+    dynamodb.batch_write([Write("quotes", b"{}")])
+    assert len(aws.requests) == 3
+    assert pauses == []
+
+
+def test_what_no_retry_cures_is_refused_at_once(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(400, {"__type": "AccessDeniedException", "Message": "not yours"})
+    with pytest.raises(StoreRefusedError, match=r"AccessDeniedException \(HTTP 400\): not yours"):
+        DynamoDb(client).batch_write([Write("quotes", b"{}")])
+    assert len(aws.requests) == 1
+
+
+def test_unprocessed_items_are_sent_again_alone(aws: ScriptedAws, client: ServiceClient, pauses: list[float]) -> None:
+    left = {"quotes": [{"PutRequest": {"Item": {"symbol": {"S": "B"}}}}]}
+    aws.say(200, {"UnprocessedItems": left})
+    aws.say(200, {"UnprocessedItems": {}})
+    writes = [Write("quotes", b'{"symbol":{"S":"A"}}'), Write("quotes", b'{"symbol":{"S":"B"}}')]
+    DynamoDb(client).batch_write([*writes, Write("candles", b'{"symbol":{"S":"C"}}')])
+    first, second = aws.bodies()
+    assert {table: len(items) for table, items in first["RequestItems"].items()} == {"quotes": 2, "candles": 1}
+    assert second["RequestItems"] == left
+    assert len(pauses) == 1
+
+
+def test_items_that_stay_unprocessed_are_a_failure_and_no_silence(aws: ScriptedAws, client: ServiceClient) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        aws.say(200, {"UnprocessedItems": {"quotes": [{"PutRequest": {"Item": {}}}]}})
+    with pytest.raises(StoreUnavailableError, match="unprocessed"):
+        DynamoDb(client).batch_write([Write("quotes", b"{}")])
+
+
+def test_unprocessed_keys_are_asked_for_again_and_all_items_returned(aws: ScriptedAws, client: ServiceClient) -> None:
+    left = {"symbols": {"Keys": [{"symbol": {"S": "B"}}], "ConsistentRead": True}}
+    aws.say(200, {"Responses": {"symbols": [{"symbol": {"S": "A"}}]}, "UnprocessedKeys": left})
+    aws.say(200, {"Responses": {"symbols": [{"symbol": {"S": "B"}}]}, "UnprocessedKeys": {}})
+    keys = [b'{"symbol":{"S":"A"}}', b'{"symbol":{"S":"B"}}']
+    found = DynamoDb(client).batch_get("symbols", keys, "symbol,timestamp")
+    assert [item["symbol"]["S"] for item in found] == ["A", "B"]
+    first, second = aws.bodies()
+    assert first["RequestItems"]["symbols"] == {
+        "ConsistentRead": True,
+        "ProjectionExpression": "#symbol,#timestamp",
+        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp"},
+        "Keys": [{"symbol": {"S": "A"}}, {"symbol": {"S": "B"}}],
+    }
+    assert second["RequestItems"] == left
+
+
+def cancelled(*codes: str) -> dict[str, str]:
+    reasons = ", ".join(codes)
+    return {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons [{reasons}]",
+    }
+
+
+def test_a_cancelled_transaction_says_whose_condition_failed(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(400, cancelled("None", "ConditionalCheckFailed", "None"))
+    writes = [TransactionWrite("symbols", b"{}", b',"ConditionExpression":"x"')] * 3
+    with pytest.raises(TransactionCanceledError) as caught:
+        DynamoDb(client).transact(writes)
+    assert list(caught.value.failed) == [False, True, False]
+
+
+def test_a_transaction_that_meets_another_is_tried_again(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(400, cancelled("TransactionConflict", "None"))
+    DynamoDb(client).transact([TransactionWrite("symbols", b"{}")] * 2)
+    assert len(aws.requests) == 2
+
+
+def test_a_failed_condition_of_an_update_is_told_from_other_refusals(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(400, {"__type": "x#ConditionalCheckFailedException", "message": "The conditional request failed"})
+    aws.say(400, {"__type": "x#ValidationException", "message": "no"})
+    with pytest.raises(ConditionFailedError):
+        DynamoDb(client).update(b"{}")
+    with pytest.raises(StoreRefusedError, match="ValidationException"):
+        DynamoDb(client).update(b"{}")
+
+
+@pytest.mark.parametrize("symbol", ["^VIX", "GC=F", "M&M.NS", "BRK-B", "$X"])
+def test_a_symbol_stands_in_an_object_key_as_it_is_and_is_escaped_in_the_url(
+    symbol: str, aws: ScriptedAws, client: ServiceClient
+) -> None:
+    S3(client, "bucket").put(f"raw/symbol={symbol}/x", b"body", "text/plain")
+    assert urllib.parse.unquote(aws.requests[0]["path"]) == f"/bucket/raw/symbol={symbol}/x"
+    assert not set("^=&$") & set(aws.requests[0]["path"])
+
+
+def test_a_missing_object_is_none_and_a_forbidden_one_is_refused(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(404, b"<Error><Code>NoSuchKey</Code><Message>no</Message></Error>")
+    aws.say(403, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+    s3 = S3(client, "bucket")
+    assert s3.get("key") is None
+    with pytest.raises(StoreRefusedError, match="AccessDenied"):
+        s3.get("key")
+
+
+def test_messages_that_sns_refuses_are_told_from_those_it_took(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(
+        200,
+        b"<PublishBatchResponse><PublishBatchResult><Failed><member><Id>1</Id><Code>Throttled</Code>"
+        b"<SenderFault>false</SenderFault></member></Failed><Successful><member><Id>0</Id>"
+        b"<MessageId>m</MessageId></member></Successful></PublishBatchResult></PublishBatchResponse>",
+    )
+    message = Message("subject", '{"default":"x"}', {"symbol": "^VIX"})
+    assert Sns(client, "arn").publish_batch([message, message]) == [True, False]
+
+
+def test_the_endpoint_follows_the_standard_variables() -> None:
+    assert endpoint_for("s3", "eu-west-1", {}) == ("https", "s3.eu-west-1.amazonaws.com", 443, "")
+    assert endpoint_for("s3", "cn-north-1", {}).host == "s3.cn-north-1.amazonaws.com.cn"
+    environ = {"AWS_ENDPOINT_URL": "http://localhost:4566", "AWS_ENDPOINT_URL_SNS": "https://sns.test/prefix/"}
+    assert endpoint_for("dynamodb", "eu-west-1", environ) == ("http", "localhost", 4566, "")
+    assert endpoint_for("sns", "eu-west-1", environ) == ("https", "sns.test", 443, "/prefix")
+    ignored = {**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    assert endpoint_for("s3", "eu-west-1", ignored).host == "s3.eu-west-1.amazonaws.com"
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL="):
+        endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": "localhost:4566"})
+
+
+def test_a_missing_region_is_said_with_the_remedy() -> None:
+    assert region_from({"AWS_DEFAULT_REGION": "eu-west-1"}) == "eu-west-1"
+    with pytest.raises(ConfigError, match="AWS_REGION is not set"):
+        region_from({})
