@@ -3,6 +3,7 @@
 import os
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from stockstream_lambda.errors import ConfigError
@@ -52,10 +53,12 @@ class CredentialSource:
                 environ.get("AWS_SESSION_TOKEN") or None,
             )
         if self._session_credentials is None:
-            # Profiles, SSO and containers are botocore's business; importing it costs more than all of the handler.
-            import botocore.session  # noqa: PLC0415 - only where the environment holds no credentials
+            # Profiles, SSO and containers are botocore's business. It is not in the deployment zip (Lambda's runtime
+            # has one), and importing it costs more than all of the handler.
+            with suppress(ImportError):
+                import botocore.session  # noqa: PLC0415 - only where the environment holds no credentials
 
-            self._session_credentials = botocore.session.Session().get_credentials()
+                self._session_credentials = botocore.session.Session().get_credentials()
         if self._session_credentials is None:
             raise ConfigError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a role")
         frozen = self._session_credentials.get_frozen_credentials()  # refreshes what is about to expire
