@@ -12,7 +12,7 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types docs docs-check e2e format check clean
+.PHONY: help setup run test lint types docs docs-check e2e infra-check infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,15 @@ docs-check: setup ## Compare the generated pages of docs/ with what generates th
 
 e2e: setup ## Build the image and run compose end to end, containers killed in the middle (needs Docker)
 	@$(BIN)/python -m scripts.e2e
+
+infra-check: setup ## Check infra/ and say what could not be checked (terraform, checkov, tflint where they can be had)
+	@$(BIN)/python -m scripts.infra_check
+
+infra-docs: setup ## Write the inputs and outputs of the Terraform modules into their READMEs
+	@$(BIN)/python -m scripts.infra_check.readmes
+
+lambda-zip: setup ## Build the consumer's deployment zip: arm64, or ARCH=x86_64; the same bytes on every build
+	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64)
 
 format: setup ## Rewrite files to the project's style
 	@$(BIN)/ruff check --fix .
