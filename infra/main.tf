@@ -62,6 +62,9 @@ module "processor" {
   batch_window_seconds       = var.batch_window_seconds
   parallelization_factor     = var.parallelization_factor
   maximum_record_age_seconds = var.maximum_record_age_seconds
+  anomaly_threshold_percent  = var.anomaly_threshold_percent
+  hot_retention_days         = var.hot_retention_days
+  log_level                  = var.log_level
   environment                = var.consumer_environment
   log_retention_days         = var.log_retention_days
   stream_arn                 = module.stream.arn

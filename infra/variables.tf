@@ -178,6 +178,18 @@ variable "maximum_record_age_seconds" {
   }
 }
 
+variable "anomaly_threshold_percent" {
+  description = "A change from the previous close beyond this many percent is an anomaly."
+  type        = number
+  default     = 5
+}
+
+variable "hot_retention_days" {
+  description = "Days after which DynamoDB drops quotes, candles and alerts; 0 keeps them for ever."
+  type        = number
+  default     = 0
+}
+
 variable "point_in_time_recovery" {
   description = "Continuous backups of the tables."
   type        = bool
@@ -243,7 +255,7 @@ variable "log_retention_days" {
 }
 
 variable "log_level" {
-  description = "Lowest level that the service logs."
+  description = "Lowest level that service and consumer log."
   type        = string
   default     = "info"
 }

@@ -64,12 +64,16 @@ resource "aws_lambda_function" "this" {
   environment {
     variables = merge(
       {
-        STOCKSTREAM_QUOTES_TABLE     = var.table_names["quotes"]
-        STOCKSTREAM_SYMBOLS_TABLE    = var.table_names["symbols"]
-        STOCKSTREAM_CANDLES_TABLE    = var.table_names["candles"]
-        STOCKSTREAM_ALERTS_TABLE     = var.table_names["alerts"]
-        STOCKSTREAM_ARCHIVE_BUCKET   = var.archive_bucket
-        STOCKSTREAM_ALERTS_TOPIC_ARN = var.alerts_topic_arn
+        STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
+        STOCKSTREAM_SYMBOLS_TABLE             = var.table_names["symbols"]
+        STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]
+        STOCKSTREAM_ALERTS_TABLE              = var.table_names["alerts"]
+        STOCKSTREAM_ARCHIVE_BUCKET            = var.archive_bucket
+        STOCKSTREAM_ALERTS_TOPIC_ARN          = var.alerts_topic_arn
+        STOCKSTREAM_ALERT_RULES_KEY           = "config/alert-rules.json"
+        STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT = tostring(var.anomaly_threshold_percent)
+        STOCKSTREAM_RETENTION_DAYS            = tostring(var.hot_retention_days)
+        STOCKSTREAM_LOG_LEVEL                 = upper(var.log_level)
       },
       var.environment,
     )

@@ -123,6 +123,39 @@ variable "starting_position" {
   }
 }
 
+variable "anomaly_threshold_percent" {
+  description = "A change from the previous close beyond this many percent is an anomaly."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.anomaly_threshold_percent > 0 && var.anomaly_threshold_percent <= 1000
+    error_message = "anomaly_threshold_percent must be above 0 and at most 1000."
+  }
+}
+
+variable "hot_retention_days" {
+  description = "Days after which DynamoDB drops quotes, candles and alerts; 0 keeps them for ever. The archive keeps the quotes either way."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.hot_retention_days >= 0 && var.hot_retention_days <= 36500 && floor(var.hot_retention_days) == var.hot_retention_days
+    error_message = "hot_retention_days must be a whole number from 0 to 36500."
+  }
+}
+
+variable "log_level" {
+  description = "Lowest level logged: debug, info, warning or error."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = contains(["debug", "info", "warning", "error"], var.log_level)
+    error_message = "log_level must be debug, info, warning or error."
+  }
+}
+
 variable "environment" {
   description = "Further STOCKSTREAM_* variables of the consumer; docs/settings.md lists them."
   type        = map(string)

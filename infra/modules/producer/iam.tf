@@ -68,7 +68,7 @@ resource "aws_iam_role_policy" "task" {
 data "aws_iam_policy_document" "task" {
   statement {
     sid       = "WriteStream"
-    actions   = ["kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:PutRecords"]
+    actions   = ["kinesis:ListShards", "kinesis:PutRecords"]
     resources = [var.stream_arn]
   }
 

@@ -1,0 +1,1 @@
+"""`make infra-check`: what can be checked of `infra/` on this machine, and what cannot."""

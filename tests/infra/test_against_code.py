@@ -1,0 +1,341 @@
+"""What Terraform makes is what the code expects: names, variables, keys, permissions, metrics. Drift fails here."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.infra_check.hcl import INFRA, ROOT, Block, blocks, literals
+from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, ResourceNames, table_keys
+from stockstream.observability.metrics import COMPONENT, NAMESPACE, SERVICE_METRICS
+from stockstream.settings import ENV_PREFIX, Settings
+from stockstream_lambda import observability as consumer_observability
+
+CONSUMER = ROOT / "lambda" / "stockstream_lambda"
+SENDER = ROOT / "service" / "stockstream" / "sender"
+SETTINGS = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+
+
+def module(name: str) -> Path:
+    return INFRA / "modules" / name
+
+
+def resource(name: str, kind: str, label: str = "this") -> Block:
+    return next(block for block in blocks(module(name), "resource") if block.labels == (kind, label))
+
+
+def local_value(name: str, key: str) -> Any:
+    return next(block.body[key] for block in blocks(module(name), "locals") if key in block.body)
+
+
+def trees(folder: Path) -> Iterator[tuple[Path, ast.AST]]:
+    paths = sorted(folder.rglob("*.py"))
+    assert paths, folder
+    for path in paths:
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def constants(folder: Path) -> set[str]:
+    return {
+        node.value
+        for _, tree in trees(folder)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def variables_in(text: Any) -> set[str]:
+    return {match for value in literals([text]) for match in re.findall(r"\bSTOCKSTREAM_[A-Z_]+\b", value)}
+
+
+# --- environment ----------------------------------------------------------------------------------------------------
+
+# The consumer's own default is right wherever it runs; `consumer_environment` can still set it.
+CONSUMER_DEFAULTS = {"STOCKSTREAM_PARALLEL_CALLS": "tuned to the function's memory by measurement, not by deployment"}
+
+# Settings that have no place in an ECS task, each with its reason.
+NOT_IN_ECS = {
+    "STOCKSTREAM_SEND_UNCHANGED": "a choice for experiments; producer_environment can set it",
+    "STOCKSTREAM_REPLAY_FILES": "a laptop replays",
+    "STOCKSTREAM_REPLAY_SPEED": "a laptop replays",
+    "STOCKSTREAM_SIMULATED_SEED": "for repeatable demonstrations",
+    "STOCKSTREAM_REGION": "ECS has AWS_REGION",
+    "STOCKSTREAM_OUTBOX": "on disk, the default",
+    "STOCKSTREAM_OUTBOX_MAX_BYTES": "the default suits EFS and a task's disk of 20 GB; producer_environment can set it",
+    "STOCKSTREAM_OUTBOX_POLICY": "block, the default: nothing accepted is dropped",
+    "STOCKSTREAM_LEDGER_DIR": "beside the outbox, the default: on the same volume",
+    "STOCKSTREAM_SENDER_TRANSPORT": "the default; producer_environment can set it",
+    "STOCKSTREAM_SENDER_RECORD_MAX_BYTES": "the stream takes 1 MiB, the default",
+    "STOCKSTREAM_YAHOO_REQUESTS_PER_SECOND": "Yahoo's patience is the same everywhere",
+    "STOCKSTREAM_YAHOO_BATCH_SYMBOLS": "Yahoo's limit is the same everywhere",
+    "STOCKSTREAM_STALE_AFTER_SECONDS": "a matter of the feed; producer_environment can set it",
+    "STOCKSTREAM_MAX_PRICE_RATIO": "a matter of the feed; producer_environment can set it",
+    "STOCKSTREAM_QUOTES_TABLE": "the service writes to Kinesis only",
+    "STOCKSTREAM_SYMBOLS_TABLE": "the service writes to Kinesis only",
+    "STOCKSTREAM_CANDLES_TABLE": "the service writes to Kinesis only",
+    "STOCKSTREAM_ALERTS_TABLE": "the service writes to Kinesis only",
+    "STOCKSTREAM_ARCHIVE_BUCKET": "the service writes to Kinesis only",
+    "STOCKSTREAM_ALERTS_TOPIC_ARN": "for operators' commands",
+    "STOCKSTREAM_FAILED_BATCHES_QUEUE_URL": "for operators' commands",
+    "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": "the consumer's",
+}
+
+
+def test_the_consumer_gets_every_variable_that_it_reads_and_no_other() -> None:
+    body = resource("processor", "aws_lambda_function").body
+    given = variables_in(body["environment"])
+    read = {name for name in constants(CONSUMER) if re.fullmatch(r"STOCKSTREAM_[A-Z_]+", name)}
+    assert len(read) >= 6
+    assert given - read == set(), "Terraform sets what the consumer does not read"
+    assert read - given == set(CONSUMER_DEFAULTS), "the consumer reads what Terraform does not set"
+
+
+def test_the_service_gets_settings_that_exist_and_the_rest_have_their_reason() -> None:
+    given = variables_in(local_value("producer", "environment"))
+    assert len(given) >= 10
+    # The service refuses to start on an unknown variable.
+    assert given - SETTINGS == set(), "no such setting"
+    assert SETTINGS - given == set(NOT_IN_ECS), "a setting that neither Terraform nor NOT_IN_ECS knows, or both"
+
+
+def test_what_terraform_gives_the_service_passes_its_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stockstream.settings import load_settings
+
+    text = local_value("producer", "environment")
+    fixed = dict(re.findall(r'(STOCKSTREAM_[A-Z_]+) = "([^"$]+)"', text))
+    assert {"STOCKSTREAM_LOG_FORMAT", "STOCKSTREAM_HEALTH_HOST", "STOCKSTREAM_HEALTH_PORT"} <= fixed.keys()
+    for name, value in fixed.items():
+        monkeypatch.setenv(name, value)
+    load_settings()
+
+
+def test_the_modules_ranges_are_the_settings_ranges() -> None:
+    validations = {
+        block.labels[0]: block.body["validation"][0]["condition"]
+        for block in blocks(module("producer"), "variable")
+        if "validation" in block.body
+    }
+    interval = {type(entry).__name__: entry for entry in Settings.model_fields["poll_interval_seconds"].metadata}
+    assert f">= {interval['Ge'].ge}" in validations["poll_interval_seconds"]
+    assert f"<= {interval['Le'].le}" in validations["poll_interval_seconds"]
+    sources = set(re.findall(r'"([a-z-]+)"', validations["source_name"]))
+    allowed = set(Settings.model_fields["source"].annotation.__args__)  # type: ignore[union-attr]
+    assert sources == allowed - {"replay"}, "a task has no file to replay"
+
+
+def test_operators_get_variables_that_exist() -> None:
+    output = next(block for block in blocks(INFRA, "output") if block.labels == ("operator_environment",))
+    names = {key for key in output.body["value"] if key.startswith("STOCKSTREAM_")}
+    assert len(names) >= 8
+    assert names <= SETTINGS
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_those_of_local_mode_and_settings() -> None:
+    default = next(block for block in blocks(INFRA, "variable") if block.labels == ("name",)).body["default"]
+    assert default == Settings.model_fields["stream"].default == "stockstream"
+    assert resource("processor", "aws_sqs_queue", "failed_batches").body["name"] == "${var.name}-failed-batches"
+    assert f"{default}-failed-batches" == FAILED_BATCHES_QUEUE_NAME
+    assert resource("alerts", "aws_sns_topic").body["name"] == "${var.name}-${each.key}"
+    assert f"{default}-alerts" == TOPIC_NAME
+    assert "alerts" in local_value("alerts", "topics")
+    bucket = local_value("lake", "buckets")["archive"]
+    assert bucket.startswith("${var.name}-archive-")
+    assert Settings.model_fields["archive_bucket"].default == f"{default}-archive"
+    assert local_value("processor", "function_name") == "${var.name}-consumer"
+
+
+def test_the_handler_is_where_lambda_looks_for_it() -> None:
+    target = resource("processor", "aws_lambda_function").body["handler"]
+    name, _, function = target.rpartition(".")
+    path = ROOT / "lambda" / Path(*name.split(".")).with_suffix(".py")
+    assert function in {
+        node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_tables_have_the_keys_that_the_code_writes() -> None:
+    names = ResourceNames("stream", "quotes", "symbols", "candles", "alerts", "bucket", shards=1)
+    expected = {table: (*keys, "")[:2] for table, keys in table_keys(names).items()}
+    tables = local_value("hot_store", "tables")
+    assert {role: (table["hash_key"], _null(table["range_key"])) for role, table in tables.items()} == expected
+    assert {role for role, table in tables.items() if table["ttl"]} == set(tables) - {"symbols"}
+    assert "expires_at" in constants(CONSUMER) | _f_string_parts(CONSUMER)
+    assert resource("hot_store", "aws_dynamodb_table").body["dynamic"][1]["ttl"]["for_each"].count("expires_at") == 1
+
+
+def _null(value: Any) -> str:
+    return "" if value in {None, "null", "${null}"} else str(value)
+
+
+def _f_string_parts(folder: Path) -> set[str]:
+    return {word for text in constants(folder) for word in re.findall(r"[a-z_]+", text)}
+
+
+def test_the_bucket_layout_is_the_consumers() -> None:
+    from stockstream_lambda.archive import ARCHIVE_PREFIX
+    from stockstream_lambda.quarantine import QUARANTINE_PREFIX
+
+    granted = resources_of("processor", "this", "WriteArchive")
+    assert granted == {f"${{var.archive_bucket_arn}}/{prefix}/*" for prefix in (ARCHIVE_PREFIX, QUARANTINE_PREFIX)}
+    rules = (module("lake") / "main.tf").read_text(encoding="utf-8")
+    assert f'"{QUARANTINE_PREFIX}/"' in rules
+    location = (module("lake") / "catalog.tf").read_text(encoding="utf-8")
+    assert f'"${{local.archive_uri}}/{ARCHIVE_PREFIX}/"' in location
+
+
+def test_the_container_is_the_image_that_the_dockerfile_builds() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    values = {key: local_value("producer", key) for key in ("user_id", "state_path", "cache_path")}
+    assert f"USER {values['user_id']}:{values['user_id']}" in dockerfile
+    assert f'VOLUME ["{values["state_path"]}", "{values["cache_path"]}"]' in dockerfile
+
+
+# --- permissions ----------------------------------------------------------------------------------------------------
+
+
+def statements(name: str, document: str) -> list[dict[str, Any]]:
+    block = next(
+        entry for entry in blocks(module(name), "data") if entry.labels == ("aws_iam_policy_document", document)
+    )
+    plain = list(block.body.get("statement", ()))
+    for dynamic in block.body.get("dynamic", ()):
+        plain += dynamic["statement"]["content"]
+    return plain
+
+
+def resources_of(name: str, document: str, sid: str) -> set[str]:
+    return set(next(entry for entry in statements(name, document) if entry["sid"] == sid)["resources"])
+
+
+# What authorises a request, where it is not an action of the same name.
+ACTION_OF = {
+    "BatchGetItem": "dynamodb:BatchGetItem",
+    "BatchWriteItem": "dynamodb:BatchWriteItem",
+    "TransactWriteItems": "dynamodb:PutItem",
+    "UpdateItem": "dynamodb:UpdateItem",
+    "PutObject": "s3:PutObject",
+    "GetObject": "s3:GetObject",
+    "PublishBatch": "sns:Publish",
+}
+# Not called by the code, and needed all the same.
+BY_LAMBDA = {
+    "kinesis:DescribeStream": "event source mapping",
+    "kinesis:DescribeStreamSummary": "event source mapping",
+    "kinesis:GetRecords": "event source mapping",
+    "kinesis:GetShardIterator": "event source mapping",
+    "kinesis:ListShards": "event source mapping",
+    "sqs:SendMessage": "on-failure destination",
+    "logs:CreateLogStream": "the runtime writes the log",
+    "logs:PutLogEvents": "the runtime writes the log",
+    "kms:Decrypt": "everything is under one key",
+    "kms:GenerateDataKey": "everything is under one key",
+    "s3:ListBucket": "a missing object must be a 404",
+}
+
+
+def requests_made_by_consumer() -> set[str]:
+    made = set()
+    for _, tree in trees(CONSUMER / "aws"):
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in {"call", "_call"}
+            ):
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    made.add(str(first.value))
+    return made
+
+
+def test_the_consumer_may_do_what_it_does_and_nothing_else() -> None:
+    made = requests_made_by_consumer()
+    assert made <= ACTION_OF.keys(), f"say in ACTION_OF what authorises {made - ACTION_OF.keys()}"
+    granted = {action for entry in statements("processor", "this") for action in entry["actions"] if ":" in action}
+    granted |= {action for actions in local_value("processor", "table_actions").values() for action in actions}
+    granted.discard("${statement.value}")
+    assert granted == {ACTION_OF[request] for request in made} | BY_LAMBDA.keys()
+
+
+def test_each_table_allows_what_the_consumer_does_to_it() -> None:
+    """A write, a read and an update name their table as `config.ROLE_table` where they are made."""
+    by_call = {
+        "Write": "dynamodb:BatchWriteItem",
+        "TransactionWrite": "dynamodb:PutItem",
+        "batch_get": "dynamodb:BatchGetItem",
+        "clear_redo_request": "dynamodb:UpdateItem",
+    }
+    used: dict[str, set[str]] = {}
+    for _, tree in trees(CONSUMER):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            first = node.args[0]
+            if name in by_call and isinstance(first, ast.Attribute) and first.attr.endswith("_table"):
+                used.setdefault(first.attr.removesuffix("_table"), set()).add(by_call[name])
+    granted = {role: set(actions) for role, actions in local_value("processor", "table_actions").items()}
+    assert used == granted
+
+
+def test_the_service_may_call_kinesis_as_it_does_and_nothing_else() -> None:
+    called = set()
+    for _, tree in trees(SENDER):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = ast.unparse(node.func.value)
+                if owner.endswith("client") and isinstance(node.func.attr, str):
+                    called.add("".join(part.title() for part in node.func.attr.split("_")))
+    called |= {match for text in constants(SENDER) for match in re.findall(r"Kinesis_20131202\.([A-Za-z]+)", text)}
+    granted = {
+        action.removeprefix("kinesis:")
+        for entry in statements("producer", "task")
+        for action in entry["actions"]
+        if action.startswith("kinesis:")
+    }
+    assert {"PutRecords", "ListShards"} <= called
+    assert granted == {
+        name for name in called if name in {"PutRecords", "PutRecord"} or name.startswith(("List", "Describe"))
+    }
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+def own_metrics_watched() -> dict[str, set[str]]:
+    """Names of our own metrics in alarms and dashboard, by component."""
+    text = "".join(path.read_text(encoding="utf-8") for path in module("observability").glob("*.tf"))
+    watched: dict[str, set[str]] = {"service": set(), "consumer": set()}
+    for name, component in re.findall(r'metric = "(\w+)", dimensions = local\.(\w+)', text):
+        watched[component].add(name)
+    for names, component in re.findall(
+        r'for metric in \[([^\]]+)\] : \[local\.namespace, metric, "Component", "(\w+)"', text
+    ):
+        watched[component] |= set(re.findall(r'"(\w+)"', names))
+    for name, component in re.findall(r'\[local\.namespace, "(\w+)", "Component", "(\w+)"\]', text):
+        watched[component].add(name)
+    return watched
+
+
+def test_alarms_and_dashboard_watch_metrics_that_are_emitted() -> None:
+    emitted = {
+        "service": {spec.name for spec in SERVICE_METRICS},
+        "consumer": set(consumer_observability.METRIC_UNITS),
+    }
+    watched = own_metrics_watched()
+    assert len(watched["service"]) >= 8
+    assert len(watched["consumer"]) >= 6
+    for component, names in watched.items():
+        assert names <= emitted[component], f"{component} does not emit {names - emitted[component]}"
+
+
+def test_metrics_have_terraforms_namespace_and_component() -> None:
+    assert local_value("observability", "namespace") == NAMESPACE == consumer_observability.METRIC_NAMESPACE
+    assert local_value("observability", "service") == {"Component": COMPONENT}
+    assert local_value("observability", "consumer") == {"Component": consumer_observability.COMPONENT}
