@@ -85,35 +85,51 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
             log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
             local = _Local(
                 settings=settings.model_copy(update={"outbox_dir": state.outbox_dir}),
-                for_seconds=options.for_seconds,
+                options=options,
                 state=state,
                 names=names,
                 emulator=emulator,
                 aws=aws,
                 resources=resources,
             )
-            summary = await local.run(stop, presenter)
-            presenter.show_summary(summary)
-            if options.summary_path is not None:
-                summary.write(options.summary_path)
-            if options.keep_running and not stop.is_set():
-                presenter.say(f"The emulator stays up at {emulator.endpoint_url} (region {region}). Ctrl-C ends it.")
-                await stop.wait()
-        return summary.exit_code
+            return await local.run(stop, presenter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Local:
     settings: Settings
-    for_seconds: float | None
+    options: LocalOptions
     state: LocalState
     names: ResourceNames
     emulator: Emulator
     aws: AwsConfig
     resources: Resources
 
-    async def run(self, stop: asyncio.Event, presenter: Presenter) -> Summary:
-        """Run until the source ends or `stop` is set, drain every stage, and count what arrived."""
+    async def run(self, stop: asyncio.Event, presenter: Presenter) -> int:
+        """Run until the source ends or `stop` is set, drain every stage, count what arrived, and say so."""
+        quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
+        async with AsyncExitStack() as stack:
+            run = await self._open(stack, presenter)
+            consumer_stop = asyncio.Event()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    consuming = group.create_task(run.runner.run(consumer_stop))
+                    async with presenter.watching(run):
+                        report, stalled = await self._flow(run, stop)
+                        elapsed_seconds = time.monotonic() - run.started_at
+                        run.phase = "checking"
+                        summary = await self._summarise(run, report, elapsed_seconds, quarantined_before, stalled)
+                        run.phase = "done"
+                    self._show(presenter, summary)
+                    if self.options.keep_running and not stop.is_set():
+                        await self._keep_running(run, stop, presenter)
+                    consumer_stop.set()
+                    await consuming
+            except BaseExceptionGroup as group_error:
+                raise only_error(group_error) or group_error from group_error
+        return summary.exit_code
+
+    async def _open(self, stack: AsyncExitStack, presenter: Presenter) -> LocalRun:
         settings, names = self.settings, self.names
         environment = handler_environment(
             self.aws,
@@ -122,66 +138,62 @@ class _Local:
             anomaly_threshold_percent=settings.anomaly_threshold_percent,
             log_level=settings.log_level,
         )
-        quarantined_before = await count_quarantined(self.aws, names.archive_bucket)
-        async with AsyncExitStack() as stack:
-            consumer_log = stack.enter_context(ConsumerLog(self.state.root / "consumer.log"))
-            runner = await stack.enter_async_context(
-                open_consumer(
-                    self.aws,
-                    stream=names.stream,
-                    environment=environment,
-                    failed_batches_queue_url=self.resources.failed_batches_queue_url,
-                    checkpoints_dir=self.state.checkpoints_dir,
-                    on_log=consumer_log.on_line,
-                    shards=names.shards,
-                )
+        consumer_log = stack.enter_context(ConsumerLog(self.state.root / "consumer.log"))
+        runner = await stack.enter_async_context(
+            open_consumer(
+                self.aws,
+                stream=names.stream,
+                environment=environment,
+                failed_batches_queue_url=self.resources.failed_batches_queue_url,
+                checkpoints_dir=self.state.checkpoints_dir,
+                on_log=consumer_log.on_line,
+                shards=names.shards,
             )
-            sqs = await stack.enter_async_context(open_client(self.aws, "sqs"))
-            tally = RunTally()
-            run = LocalRun(
-                settings=settings,
-                emulator=self.emulator,
-                # A port that nobody asked for must not keep the demonstration from starting.
-                service=Service(
-                    settings,
-                    aws=self.aws,
-                    observers=[tally],
-                    health="health_port" in settings.model_fields_set,
-                ),
-                runner=runner,
-                inbox=AlertsInbox(sqs, self.resources.alerts_inbox_queue_url, presenter.on_alert),
-                consumer_log=consumer_log,
-                tally=tally,
-            )
-            async with presenter.watching(run):
-                try:
-                    report, stalled = await self._flow(run, stop)
-                except BaseExceptionGroup as group:
-                    raise only_error(group) or group from group
-                elapsed_seconds = time.monotonic() - run.started_at
-                run.phase = "checking"
-                summary = await self._summarise(run, report, elapsed_seconds, quarantined_before, stalled)
-                run.phase = "done"
-        return summary
+        )
+        sqs = await stack.enter_async_context(open_client(self.aws, "sqs"))
+        tally = RunTally()
+        # A health port that nobody asked for must not keep the demonstration from starting.
+        health = "health_port" in settings.model_fields_set
+        return LocalRun(
+            settings=settings,
+            emulator=self.emulator,
+            service=Service(settings, aws=self.aws, observers=[tally], health=health),
+            runner=runner,
+            inbox=AlertsInbox(sqs, self.resources.alerts_inbox_queue_url, presenter.on_alert),
+            consumer_log=consumer_log,
+            tally=tally,
+        )
 
     async def _flow(self, run: LocalRun, stop: asyncio.Event) -> tuple[ServiceReport, str | None]:
-        consumer_stop, inbox_stop = asyncio.Event(), asyncio.Event()
+        inbox_stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            consuming = group.create_task(run.runner.run(consumer_stop))
             listening = group.create_task(run.inbox.run(inbox_stop))
             timer = None
-            if self.for_seconds is not None:
-                timer = asyncio.get_running_loop().call_later(self.for_seconds, stop.set)
+            if self.options.for_seconds is not None:
+                timer = asyncio.get_running_loop().call_later(self.options.for_seconds, stop.set)
             report = await run.service.run(stop)
             if timer is not None:
                 timer.cancel()
             run.phase = "draining"
             stalled = await _drained_or_stalled(run.runner)
-            consumer_stop.set()
-            await consuming
             inbox_stop.set()
             await listening
         return report, stalled
+
+    def _show(self, presenter: Presenter, summary: Summary) -> None:
+        presenter.show_summary(summary)
+        if self.options.summary_path is not None:
+            summary.write(self.options.summary_path)
+
+    async def _keep_running(self, run: LocalRun, stop: asyncio.Event, presenter: Presenter) -> None:
+        """Leave emulator, consumer and alerts inbox up: what is put into the stream is still processed."""
+        presenter.say(f"The emulator stays up at {self.aws.endpoint_url} (region {self.aws.region}). Ctrl-C ends it.")
+        inbox_stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run.inbox.run(inbox_stop))
+            await stop.wait()
+            await _drained_or_stalled(run.runner)
+            inbox_stop.set()
 
     async def _summarise(
         self,
