@@ -132,8 +132,13 @@ class DynamoCandles:
             ]
             async with asyncio.TaskGroup() as tasks:
                 puts = [tasks.create_task(self._put(candle.item(symbol))) for candle in absent]
-        except* ClientError as group:
-            raise AwsSetupError(f"table {self._table}: {group.exceptions[0]}") from group
+        except ClientError as exc:
+            raise AwsSetupError(f"table {self._table}: {exc}") from exc
+        except ExceptionGroup as group:
+            refused = group.subgroup(ClientError)
+            if refused is None:
+                raise
+            raise AwsSetupError(f"table {self._table}: {refused.exceptions[0]}") from group
         return sum(put.result() for put in puts)
 
     async def _absent(self, symbol: str, candles: Sequence[FilledCandle]) -> list[FilledCandle]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from stockstream.errors import InputError
+from stockstream.errors import InputError, only_error
 from stockstream.settings import Settings, load_settings
 from stockstream_wire import QuoteInvalidError, validate_symbol
 
@@ -129,6 +129,8 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
                     drain_seconds=_DRAIN_SECONDS,
                     on_symbol=advance,
                 )
+    except BaseExceptionGroup as group:
+        raise only_error(group) or group from group
     finally:
         await provider.aclose()
     for outcome in report.outcomes:
