@@ -59,6 +59,8 @@ class KinesisApi:
         is_cbor = content_type.startswith(CBOR_TYPE)
         if faults.refuse_code:
             return _error(faults.refuse_code, "refused on demand", is_cbor)
+        if is_cbor and faults.refuse_cbor:
+            return _error(faults.refuse_cbor, "refused on demand", is_cbor)
         if is_put and faults.happens(stream.rng, faults.resets):
             return Answer(None)
         if is_put and faults.happens(stream.rng, faults.errors_500):

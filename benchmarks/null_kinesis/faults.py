@@ -16,6 +16,7 @@ class Faults:
         stored_then_lost: Share of calls that are stored, and whose connection is closed instead of the answer.
         outage: Every connection is closed at the first byte.
         refuse_code: AWS error code that every call gets with status 400, where not empty.
+        refuse_cbor: The same for calls in CBOR alone.
         shuffle: Store the entries of a call in random order, as Kinesis may.
         shard_bytes_per_second: A limit on each shard, as a real one has; 0 for none.
     """
@@ -27,6 +28,7 @@ class Faults:
     stored_then_lost: float = 0.0
     outage: bool = False
     refuse_code: str = ""
+    refuse_cbor: str = ""
     shuffle: bool = False
     shard_bytes_per_second: int = 0
 

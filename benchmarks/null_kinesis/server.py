@@ -32,6 +32,10 @@ class KinesisProtocol(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._stream.connections += 1
+        self._stream.open_connections.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._stream.open_connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -1,5 +1,6 @@
 """The stream: shards, their hash ranges, reshards, and what was put into them."""
 
+import asyncio
 import hashlib
 import time
 from dataclasses import dataclass, field
@@ -47,6 +48,9 @@ class Stream:
         self.faults = Faults()
         self.rng = Random(seed)
         self.shards: list[Shard] = []
+        # Entries with this partition key are throttled, all of them.
+        self.refuse_partition_key = ""
+        self.open_connections: set[asyncio.Transport] = set()
         self.reset(shards)
 
     def reset(self, shards: int) -> None:
@@ -60,6 +64,11 @@ class Stream:
         self.largest_request_bytes = 0
         self.largest_request_records = 0
         self._lay(shards, [])
+
+    def close_connections(self) -> None:
+        """Close every connection, as the end of a process does."""
+        for transport in list(self.open_connections):
+            transport.abort()
 
     def reshard(self, shards: int) -> None:
         """Close every open shard and open `shards` equal ones in their place (both a split and a merge)."""
@@ -82,12 +91,14 @@ class Stream:
 
     def put_entry(self, partition_key: str, explicit_hash_key: str | None, data: bytes) -> Shard | None:
         """Store one record and return its shard; None where it is throttled."""
-        if explicit_hash_key is not None:
-            hash_key = int(explicit_hash_key)
-        else:
-            hash_key = hash_of(partition_key)
+        hash_key = hash_of(partition_key) if explicit_hash_key is None else int(explicit_hash_key)
         shard = self.shard_of(hash_key)
-        if self.faults.happens(self.rng, self.faults.throttled_entries) or not self._has_room(shard, len(data)):
+        refused = partition_key == self.refuse_partition_key
+        if (
+            refused
+            or self.faults.happens(self.rng, self.faults.throttled_entries)
+            or not self._has_room(shard, len(data))
+        ):
             self.throttled += 1
             return None
         self.records.append(StoredRecord(shard.shard_id, partition_key, hash_key, data))

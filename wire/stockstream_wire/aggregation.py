@@ -67,17 +67,7 @@ class Aggregator:
         explicit_hash_key: Decimal 128-bit hash key for all user records, or None to leave it to MD5 of their keys.
     """
 
-    __slots__ = (
-        "_empty_bytes",
-        "_hash_index",
-        "_hash_keys",
-        "_keys",
-        "_max_bytes",
-        "_parts",
-        "_record_bytes",
-        "data_bytes",
-        "size_bytes",
-    )
+    __slots__ = ("_empty_bytes", "_hash_index", "_hash_keys", "_headers", "_max_bytes", "_parts", "size_bytes")
 
     def __init__(self, max_bytes: int, explicit_hash_key: str | None = None) -> None:
         self._hash_keys = () if explicit_hash_key is None else (explicit_hash_key,)
@@ -86,16 +76,21 @@ class Aggregator:
             len(_table_entry(TAG_EXPLICIT_HASH_KEY, k)) for k in self._hash_keys
         )
         self._max_bytes = max_bytes
-        # What a record took so far, header included: how many to try at once.
-        self._record_bytes = 0.0
-        self._start()
+        self._headers: dict[str, _Headers] = {}
+        self._parts: list[bytes] = []
+        self.size_bytes = self._empty_bytes
 
     def __len__(self) -> int:
         return len(self._parts) // 2
 
+    @property
+    def data_bytes(self) -> int:
+        """Sum of the data of the records added, without keys and format."""
+        return sum(map(len, self._parts[1::2]))
+
     def add(self, partition_key: str, data: bytes) -> bool:
         """Add one record; False, and nothing changed, where it does not fit any more."""
-        return self._add([(partition_key, data)])
+        return self.fill(deque(((partition_key, data),))) == 1
 
     def fill(self, pending: deque[tuple[str, bytes]]) -> int:
         """Move `(partition key, data)` pairs from the left of `pending` until the next one does not fit.
@@ -103,63 +98,42 @@ class Aggregator:
         Returns the number of pairs moved. A pair that does not fit even an empty aggregate stays where it is, so check
         `record_size_bytes` before.
         """
-        before = len(self)
-        pop = pending.popleft
-        at_once = self._guess(len(pending))
+        headers_of, parts, max_bytes = self._headers, self._parts, self._max_bytes
+        size, before = self.size_bytes, len(parts)
+        pop, append = pending.popleft, parts.append
         while pending:
-            batch = [pop() for _ in range(at_once)]
-            if self._add(batch):
-                at_once = self._guess(len(pending))
-                continue
-            pending.extendleft(reversed(batch))
-            if at_once == 1:
+            pair = pop()
+            key, data = pair
+            length = len(data)
+            # This loop runs for every record: a known key costs two look-ups, and only a new one an exception.
+            try:
+                header = headers_of[key][length]
+            except KeyError:
+                headers = _headers_of(len(headers_of), self._hash_index)
+                header = headers[length]
+                key_bytes = len(_table_entry(TAG_PARTITION_KEY, key))
+                if size + key_bytes + length + len(header) > max_bytes:
+                    pending.appendleft(pair)
+                    break
+                headers_of[key] = headers
+                size += key_bytes
+            grown = size + length + len(header)
+            if grown > max_bytes:
+                pending.appendleft(pair)
                 break
-            # The records are longer than those before: guess again by what these weigh, and less in any case.
-            at_once = max(1, min(self._guess(len(pending)), at_once // 2))
-        return len(self) - before
+            size = grown
+            append(header)
+            append(data)
+        self.size_bytes = size
+        return (len(parts) - before) // 2
 
     def finish(self) -> bytes:
         """Return the aggregate of what was added, and start the next one."""
-        record = _envelope(self._keys, self._hash_keys, self._parts)
-        self._start()
-        return record
-
-    def _start(self) -> None:
-        self._keys: dict[str, _Headers] = {}
-        self._parts: list[bytes] = []
+        record = _envelope(self._headers, self._hash_keys, self._parts)
+        self._headers = {}
+        self._parts = []
         self.size_bytes = self._empty_bytes
-        self.data_bytes = 0
-
-    def _guess(self, available: int) -> int:
-        """Records that will probably fit, a little less rather than more; at least one."""
-        if not self._record_bytes:
-            return 1
-        return max(1, min(available, int(0.98 * (self._max_bytes - self.size_bytes) / self._record_bytes)))
-
-    def _add(self, batch: list[tuple[str, bytes]]) -> bool:
-        """Add all of a batch, or none. Whole columns at once: a record costs a quarter of a microsecond."""
-        keys, datas = zip(*batch, strict=True)
-        table = self._keys
-        new_keys = [key for key in dict.fromkeys(keys) if key not in table]
-        for key in new_keys:
-            table[key] = _headers_of(len(table), self._hash_index)
-        lengths = list(map(len, datas))
-        headers = [table[key][length] for key, length in zip(keys, lengths, strict=True)]
-        data_bytes = sum(lengths)
-        record_bytes = data_bytes + sum(map(len, headers))
-        self._record_bytes = record_bytes / len(batch)
-        grown = self.size_bytes + record_bytes + sum([len(_table_entry(TAG_PARTITION_KEY, key)) for key in new_keys])
-        if grown > self._max_bytes:
-            for key in new_keys:
-                del table[key]
-            return False
-        parts: list[bytes] = [b""] * (2 * len(batch))
-        parts[::2] = headers
-        parts[1::2] = datas
-        self._parts += parts
-        self.size_bytes = grown
-        self.data_bytes += data_bytes
-        return True
+        return record
 
 
 def record_size_bytes(partition_key: str, data: bytes, explicit_hash_key: str | None = None) -> int:

@@ -39,7 +39,7 @@ def admit(records: Sequence[Record], record_max_bytes: int) -> tuple[Sequence[Re
     key_lengths, sizes = list(map(len, keys)), list(map(len, datas))
     if (
         max(sizes) + _SURELY_FITS_MARGIN_BYTES <= record_max_bytes
-        and 0 < min(key_lengths)
+        and min(key_lengths) > 0
         and max(key_lengths) <= PARTITION_KEY_MAX_CHARACTERS
         and "".join(keys).isascii()
     ):

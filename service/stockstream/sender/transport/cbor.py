@@ -86,21 +86,28 @@ def _item(data: bytes, position: int, depth: int) -> tuple[Any, int]:
             raise CborError("a string ends past the data")
         chunk = data[position:end]
         return (chunk if major == 2 else chunk.decode()), end
-    if major == 4:
-        items = []
-        for _ in range(value):
-            item, position = _item(data, position, depth + 1)
-            items.append(item)
-        return items, position
-    if major == 5:
-        mapping = {}
-        for _ in range(value):
-            key, position = _item(data, position, depth + 1)
-            mapping[key], position = _item(data, position, depth + 1)
-        return mapping, position
     if major == 6:  # a tag, such as the one of times: the value is what counts here
         return _item(data, position, depth + 1)
-    return _simple(info, value, data[position - (1 << max(0, info - 24)) : position]), position
+    if major == 7:
+        return _simple(info, value, data[position - (1 << max(0, info - 24)) : position]), position
+    return _collection(major, value, data, position, depth)
+
+
+def _collection(major: int, size: int, data: bytes, position: int, depth: int) -> tuple[Any, int]:
+    items: list[Any] = []
+    for _ in range(size if major == 4 else 2 * size):
+        item, position = _item(data, position, depth + 1)
+        items.append(item)
+    return (items if major == 4 else _mapping(items)), position
+
+
+def _mapping(items: list[Any]) -> dict[Any, Any]:
+    if len(items) % 2:
+        raise CborError("a map lacks its last value")
+    try:
+        return dict(zip(items[::2], items[1::2], strict=True))
+    except TypeError as exc:
+        raise CborError("a key that is no string and no number") from exc
 
 
 def _argument(data: bytes, position: int, info: int) -> tuple[int, int]:
@@ -120,16 +127,14 @@ def _indefinite(major: int, data: bytes, position: int, depth: int) -> tuple[Any
         item, position = _item(data, position, depth + 1)
         items.append(item)
     position += 1
-    if major == 2:
-        return b"".join(items), position
-    if major == 3:
-        return "".join(items), position
+    if major in {2, 3}:
+        if not all(isinstance(item, bytes if major == 2 else str) for item in items):
+            raise CborError("a string in chunks of another kind")
+        return (b"" if major == 2 else "").join(items), position
     if major == 4:
         return items, position
     if major == 5:
-        if len(items) % 2:
-            raise CborError("a map lacks its last value")
-        return dict(zip(items[::2], items[1::2], strict=True)), position
+        return _mapping(items), position
     raise CborError(f"an indefinite length on major type {major}")
 
 

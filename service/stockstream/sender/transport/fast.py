@@ -6,6 +6,7 @@ their renewal.
 
 import asyncio
 import binascii
+import io
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -29,6 +30,7 @@ JSON_TYPE: Final = "application/x-amz-json-1.1"
 CBOR_TYPE: Final = "application/x-amz-cbor-1.1"
 _TARGET: Final = "Kinesis_20131202.PutRecords"
 _NO_AUTO_HEADERS: Final = ("User-Agent", "Accept-Encoding")
+_SEND_WHOLE_BYTES: Final = 2**20
 _DATA_FIELD: Final = cbor.text("Data")
 _PARTITION_KEY_FIELD: Final = cbor.text("PartitionKey")
 _HASH_KEY_FIELD: Final = cbor.text("ExplicitHashKey")
@@ -88,7 +90,8 @@ class FastTransport:
             headers = self._signer.sign(credentials, body, content_type, _TARGET, self._now())
             async with self._session.post(
                 self._url,
-                data=body,
+                # Above this size aiohttp insists on sending in pieces, so that the event loop is not held.
+                data=body if len(body) < _SEND_WHOLE_BYTES else io.BytesIO(body),
                 headers=headers,
                 skip_auto_headers=_NO_AUTO_HEADERS,
                 allow_redirects=False,

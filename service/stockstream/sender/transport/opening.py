@@ -71,15 +71,16 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
 
 
 def _proxy_of(endpoint_url: str) -> str | None:
-    """The proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as botocore reads them; once, for aiohttp asks in a thread."""
-    return ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
+    """The proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY as botocore reads them; once, not for every call."""
+    proxy = ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
+    return None if proxy is None else str(proxy)
 
 
 def choose_encoding(setting: str, endpoint_url: str) -> Encoding:
     """Decide what bodies are made of.
 
-    AWS's endpoints take CBOR (it is what the AWS SDK for Java sends). Some emulators take it and store the bytes
-    base64-decoded (localstack #11220) or as text (kinesalite #111), and none of them says so; so `auto` trusts no other.
+    AWS's endpoints take CBOR: it is what the AWS SDK for Java sends. Some emulators take it and store the bytes
+    base64-decoded (localstack #11220) or as text (kinesalite #111), and none says so: `auto` trusts no other.
     """
     if setting == "cbor":
         return "cbor"
