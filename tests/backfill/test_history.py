@@ -43,23 +43,23 @@ def shown(minute: MinuteBar) -> list[tuple[int, str]]:
 def test_a_rising_minute_goes_down_before_it_goes_up_and_a_falling_one_the_other_way() -> None:
     rising = bar(0, ("10", "12", "9", "11"))
     falling = bar(0, ("11", "12", "9", "10"))
-    assert shown(rising) == [(0, "10"), (20_000, "9"), (40_000, "12"), (59_999, "11")]
-    assert shown(falling) == [(0, "11"), (20_000, "12"), (40_000, "9"), (59_999, "10")]
+    assert shown(rising) == [(1, "10"), (20_001, "9"), (40_001, "12"), (59_999, "11")]
+    assert shown(falling) == [(1, "11"), (20_001, "12"), (40_001, "9"), (59_999, "10")]
 
 
 def test_a_minute_without_extremes_of_its_own_is_two_quotes() -> None:
-    assert shown(bar(0, ("10", "11", "10", "11"))) == [(0, "10"), (59_999, "11")]
-    assert shown(bar(0, ("10", "10", "10", "10"))) == [(0, "10"), (59_999, "10")]
+    assert shown(bar(0, ("10", "11", "10", "11"))) == [(1, "10"), (59_999, "11")]
+    assert shown(bar(0, ("10", "10", "10", "10"))) == [(1, "10"), (59_999, "10")]
 
 
 def test_quotes_carry_the_session_so_far_and_say_where_they_come_from() -> None:
     made = quotes(history([bar(0, ("10", "12", "9", "11"), 500), bar(2, ("11", "11", "8", "8"), 300)]))
     assert [(q.timestamp[11:23], str(q.price), str(q.high), str(q.low), q.volume) for q in made] == [
-        ("14:30:00.000", "10", "10", "10", 0),
-        ("14:30:20.000", "9", "10", "9", 0),
-        ("14:30:40.000", "12", "12", "9", 0),
+        ("14:30:00.001", "10", "10", "10", 0),
+        ("14:30:20.001", "9", "10", "9", 0),
+        ("14:30:40.001", "12", "12", "9", 0),
         ("14:30:59.999", "11", "12", "9", 500),
-        ("14:32:00.000", "11", "12", "9", 500),
+        ("14:32:00.001", "11", "12", "9", 500),
         ("14:32:59.999", "8", "12", "8", 800),
     ]
     assert {(q.source, q.currency, q.exchange, str(q.open), str(q.previous_close)) for q in made} == {
@@ -71,7 +71,7 @@ def test_a_range_within_a_session_counts_from_the_sessions_start() -> None:
     bars = [bar(0, ("10", "12", "9", "11"), 500), bar(1, ("11", "11", "11", "11"), 300)]
     made = quotes(history(bars), start=OPENING + timedelta(minutes=1))
     assert [(q.timestamp[11:23], q.volume, str(q.high), str(q.open)) for q in made] == [
-        ("14:31:00.000", 500, "12", "10"),
+        ("14:31:00.001", 500, "12", "10"),
         ("14:31:59.999", 800, "12", "10"),
     ]
 
@@ -190,7 +190,8 @@ def test_windows_that_may_still_trade_are_not_written() -> None:
 
 def test_a_candle_is_written_in_the_consumers_form() -> None:
     (minute, *_) = candles_of(history([bar(0, ("10.50", "12", "9", "11"), 500)]), OPENING_MS, OPENING_MS + 86_400_000)
-    assert minute.item("AAPL") == {
+    assert minute.item("AAPL", 90)["expires_at"] == {"N": str(OPENING_MS // 1000 + 90 * 86_400)}
+    assert minute.item("AAPL", 0) == {
         "symbol_interval": {"S": "AAPL#1m"},
         "window_start": {"S": "2026-11-20T14:30:00.000Z"},
         "symbol": {"S": "AAPL"},

@@ -16,11 +16,12 @@ from botocore.exceptions import ClientError
 from stockstream.aws import AwsConfig, open_client
 from stockstream.backfill.history import MINUTE_MS, SOURCE_LABEL, MinuteBar, SymbolHistory, ticks_of
 from stockstream.errors import AwsSetupError
-from stockstream_wire import format_epoch_ms
+from stockstream_wire import format_epoch_ms, timestamp_to_epoch_ms
 
 # Interval to its length; the day is the exchange's session, written as its local date at midnight.
 _INTERVAL_MINUTES: Final = {"1m": 1, "5m": 5, "1h": 60}
 _DAY: Final = "1d"
+_DAY_SECONDS: Final = 86_400
 _PARALLEL_PUTS: Final = 16
 
 
@@ -44,8 +45,9 @@ class FilledCandle:
         self.volume += bar.volume
         self.quotes += quotes
 
-    def item(self, symbol: str) -> dict[str, Any]:
-        """The DynamoDB item."""
+    def item(self, symbol: str, retention_days: int) -> dict[str, Any]:
+        """The DynamoDB item; it expires so many days after its window, 0 never."""
+        expires_seconds = timestamp_to_epoch_ms(self.window_start) // 1000 + retention_days * _DAY_SECONDS
         numbers = {name: {"N": str(getattr(self, name))} for name in ("open", "high", "low", "close")}
         return {
             "symbol_interval": {"S": f"{symbol}#{self.interval}"},
@@ -57,6 +59,7 @@ class FilledCandle:
             "quotes": {"N": str(self.quotes)},
             "closed": {"BOOL": True},
             "source": {"S": SOURCE_LABEL},
+            **({"expires_at": {"N": str(expires_seconds)}} if retention_days else {}),
         }
 
 
@@ -113,9 +116,10 @@ class CandleStore(Protocol):
 class DynamoCandles:
     """The table `candles`. Made by `open_candles`."""
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Any, table: str, retention_days: int) -> None:
         self._client = client
         self._table = table
+        self._retention_days = retention_days
         self._slots = asyncio.Semaphore(_PARALLEL_PUTS)
 
     async def fill(self, symbol: str, candles: Sequence[FilledCandle]) -> int:
@@ -131,7 +135,7 @@ class DynamoCandles:
                 for candle in await self._absent(symbol, [c for c in candles if c.interval == interval])
             ]
             async with asyncio.TaskGroup() as tasks:
-                puts = [tasks.create_task(self._put(candle.item(symbol))) for candle in absent]
+                puts = [tasks.create_task(self._put(candle.item(symbol, self._retention_days))) for candle in absent]
         except ClientError as exc:
             raise AwsSetupError(f"table {self._table}: {exc}") from exc
         except ExceptionGroup as group:
@@ -170,7 +174,7 @@ class DynamoCandles:
 
 
 @asynccontextmanager
-async def open_candles(aws: AwsConfig, table: str) -> AsyncIterator[DynamoCandles]:
-    """Open the candles table."""
+async def open_candles(aws: AwsConfig, table: str, *, retention_days: int) -> AsyncIterator[DynamoCandles]:
+    """Open the candles table; items expire so many days after their window, 0 never."""
     async with open_client(aws, "dynamodb", max_pool_connections=_PARALLEL_PUTS) as client:
-        yield DynamoCandles(client, table)
+        yield DynamoCandles(client, table, retention_days)

@@ -13,8 +13,9 @@ from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, format_t
 SOURCE_LABEL: Final = "backfill"
 MINUTE_MS: Final = 60_000
 # A bar does not say when within its minute the extremes were; these places are ours, the prices are the market's.
-_FIRST_EXTREME_MS: Final = 20_000
-_SECOND_EXTREME_MS: Final = 40_000
+_OPEN_MS: Final = 1
+_FIRST_EXTREME_MS: Final = 20_001
+_SECOND_EXTREME_MS: Final = 40_001
 # The last millisecond of the minute: at its end the quote would belong to the next minute's candle.
 _CLOSE_MS: Final = MINUTE_MS - 1
 
@@ -138,7 +139,7 @@ def _session_quotes(history: SymbolHistory, bars: Iterable[MinuteBar], previous_
 def ticks_of(bar: MinuteBar) -> list[tuple[int, Decimal]]:
     """(milliseconds into the minute, price): open, low and high (high first in a falling minute), close."""
     extremes = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
-    ticks = [(0, bar.open)]
+    ticks = [(_OPEN_MS, bar.open)]
     for offset_ms, price in zip((_FIRST_EXTREME_MS, _SECOND_EXTREME_MS), extremes, strict=True):
         if price not in (ticks[-1][1], bar.close):
             ticks.append((offset_ms, price))

@@ -113,7 +113,10 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
     provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
     try:
         aws = resolve_aws(settings.region)
-        async with open_candles(aws, settings.candles_table) as candles, Sender(config, aws=aws) as sender:
+        async with (
+            open_candles(aws, settings.candles_table, retention_days=settings.retention_days) as candles,
+            Sender(config, aws=aws) as sender,
+        ):
             with click.progressbar(length=len(symbols), label="Backfilling", item_show_func=_shown) as bar:
 
                 def advance(outcome: "SymbolOutcome") -> None:

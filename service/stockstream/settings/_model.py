@@ -99,6 +99,13 @@ class Settings(BaseSettings):
         gt=0,
         le=1000,
     )
+    retention_days: int = _setting(
+        "Consumer",
+        0,
+        "Days after which DynamoDB drops items, as the consumer is set; `backfill` writes candles so; 0 keeps them",
+        ge=0,
+        le=36_500,
+    )
 
     # --- sender and outbox ------------------------------------------------------------------------------------------
     outbox: Literal["disk", "memory"] = _setting(
