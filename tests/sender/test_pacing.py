@@ -1,0 +1,105 @@
+"""The breaker, the bucket and the backoff: pure, with time passed in."""
+
+from random import Random
+
+import pytest
+
+from stockstream.sender import bucket as bucket_module
+from stockstream.sender.backoff import BASE_SECONDS, MAX_SECONDS, full_jitter_seconds
+from stockstream.sender.breaker import FAILURES_TO_OPEN, PERMANENT_PROBE_SECONDS, Breaker
+from stockstream.sender.bucket import FORGET_SECONDS, MIN_BYTES_PER_SECOND, ShardBucket
+from stockstream.sender.limits import SHARD_BYTES_PER_SECOND
+
+
+def test_the_breaker_opens_after_failures_in_a_row_and_not_before() -> None:
+    breaker = Breaker(Random(1))
+    for _ in range(FAILURES_TO_OPEN - 1):
+        assert not breaker.on_failure(0.0)
+    breaker.on_success()
+    for _ in range(FAILURES_TO_OPEN - 1):
+        assert not breaker.on_failure(0.0)
+    assert breaker.allows(0.0)
+    assert breaker.on_failure(0.0)
+    assert not breaker.allows(0.0)
+
+
+def test_an_outage_of_any_length_costs_less_than_a_call_a_second() -> None:
+    breaker = Breaker(Random(2))
+    calls, now = 0, 0.0
+    while now < 170:
+        if breaker.allows(now):
+            breaker.on_start()
+            calls += 1
+            breaker.on_failure(now)
+        now += 0.01
+    assert calls / 170 < 1
+
+
+def test_only_one_probe_is_in_flight() -> None:
+    breaker = Breaker(Random(3))
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.on_failure(0.0)
+    assert breaker.allows(100.0)
+    breaker.on_start()
+    assert not breaker.allows(200.0)
+    assert breaker.on_success()
+    assert breaker.allows(200.0)
+
+
+def test_a_permanent_failure_opens_at_once_and_is_probed_slowly() -> None:
+    breaker = Breaker(Random(4))
+    assert breaker.on_failure(0.0, permanent=True)
+    assert not breaker.allows(PERMANENT_PROBE_SECONDS - 0.1)
+    assert breaker.allows(PERMANENT_PROBE_SECONDS)
+
+
+def test_a_bucket_that_was_never_throttled_has_no_limit() -> None:
+    bucket = ShardBucket(0.0)
+    assert bucket.bytes_per_second is None
+    assert bucket.delay_seconds(10**9, 0.0) == 0.0
+
+
+def test_a_throttled_shard_gets_a_little_less_than_it_was_seen_to_take() -> None:
+    bucket = ShardBucket(0.0)
+    for step in range(1, 201):
+        bucket.on_delivered(10_000, step * 0.01)
+    bucket.on_throttled(2.0)
+    assert bucket.bytes_per_second == pytest.approx(bucket_module.DECREASE * 1_000_000, rel=0.05)
+
+
+def test_the_limit_is_kept_and_then_grows_and_is_forgotten() -> None:
+    bucket = ShardBucket(0.0)
+    bucket.on_throttled(0.0)
+    assert bucket.bytes_per_second == MIN_BYTES_PER_SECOND
+    now, sent = 0.0, 0
+    while now < 2.0:
+        delay = bucket.delay_seconds(25_000, now)
+        if delay == 0.0:
+            sent += 25_000
+        else:
+            now += delay
+    growth = bucket_module.INCREASE_BYTES_PER_SECOND_SQUARED
+    assert sent <= 2 * MIN_BYTES_PER_SECOND + growth * 2 * 2 / 2 + 2 * 25_000
+    assert sent >= MIN_BYTES_PER_SECOND
+    bucket.delay_seconds(1, FORGET_SECONDS + 0.1)
+    assert bucket.bytes_per_second is None
+
+
+def test_the_throttles_of_one_burst_count_once() -> None:
+    bucket = ShardBucket(0.0)
+    for _ in range(50):
+        bucket.on_delivered(SHARD_BYTES_PER_SECOND, 5.0)
+    bucket.on_throttled(5.0)
+    first = bucket.bytes_per_second
+    for _ in range(50):
+        bucket.on_throttled(5.1)
+    assert bucket.bytes_per_second == first
+
+
+def test_the_wait_is_uniform_below_a_ceiling_that_doubles() -> None:
+    rng = Random(5)
+    for attempts, ceiling in [(1, BASE_SECONDS), (2, 2 * BASE_SECONDS), (4, 8 * BASE_SECONDS), (1000, MAX_SECONDS)]:
+        waits = [full_jitter_seconds(attempts, rng) for _ in range(2000)]
+        assert 0 <= min(waits) < 0.02 * ceiling
+        assert 0.98 * ceiling < max(waits) <= ceiling
+        assert sum(waits) / len(waits) == pytest.approx(ceiling / 2, rel=0.05)
