@@ -1,6 +1,11 @@
-"""Kept HTTP connections to one endpoint, handed out last in, first out; safe to use from many threads."""
+"""Kept HTTP connections to one endpoint, handed out last in, first out; safe to use from many threads.
+
+A request is one write of head and body together, half of what `http.client` spends on it; answers are read by
+`http.client`, which knows every way a body may end.
+"""
 
 import http.client
+import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
@@ -15,7 +20,6 @@ READ_TIMEOUT_SECONDS: Final = 10.0
 
 class Response(NamedTuple):
     status: int
-    headers: http.client.HTTPMessage
     body: bytes
 
 
@@ -24,20 +28,29 @@ class Transport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[socket.socket] = deque()
         self._tls = ssl.create_default_context() if endpoint.scheme == "https" else None
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send one request and read its whole answer.
 
+        Args:
+            method: HTTP method.
+            path: Path, percent-encoded.
+            headers: Headers with `host`; the length of the body is added.
+            body: The body.
+
         Raises:
             StoreUnavailableError: no connection, or no complete answer.
         """
+        lines = [f"{method} {path} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+        request = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
         while True:
             connection, kept = self._take()
             try:
-                connection.request(method, path, body, dict(headers))
-                answer = connection.getresponse()
+                connection.sendall(request)
+                answer = http.client.HTTPResponse(connection, method=method)
+                answer.begin()
                 content = answer.read()
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as exc:
                 connection.close()
@@ -51,31 +64,34 @@ class Transport:
                 connection.close()
             else:
                 self._idle.append(connection)
-            return Response(answer.status, answer.headers, content)
+            return Response(answer.status, content)
 
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> tuple[http.client.HTTPConnection, bool]:
+    def _take(self) -> tuple[socket.socket, bool]:
         try:
             return self._idle.pop(), True
         except IndexError:
-            pass
-        host, port = self._endpoint.host, self._endpoint.port
-        connection: http.client.HTTPConnection
-        if self._tls is not None:
-            connection = http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT_SECONDS, context=self._tls)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_SECONDS)
+            return self._connect(), False
+
+    def _connect(self) -> socket.socket:
+        host = self._endpoint.host
         try:
-            connection.connect()
+            connection = socket.create_connection((host, self._endpoint.port), CONNECT_TIMEOUT_SECONDS)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_hostname=host)
+                connection.settimeout(READ_TIMEOUT_SECONDS)
+            except BaseException:
+                connection.close()
+                raise
         except OSError as exc:
-            connection.close()
             raise self._unavailable(exc) from exc
-        connection.sock.settimeout(READ_TIMEOUT_SECONDS)
-        return connection, False
+        return connection
 
     def _unavailable(self, exc: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(f"{self._endpoint.host}:{self._endpoint.port}: {type(exc).__name__}: {exc}")
