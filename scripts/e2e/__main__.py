@@ -140,7 +140,7 @@ def _audit(compose: Compose) -> int:
         print(f"audit gave no report: {out[-2000:]}")
         return 1
     print(f"audit: {json.dumps(report)[:2000]}")
-    return 0 if report.get("ok") else 1
+    return 0 if report.get("clean") else 1
 
 
 if __name__ == "__main__":
