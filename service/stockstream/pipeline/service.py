@@ -10,6 +10,7 @@ import structlog
 
 from stockstream.audit import open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
+from stockstream.backfill import GapNotingSource
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import EXIT_FAILURE
 from stockstream.gate import Gate
@@ -25,6 +26,8 @@ from stockstream.sources.factory import make_source
 # Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
 _LATE_INTERVALS: Final = 3
 _LATE_SECONDS: Final = 30.0
+
+_LIVE_SOURCES: Final = frozenset({"yahoo", "yahoo-stream"})
 
 log = structlog.get_logger("stockstream.service")
 
@@ -113,7 +116,7 @@ class Service:
             if settings.outbox == "disk":
                 observers.append(stack.enter_context(open_ledger(settings.ledger_folder)))
             self._pipeline = QuotePipeline(
-                self.source, Gate(), self._sender, observers, monotonic=self._clock.monotonic
+                self._noting_gaps(self.source), Gate(), self._sender, observers, monotonic=self._clock.monotonic
             )
             emitting = asyncio.create_task(self._emit_metrics(metrics))
             stack.push_async_callback(_cancelled, emitting)
@@ -123,6 +126,14 @@ class Service:
             report = self._report(self._sender.stats)
             log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": self.source.label}))
         return report
+
+    def _noting_gaps(self, source: Source) -> Source:
+        """Only the live market has gaps that `backfill` can fill; they are noted beside the outbox."""
+        settings = self._settings
+        if settings.outbox == "memory" or source.label not in _LIVE_SOURCES:
+            return source
+        folder = settings.outbox_dir.parent
+        return GapNotingSource(source, folder, interval_seconds=settings.poll_interval_seconds, clock=self._clock)
 
     def _sender_config(self) -> SenderConfig:
         settings = self._settings
