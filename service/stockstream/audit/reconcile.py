@@ -17,7 +17,7 @@ from stockstream_wire import Quote
 
 _CONTEXT: Final = Context(prec=28)
 _COPIED: Final = ("open", "high", "low", "price", "previous_close", "volume")
-_OPTIONAL: Final = ("bid", "ask", "currency", "exchange", "market_state", "source", "polled_at")
+_OPTIONAL: Final = ("bid", "ask", "currency", "exchange", "market_state", "source", "polled_at", "delayed_by_seconds")
 
 
 class ArchiveLine(NamedTuple):
@@ -69,10 +69,13 @@ def reconcile(day: SymbolDay) -> SymbolResult:
     result = SymbolResult(archived=len(day.archive), stored=len(day.items))
     archived = Counter(line.quote.timestamp for line in day.archive)
     result.late = sum(bool(item.get("late")) for item in day.items.values())
+    keys: dict[str, set[str]] = {}
+    for line in day.archive:
+        keys.setdefault(line.quote.timestamp, set()).add(line.key)
     for timestamp, count in archived.items():
         if count > 1:
-            keys = sorted({line.key for line in day.archive if line.quote.timestamp == timestamp})
-            _find(result, day, Problem.DOUBLE_IN_ARCHIVE, timestamp, f"{count} lines in {', '.join(keys)}")
+            places = ", ".join(sorted(keys[timestamp]))
+            _find(result, day, Problem.DOUBLE_IN_ARCHIVE, timestamp, f"{count} lines in {places}")
         if timestamp not in day.items:
             _find(result, day, Problem.MISSING_IN_QUOTES, timestamp, "is in the archive")
     listed = {entry.timestamp for entry in day.ledger or ()}

@@ -18,14 +18,16 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import StockstreamError
 from stockstream.eventsource.checkpoints import CheckpointStore, StreamIdentity
 from stockstream.eventsource.config import EventSourceConfig
+from stockstream.eventsource.context import WorkerContext
 from stockstream.eventsource.destinations import FailureDestination
+from stockstream.eventsource.drain import DrainMark
 from stockstream.eventsource.errors import EventSourceError, StreamRecreatedError, StreamUnavailableError
 from stockstream.eventsource.invokers.base import Invoker
 from stockstream.eventsource.positions import Positions
 from stockstream.eventsource.reader import KinesisReader
 from stockstream.eventsource.records import StreamOrigin
 from stockstream.eventsource.shard_tree import Shard, readable_shards
-from stockstream.eventsource.shard_worker import ShardWorker, WorkerContext
+from stockstream.eventsource.shard_worker import ShardWorker
 from stockstream.eventsource.stats import EventSourceStats, ShardStats
 
 _log = structlog.get_logger(__name__)
@@ -143,12 +145,11 @@ class EventSourceRunner:
         Raises:
             EventSourceError: the runner stopped before that.
         """
-        lists_before, reads_before = self._lists_started, self._last_read_number
-        targets: dict[str, str | None] = {}
+        lists_before, mark = self._lists_started, DrainMark(self._last_read_number)
         self._look_now.set()
         while True:
             change = self._change
-            if self._list_done > lists_before and self._is_drained(reads_before, targets):
+            if self._list_done > lists_before and mark.is_reached(self._listed, self._workers, self._finished):
                 return
             if self._has_stopped:
                 raise EventSourceError("the event-source runner stopped before the stream was drained")
@@ -266,21 +267,6 @@ class EventSourceRunner:
     def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()
         change.set()
-
-    def _is_drained(self, reads_before: int, targets: dict[str, str | None]) -> bool:
-        for shard in self._listed:
-            if shard.shard_id in self._finished:
-                continue
-            worker = self._workers.get(shard.shard_id)
-            if worker is None:
-                return False
-            if shard.shard_id not in targets and not worker.is_done:
-                if worker.tip is None or worker.tip.read_number <= reads_before:
-                    return False
-                targets[shard.shard_id] = worker.tip.sequence_number
-            if not worker.has_resolved(targets.get(shard.shard_id)):
-                return False
-        return True
 
 
 def _only_error(group: BaseExceptionGroup[BaseException]) -> StockstreamError | None:

@@ -1,62 +1,22 @@
-"""One shard at work: a task that reads it at Kinesis's pace and a task that does what the shard's state says is due."""
+"""One shard at work: a task that reads it, and tasks that do what the shard's state says is due."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 import structlog
 
-from stockstream.clock import Clock
-from stockstream.eventsource.config import EventSourceConfig
-from stockstream.eventsource.destinations import FailureDestination
-from stockstream.eventsource.errors import (
-    DestinationUnavailableError,
-    InvokerUnavailableError,
-    IteratorExpiredError,
-    PositionInvalidError,
-    StreamUnavailableError,
-)
+from stockstream.eventsource.context import WorkerContext
+from stockstream.eventsource.errors import DestinationUnavailableError, InvokerUnavailableError
 from stockstream.eventsource.failure_record import failure_record
-from stockstream.eventsource.invokers.base import Invoker
 from stockstream.eventsource.lane import Action, Discard, Invoke
-from stockstream.eventsource.reader import IteratorStart, KinesisReader, ReadResult
-from stockstream.eventsource.records import StreamOrigin, event_payload, to_stream_record
+from stockstream.eventsource.reader import IteratorStart
+from stockstream.eventsource.records import StreamOrigin, event_payload
 from stockstream.eventsource.response import Failed, NotInvoked, Outcome, Succeeded, outcome_of
 from stockstream.eventsource.shard import ShardState
+from stockstream.eventsource.shard_feed import ShardFeed
 from stockstream.eventsource.stats import ShardStats
 
 _log = structlog.get_logger(__name__)
-
-# After an error a read is tried again no sooner than this, and no later than that (full jitter between).
-_READ_BACKOFF_BASE_SECONDS: Final = 0.2
-_READ_BACKOFF_CAP_SECONDS: Final = 5.0
-# An empty shard is asked less often only after this many empty answers in a row.
-_EMPTY_READS_BEFORE_IDLE: Final = 25
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerContext:
-    """What all shard workers of a runner share."""
-
-    config: EventSourceConfig
-    reader: KinesisReader
-    invoker: Invoker
-    destination: FailureDestination | None
-    clock: Clock
-    random: Callable[[], float]
-    make_request_id: Callable[[], str]
-    next_read_number: Callable[[], int]
-    check_identity: Callable[[], Awaitable[None]]
-    changed: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Tip:
-    """A read that came to the end of the shard as it then was: which read of the runner, and up to where."""
-
-    read_number: int
-    sequence_number: str | None
 
 
 class ShardWorker:
@@ -65,28 +25,28 @@ class ShardWorker:
     def __init__(self, context: WorkerContext, origin: StreamOrigin, start: IteratorStart, stats: ShardStats) -> None:
         self._context = context
         self._origin = origin
-        self._start = start
         self.state = ShardState(context.config, context.random)
         self.stats = stats
-        self.has_ended = False
-        self.tip: Tip | None = None
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self.feed = ShardFeed(context, origin, start, state=self.state, stats=stats, on_read=self._on_read)
         self._is_stopping = False
         self._running = 0
         self._log = _log.bind(stream=context.config.stream_name, shard=origin.shard_id)
 
     @property
+    def shard_id(self) -> str:
+        return self._origin.shard_id
+
+    @property
     def is_done(self) -> bool:
         """The shard was read to its end and everything in it is resolved."""
-        return self.has_ended and self.state.is_idle
+        return self.feed.has_ended and self.state.is_idle
 
     @property
     def is_idle(self) -> bool:
         """Everything read is resolved, and the last read came to the tip."""
-        at_tip = self.tip is not None and self.stats.millis_behind_latest == 0
-        return self.state.is_idle and (at_tip or self.has_ended)
+        at_tip = self.feed.tip is not None and self.stats.millis_behind_latest == 0
+        return self.state.is_idle and (at_tip or self.feed.has_ended)
 
     def has_resolved(self, sequence_number: str | None) -> bool:
         """Whether everything up to a sequence number that was read is resolved."""
@@ -103,11 +63,9 @@ class ShardWorker:
     async def run(self) -> None:
         """Work until the shard's end is resolved, or until `stop` and the end of what is in flight."""
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._read_shard())
+            reading = tasks.create_task(self.feed.run())
             await self._dispatch(tasks)
             reading.cancel()
-
-    # --- processing -----------------------------------------------------------------------------------------------
 
     async def _dispatch(self, tasks: asyncio.TaskGroup) -> None:
         clock = self._context.clock
@@ -188,7 +146,9 @@ class ShardWorker:
             request_id=self._context.make_request_id(),
             epoch_seconds=self._context.clock.now().timestamp(),
         )
-        self._log.error("batch_discarded", has_destination=self._context.destination is not None, **record.metadata)
+        self._log.error(
+            "batch_discarded", has_destination=self._context.destination is not None, record=record.metadata
+        )
         while self._context.destination is not None:
             try:
                 await self._context.destination.send(record)
@@ -200,92 +160,19 @@ class ShardWorker:
                 self._log.error("destination_unavailable", error=str(exc), tries=tries)
                 if self._is_stopping:
                     return  # not resolved: the checkpoint stays before it, and the next start meets it again
-                await self._pause(tries)
+                await self._context.pause(tries)
         self.stats.records_discarded += self.state.discarded(action.lane)
 
-    # --- reading --------------------------------------------------------------------------------------------------
-
-    async def _read_shard(self) -> None:
-        iterator: str | None = None
-        errors = empty_reads = 0
-        while not self.has_ended:
-            await self._room.wait()
-            started = self._context.clock.monotonic()
-            number = self._context.next_read_number()
-            try:
-                if iterator is None:
-                    iterator = await self._open_iterator()
-                result = await self._context.reader.read(iterator)
-            except IteratorExpiredError as exc:
-                self._log.info("iterator_expired", error=str(exc), after=self.state.last_read)
-                iterator = None
-                errors += 1
-                if errors > 1:
-                    await self._pause(errors)
-                continue
-            except StreamUnavailableError as exc:
-                # A server that was away may be another one now: take nothing for granted, not even the stream.
-                iterator = None
-                errors += 1
-                self.stats.read_errors += 1
-                self.stats.last_error = str(exc)
-                self._log.warning("read_failed", error=str(exc), tries=errors)
-                await self._pause(errors)
-                continue
-            errors = 0
-            iterator = result.next_iterator
-            empty_reads = 0 if result.records else empty_reads + 1
-            self._take_in(result, number)
-            await self._context.clock.sleep(self._until_next_read_seconds(started, empty_reads))
-
-    def _take_in(self, result: ReadResult, number: int) -> None:
-        if result.records:
-            records = [to_stream_record(raw, self._origin) for raw in result.records]
-            self.state.offer(records, self._context.clock.monotonic())
-            self._publish()
-            self.stats.records_read += len(records)
-        self.stats.millis_behind_latest = result.millis_behind_latest
-        if result.is_at_tip:
-            self.tip = Tip(number, self.state.last_read)
-        if result.next_iterator is None:
-            self.has_ended = True
-            self.state.end()
-            self._log.info("shard_ended", after=self.state.last_read)
+    def _on_read(self) -> None:
+        # At once, and not when the dispatcher comes to it: the next read must know that there is no room.
+        self._publish()
         self._wake.set()
-
-    async def _open_iterator(self) -> str:
-        await self._context.check_identity()
-        start = self._start
-        if self.state.last_read is not None:
-            start = IteratorStart("AFTER_SEQUENCE_NUMBER", self.state.last_read)
-        try:
-            return await self._context.reader.iterator(self._origin.shard_id, start)
-        except PositionInvalidError as exc:
-            self._log.warning(
-                "checkpoint_invalid",
-                error=str(exc),
-                consequence="the shard does not know the checkpoint; it is read from its first record",
-            )
-            return await self._context.reader.iterator(self._origin.shard_id, IteratorStart("TRIM_HORIZON"))
-
-    def _until_next_read_seconds(self, started: float, empty_reads: int) -> float:
-        config = self._context.config
-        interval = config.poll_interval_seconds
-        if empty_reads > _EMPTY_READS_BEFORE_IDLE:
-            interval = min(
-                interval * 1.2 ** (empty_reads - _EMPTY_READS_BEFORE_IDLE), config.idle_poll_interval_seconds
-            )
-        return max(started + interval - self._context.clock.monotonic(), 0)
-
-    async def _pause(self, tries: int) -> None:
-        ceiling = min(_READ_BACKOFF_CAP_SECONDS, _READ_BACKOFF_BASE_SECONDS * 2 ** min(tries, 10))
-        await self._context.clock.sleep(_READ_BACKOFF_BASE_SECONDS + self._context.random() * ceiling)
 
     def _publish(self) -> None:
         if self.state.has_room:
-            self._room.set()
+            self.feed.room.set()
         else:
-            self._room.clear()
+            self.feed.room.clear()
         self.stats.buffered_records = self.state.buffered_records
         self.stats.in_flight = self.state.in_flight
         self.stats.checkpoint = self.state.checkpoint or self.stats.checkpoint
