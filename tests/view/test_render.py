@@ -123,6 +123,12 @@ def test_before_the_first_quote_the_screen_says_what_it_waits_for() -> None:
     assert "Waiting for the first quotes" in screen
 
 
+def test_an_alert_says_its_symbol_once_so_that_its_numbers_fit_a_narrow_pane() -> None:
+    alert = AlertRow("14:30:23", "META", "[warning] META +7.81% at 632.47")
+    screen = "\n".join(text_of(render_view(state(alerts=[alert]), 80, 24), 80, 24))
+    assert "14:30:23 META +7.81% at 632.47" in screen
+
+
 def test_no_alerts_is_said_in_words() -> None:
     screen = "\n".join(text_of(render_view(state(alerts=(), alerts_total=0), 80, 24), 80, 24))
     assert "none so far" in screen

@@ -7,6 +7,7 @@ alerts     as they fire                                     beside the stages
 footer     how to stop and where to look                    1 line
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,6 +50,7 @@ _STATUS_SIGNS: Final = {
     StageStatus.WARNING: ("▲", "!", "yellow"),
     StageStatus.FAILED: ("✗", "x", "bold red"),
 }
+_SEVERITY_PREFIX: Final = re.compile(r"^\[[a-z]+\] ")
 _PHASE_STYLES: Final = {"running": "bold green", "starting": "bold cyan"}
 
 
@@ -218,6 +220,8 @@ def _alert(row: AlertRow, width: int) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{row.time} ", style=_QUIET)
     line.append(f"{row.symbol} ", style="bold")
-    line.append(row.text, style="bold red" if row.is_severe else "")
+    # An SNS subject begins with severity and symbol; a narrow pane has no room to say them again.
+    text = _SEVERITY_PREFIX.sub("", row.text).removeprefix(f"{row.symbol} ")
+    line.append(text, style="bold red" if row.is_severe else "")
     line.truncate(width, overflow="ellipsis")
     return line
