@@ -12,7 +12,7 @@ from stockstream.sources.yahoo.mapping import map_v7_result, observe
 from stockstream.sources.yahoo.sessions import Session, Sessions
 from stockstream.sources.yahoo.silence import SilenceWatch
 from stockstream.sources.yahoo.ticks import bad_tick
-from stockstream_wire import Quote, timestamp_to_epoch_ms
+from stockstream_wire import Quote, decode_quote, encode_quote, timestamp_to_epoch_ms
 
 # Reasons for which Yahoo has, in effect, no such symbol now.
 _ABSENT: Final = frozenset({"no_market"})
@@ -37,7 +37,8 @@ class Book:
         self.lives = SymbolLives()
         self.sessions = Sessions(extended_hours=extended_hours)
         self.silence = SilenceWatch(stale_after_seconds)
-        self.last_quotes: dict[str, Quote] = {}
+        # As bytes: 5,000 quotes of eight decimals each would be 6 MB, and one is wanted again only when it goes stale.
+        self._last_quotes: dict[str, bytes] = {}
         self._told: dict[str, tuple[object, ...]] = {}
 
     def keep_only(self, symbols: Iterable[str]) -> None:
@@ -46,9 +47,8 @@ class Book:
         self.lives.keep_only(kept)
         self.sessions.keep_only(kept)
         self.silence.keep_only(kept)
-        for memory in (self.last_quotes, self._told):
-            for symbol in [symbol for symbol in memory if symbol not in kept]:
-                del memory[symbol]
+        self._last_quotes = {symbol: data for symbol, data in self._last_quotes.items() if symbol in kept}
+        self._told = {symbol: fact for symbol, fact in self._told.items() if symbol in kept}
 
     def take_results(
         self, results: Iterable[Mapping[str, Any]], *, polled_at: str, now_seconds: float
@@ -82,7 +82,7 @@ class Book:
         """Remember a quote; True where it ends a silence that was said."""
         self.lives.seen(quote.symbol)
         self._told.pop(quote.symbol, None)
-        self.last_quotes[quote.symbol] = quote
+        self._last_quotes[quote.symbol] = encode_quote(quote)
         return self.silence.observe(quote.symbol, timestamp_to_epoch_ms(quote.timestamp) // 1000, now_seconds)
 
     def stale_quotes(self, now_seconds: float, epoch_seconds: float, polled_at: str) -> list[Quote]:
@@ -90,13 +90,13 @@ class Book:
         sessions = self.sessions.sessions(now_seconds, epoch_seconds)
         open_now: list[str] = []
         closed: list[str] = []
-        for symbol in self.last_quotes:
+        for symbol in self._last_quotes:
             exchange = self.sessions.exchange_of(symbol)
             is_open = exchange is not None and sessions[exchange] is Session.REGULAR
             (open_now if is_open else closed).append(symbol)
         self.silence.pause(closed, now_seconds)
         return [
-            msgspec.structs.replace(self.last_quotes[symbol], stale=True, polled_at=polled_at)
+            msgspec.structs.replace(decode_quote(self._last_quotes[symbol]), stale=True, polled_at=polled_at)
             for symbol in self.silence.newly_silent(open_now, now_seconds)
         ]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from stockstream.sources.yahoo._memory import return_freed_pages, use_one_arena, without_lxml
 from stockstream.sources.yahoo.errors import NOT_FOUND_STATUS, YahooCallError
 from stockstream.sources.yahoo.mapping import V7_FIELDS
 from stockstream.sources.yahoo.reply import decode_json, v7_results
@@ -64,6 +65,7 @@ class YahooClient:
     ) -> None:
         self._cache_dir = cache_dir
         self._timeout_seconds = timeout_seconds
+        use_one_arena()
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="yahoo")
         self._session: YahooSession | None = None
         self._opening = asyncio.Lock()
@@ -127,9 +129,12 @@ class YahooClient:
 
 def _open_session(cache_dir: Path, timeout_seconds: float) -> "YahooSession":
     # Here and not above: the import takes 0.5-0.8 s and 99 MB, which only a process that polls Yahoo should pay.
-    from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
+    with without_lxml():
+        from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
 
-    return YahooSession(cache_dir, timeout_seconds)
+    session = YahooSession(cache_dir, timeout_seconds)
+    return_freed_pages()
+    return session
 
 
 def _chart_body(session: "YahooSession", symbol: str) -> object:

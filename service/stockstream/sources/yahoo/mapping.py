@@ -4,6 +4,7 @@ Reasons are `no_market`, `no_intraday_range`, `missing_*`, `*_not_positive`, `*_
 `high_below_low`, `invalid_*`; `docs/yahoo.md` explains them, with the recorded reply that gives each.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -257,8 +258,8 @@ def _extended_trade(result: Mapping[str, Any], state: str | None, regular_second
 
 
 def text_or_none(value: object) -> str | None:
-    """Return a non-empty text, or None."""
-    return value if isinstance(value, str) and value else None
+    """Return a non-empty text, or None; the few there are (exchanges, currencies, states) are kept once in memory."""
+    return sys.intern(value) if type(value) is str and value else None
 
 
 def delay_seconds(minutes: object) -> int | None:

@@ -107,6 +107,7 @@ class YahooSource:
         self._worker: asyncio.Task[None] | None = None
         self._exchanges_said: dict[str, str] = {}
         self.cycles_total = 0
+        self.last_cycle_seconds = 0.0
 
     async def batches(self) -> AsyncGenerator[SourceBatch, None]:
         """Iterate over what each reply gave.
@@ -190,17 +191,18 @@ class YahooSource:
                 due, spread_seconds=spread_seconds, is_known=self.book.lives.is_known, deliver=self._deliver
             )
         rejected = await self._fall_back(report)
+        self.last_cycle_seconds = clock.monotonic() - started_seconds
+        self.cycles_total += 1
         await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
         self._say_sessions()
         await self._say_stale()
-        self.cycles_total += 1
         log.debug(
             "yahoo_cycle",
             symbols=len(due),
             calls=report.calls,
             failures=report.failures,
             missing=len(report.missing),
-            duration_ms=round((clock.monotonic() - started_seconds) * 1000),
+            duration_ms=round(self.last_cycle_seconds * 1000),
         )
         if self.book.lives.all_unknown(self._watchlist.symbols):
             named = ", ".join(self._watchlist.symbols[:10])
