@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 from scripts.e2e.checks import Tables
@@ -71,6 +72,7 @@ def _run(compose: Compose, tables: Tables, session: Session) -> int:
     total = len(session.rows)
 
     _wait_for_quotes(tables, total // 10)
+    _print_start_up(compose)
     print(f"kill -9 of the service, with {tables.count_quotes()} quotes stored")
     compose.signal("service", "KILL")
     wait_for("the service's end", lambda: not compose.container("service")["State"]["Running"])
@@ -122,6 +124,17 @@ class _Quiet:
 
 def _wait_for_quotes(tables: Tables, count: int) -> None:
     wait_for(f"{count} stored quotes", lambda: tables.count_quotes() >= count)
+
+
+def _print_start_up(compose: Compose) -> None:
+    """From the container's start to the line that says that the sender knows its shards."""
+    container = compose.container("service")
+    started = datetime.fromisoformat(container["State"]["StartedAt"])
+    for line in docker("logs", container["Id"]).splitlines():
+        if '"sender_ready"' in line:
+            ready = datetime.fromisoformat(json.loads(line)["timestamp"])
+            print(f"start-up of the service: {(ready - started).total_seconds():.1f} s")
+            return
 
 
 def _print_memory(compose: Compose) -> None:
