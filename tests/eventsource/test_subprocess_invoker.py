@@ -255,3 +255,37 @@ def test_a_handler_of_another_form_is_refused(handler: str) -> None:
 
 def test_the_interpreter_is_this_one_by_default() -> None:
     assert function().python == sys.executable
+
+
+async def test_an_environment_does_not_outlive_a_service_that_is_killed() -> None:
+    service = """
+import asyncio, json, sys
+from pathlib import Path
+from stockstream.eventsource import LocalFunction, SubprocessInvoker
+
+async def main():
+    function = LocalFunction(handler="fixture_function:handler", name="f", code_directories=(Path(sys.argv[1]),))
+    invoker = SubprocessInvoker(function)
+    print(json.loads((await invoker.invoke(b"{}")).payload)["pid"], flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", service, str(HERE), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pid = int(await process.stdout.readline())
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(30):
+        while is_alive(pid):  # noqa: ASYNC110 - the state of a process that is not our child
+            await asyncio.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # a zombie has ended; whoever inherited it has not looked yet
