@@ -156,15 +156,11 @@ class DiskOutbox:
         if self._acks is not None:
             self._acks.set(lane, count)
 
-    async def lay_lanes(self, lanes: int, acknowledged_up_to: Position | None) -> int:
-        """Count by this many lanes from now on, where that loses no count; returns the number in force.
-
-        Args:
-            lanes: The number wanted.
-            acknowledged_up_to: The place before which everything is acknowledged; None where something is not. Lanes
-                that were laid before can be laid anew only where the log ends there.
-        """
-        return await self.in_thread(partial(self._lay_lanes, lanes, acknowledged_up_to))
+    async def lay_lanes(self, lanes: int) -> int:
+        """Count by this many lanes from now on, unless the log is counted already; returns the number in force."""
+        if not self.lanes:
+            await self.in_thread(partial(self._restart_counting, lanes))
+        return self.lanes
 
     async def drop_first_segment(self, counts_after: list[int]) -> None:
         """Remove the oldest segment; `counts_after` are the records of each lane up to its end."""
@@ -207,6 +203,8 @@ class DiskOutbox:
         before = sum(self._checkpoint.counts)
         acknowledged = sum(self.acknowledged_count(lane) for lane in range(self.lanes)) - before
         self.unacknowledged = records - acknowledged
+        if not self.unacknowledged:
+            self._begin_anew()
         self._view = self._log.view()
 
     def _count_records(self) -> list[int]:
@@ -224,6 +222,16 @@ class DiskOutbox:
             position = frame.end
         return totals
 
+    def _begin_anew(self) -> None:
+        """Nothing is left to send: leave the old segments, and how they were counted, behind."""
+        self._log.start_new_segment()
+        self._set_checkpoint(
+            Checkpoint(lanes=0, generation=self._checkpoint.generation, first_segment=self._log.end.segment, counts=[])
+        )
+        while self._log.first.segment < self._log.end.segment:
+            self._log.drop_first()
+        self._open_acks()
+
     def _restart_counting(self, lanes: int) -> None:
         """Begin a new generation at the log's first segment, in which nothing is acknowledged."""
         self._set_checkpoint(
@@ -235,28 +243,6 @@ class DiskOutbox:
             )
         )
         self._open_acks()
-
-    def _lay_lanes(self, lanes: int, acknowledged_up_to: Position | None) -> int:
-        if self.lanes == lanes:
-            return lanes
-        if self.lanes:
-            if acknowledged_up_to != self._log.end:
-                return self.lanes
-            # Everything is acknowledged: leave it behind, and count anew.
-            self._log.start_new_segment()
-            self._set_checkpoint(
-                Checkpoint(
-                    lanes=self.lanes,
-                    generation=self._checkpoint.generation,
-                    first_segment=self._log.end.segment,
-                    counts=[self.acknowledged_count(lane) for lane in range(self.lanes)],
-                )
-            )
-            while self._log.first.segment < self._log.end.segment:
-                self._log.drop_first()
-        self._restart_counting(lanes)
-        self._view = self._log.view()
-        return lanes
 
     def _start_new_segment(self) -> None:
         self._log.start_new_segment()

@@ -73,6 +73,7 @@ class DiskIntake:
         # Reading back and giving up both move the cursor, and both wait for the disk.
         self._cursor_lock = asyncio.Lock()
         self._given_up = 0
+        self._failure: BaseException | None = None
 
     async def open(self) -> None:
         """See `Intake`.
@@ -107,19 +108,13 @@ class DiskIntake:
                 await self._room.wait()
             finally:
                 self._waiting_for_room -= 1
+            if self._failure is not None:
+                raise self._failure
         await self._outbox.append(records, size_bytes)
 
     async def lay_lanes(self, wanted: int) -> int:
         """See `Intake`."""
-        async with self._cursor_lock:
-            lanes = await self._outbox.lay_lanes(wanted, None if self.unsent else self._committed)
-            first = self._outbox.view.first
-            if self._cursor < first or not self.unsent:
-                # What lay before is acknowledged, and gone where lanes were laid anew.
-                if self._cursor == self._committed or not self.unsent:
-                    self._committed = max(self._committed, first)
-                self._cursor = first
-        return lanes
+        return await self._outbox.lay_lanes(wanted)
 
     def start(self, scheduler: Scheduler, wake: Callable[[], None]) -> None:
         """See `Intake`."""
@@ -170,6 +165,11 @@ class DiskIntake:
         in_memory = self._scheduler.oldest_at(now) if self._scheduler is not None else None
         # Memory is fed in order of acceptance, so what is behind it is younger.
         return in_memory if in_memory is not None else self._behind_since
+
+    def abort(self, failure: BaseException) -> None:
+        """See `Intake`."""
+        self._failure = failure
+        self._room.set()
 
     async def close(self) -> None:
         """See `Intake`."""

@@ -55,6 +55,10 @@ class Intake(Protocol):
         """When the oldest of them was accepted, monotonic seconds."""
         ...
 
+    def abort(self, failure: BaseException) -> None:
+        """The sender has failed: whoever waits for room gets the failure."""
+        ...
+
     async def close(self) -> None:
         """Let go of files."""
         ...
@@ -79,6 +83,7 @@ class MemoryIntake:
         self._early: list[tuple[Sequence[Record], int, float]] = []
         self._early_bytes = 0
         self._room = asyncio.Event()
+        self._failure: BaseException | None = None
 
     async def open(self) -> None:
         """See `Intake`."""
@@ -96,6 +101,8 @@ class MemoryIntake:
                 continue
             self._room.clear()
             await self._room.wait()
+            if self._failure is not None:
+                raise self._failure
         self._counters.accepted += len(records)
         now = self._monotonic()
         if self._scheduler is None:
@@ -141,6 +148,11 @@ class MemoryIntake:
         if self._early:
             return self._early[0][2]
         return self._scheduler.oldest_at(now) if self._scheduler is not None else None
+
+    def abort(self, failure: BaseException) -> None:
+        """See `Intake`."""
+        self._failure = failure
+        self._room.set()
 
     async def close(self) -> None:
         """See `Intake`."""

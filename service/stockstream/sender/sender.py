@@ -71,6 +71,8 @@ class Sender:
         self._progress = asyncio.Event()
         # What had been accepted when the last drain began.
         self._drained_accepted = -1
+        # What ended the background work; `send` and leaving the context raise it.
+        self._failure: BaseException | None = None
         self._blocked_by = ""
         self._breaker = Breaker(self._rng)
 
@@ -92,11 +94,12 @@ class Sender:
                 )
             )
             self._transport = await self._exit.enter_async_context(open_transport(self._config, aws, self._client))
-            tasks = await self._exit.enter_async_context(asyncio.TaskGroup())
-            self._task = tasks.create_task(self._run())
         except BaseException:
             await self._exit.aclose()
             raise
+        # Not a TaskGroup: it would wrap whatever the caller's body raises in a group of its own.
+        self._task = asyncio.create_task(self._run(), name="sender")
+        self._task.add_done_callback(self._on_task_done)
         return self
 
     async def __aexit__(
@@ -107,7 +110,10 @@ class Sender:
                 await self.drain(self._config.close_seconds)
         finally:
             self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
             await self._exit.__aexit__(exc_type, exc, traceback)
+        if exc is None and self._failure is not None:
+            raise self._failure
 
     async def send(self, records: Sequence[Record]) -> list[RejectedRecord]:
         """Accept records: `(partition key, data)`. Returns when they are as safe as the outbox makes them.
@@ -117,7 +123,12 @@ class Sender:
         Returns:
             The records refused by name (too large for the stream, or no valid key), in their order; all others are
             accepted.
+
+        Raises:
+            OutboxError: the disk refused, or the outbox is damaged; the records are not accepted.
         """
+        if self._failure is not None:
+            raise self._failure
         accepted, size_bytes, rejected = admit(records, self._config.record_max_bytes)
         for refusal in rejected:
             self._counters.rejected += 1
@@ -198,9 +209,21 @@ class Sender:
         log.info("sender_ready", stream=self._config.stream, shards=len(self._shards.shards), lanes=lanes)
         self._intake.start(scheduler, dispatcher.wake)
         self._progress.set()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._intake.run())
-            tasks.create_task(dispatcher.run())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._intake.run())
+                tasks.create_task(dispatcher.run())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        self._failure = task.exception()
+        if self._failure is not None:
+            log.critical("sender_failed", error=str(self._failure), exc_info=self._failure)
+            self._intake.abort(self._failure)
+            self._progress.set()
 
     async def _find_shards(self) -> ShardMap:
         """List the shards, however long that takes; what is accepted meanwhile waits."""
