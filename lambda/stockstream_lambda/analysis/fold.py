@@ -15,7 +15,7 @@ from stockstream_lambda.alerts.rules import SymbolRules
 from stockstream_lambda.analysis.averages import Averages
 from stockstream_lambda.analysis.candles import INTERVALS, Candle, window_starts
 from stockstream_lambda.analysis.sessions import local_minute, zone_of
-from stockstream_lambda.analysis.splits import Split, suspect_split
+from stockstream_lambda.analysis.splits import Seen, Split, suspect_split
 from stockstream_lambda.analysis.state import SymbolState
 from stockstream_lambda.analysis.volume import VolumeProfile
 from stockstream_lambda.items import Indicators, expires_attribute, quote_attributes
@@ -162,13 +162,16 @@ class SymbolFold:
             stale.active = False
         segment.alerts += detect.detect(state, quote, signals, self._rules)
         self._store_latest(quote, published, indicators, marks, segment)
-        state.last_price, state.last_open = quote.price, quote.open
+        state.last_price, state.last_open, state.last_previous_close = quote.price, quote.open, quote.previous_close
 
     def _split(self, quote: Quote, *, new_session: bool) -> Split | None:
         state = self._state
-        if state.last_price is None or state.last_open is None or quote.previous_close == state.split_old_close:
+        if state.last_price is None or state.last_open is None or state.last_previous_close is None:
             return None
-        return suspect_split(quote, state.last_price, state.last_open, new_session=new_session)
+        if quote.previous_close == state.split_old_close:
+            return None  # known already
+        seen = Seen(state.last_price, state.last_open, state.last_previous_close)
+        return suspect_split(quote, seen, new_session=new_session)
 
     def _start_session_or_scale(
         self, quote: Quote, session: str, marks: dict[str, str | bool], *, new_session: bool

@@ -41,19 +41,27 @@ class Split(NamedTuple):
     old_close: Decimal | None
 
 
-def suspect_split(quote: Quote, last_price: Decimal, last_open: Decimal, *, new_session: bool) -> Split | None:
+class Seen(NamedTuple):
+    """What was last seen of a symbol."""
+
+    price: Decimal
+    open: Decimal
+    previous_close: Decimal
+
+
+def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | None:
     """Suspect a split from a quote and what was last seen of its symbol.
 
     Args:
         quote: The new quote.
-        last_price: The last price seen.
-        last_open: The open that came with it.
+        seen: The last tick before it.
         new_session: The quote is the first of its session.
     """
     close = quote.previous_close
-    if not (last_price * _NEAR_LOW < close < last_price * _NEAR_HIGH):
-        # The close is not what we last saw traded: rescaled, if the day's prices fit it.
-        found = match_ratio(last_price / close, _CLOSE_TOLERANCE, (*_RATIOS, *_MINOR_RATIOS))
+    if not (seen.price * _NEAR_LOW < close < seen.price * _NEAR_HIGH):
+        # The close is not what we last saw traded: rescaled, if it is new and the day's prices fit it.
+        reference = seen.price if new_session else seen.previous_close
+        found = match_ratio(reference / close, _CLOSE_TOLERANCE, (*_RATIOS, *_MINOR_RATIOS))
         if found and _near(quote.open, close) and _near(quote.price, close):
             return Split(found[0], found[1], None)
         return None
@@ -64,7 +72,7 @@ def suspect_split(quote: Quote, last_price: Decimal, last_open: Decimal, *, new_
         return None
     if not is_on_one_scale(quote):
         return None
-    if not new_session and _near(quote.open, last_open):
+    if not new_session and _near(quote.open, seen.open):
         return None  # the day began where we saw it begin: the price fell, the scale did not
     return Split(found[0], found[1], close)
 

@@ -36,6 +36,7 @@ class SymbolState(msgspec.Struct, array_like=True):
         zone: Time zone of the exchange.
         last_price: Price of the last tick (stale facts aside).
         last_open: The open that came with it.
+        last_previous_close: The previous close that came with it.
         split_ratio: Ratio of the split that is suspected, while the feed's previous close is of the old scale.
         split_old_close: That previous close.
         split_label: The last split ever suspected, as `4:1`.
@@ -57,6 +58,7 @@ class SymbolState(msgspec.Struct, array_like=True):
     zone: str = ""
     last_price: Decimal | None = None
     last_open: Decimal | None = None
+    last_previous_close: Decimal | None = None
     split_ratio: Decimal | None = None
     split_old_close: Decimal | None = None
     split_label: str = ""
