@@ -60,8 +60,10 @@ e2e: setup ## Build the image and run compose end to end, containers killed in t
 infra-check: setup ## Check infra/ and say what could not be checked (terraform, checkov, tflint where they can be had)
 	@$(BIN)/python -m scripts.infra_check
 
-infra-docs: setup ## Write the inputs and outputs of the Terraform modules into their READMEs
+infra-docs: setup ## Write what docs and infra/ take from code: READMEs of modules, table of costs, diagram
 	@$(BIN)/python -m scripts.infra_check.readmes
+	@$(BIN)/python -m scripts.infra_check.cost --write
+	@$(BIN)/python -m scripts.infra_check.diagram
 
 lambda-zip: setup ## Build the consumer's deployment zip: arm64, or ARCH=x86_64; the same bytes on every build
 	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64)

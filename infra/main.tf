@@ -57,7 +57,7 @@ module "processor" {
   source = "./modules/processor"
 
   name                       = var.name
-  package_path               = coalesce(var.lambda_package_path, "${path.root}/../dist/stockstream-consumer.zip")
+  package_path               = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
   batch_size                 = var.batch_size
   batch_window_seconds       = var.batch_window_seconds
   parallelization_factor     = var.parallelization_factor

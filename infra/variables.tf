@@ -102,7 +102,7 @@ variable "consumer_environment" {
 }
 
 variable "lambda_package_path" {
-  description = "The consumer's zip, built by `make lambda-zip`. null takes dist/stockstream-consumer.zip of this checkout."
+  description = "The consumer's zip, built by `make lambda-zip`. null takes build/stockstream-consumer-arm64.zip of this checkout."
   type        = string
   default     = null
 }

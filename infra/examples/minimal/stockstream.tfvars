@@ -1,4 +1,4 @@
-# The least: one stock, one address. About 32 USD a month without the free plan's credits; docs/cost.md has the arithmetic.
+# The least: one stock, one address. About 27 USD a month; docs/cost.md has the arithmetic.
 region                   = "us-east-1"
 symbols                  = ["AAPL"]
 alert_email_addresses    = ["you@example.com"]
