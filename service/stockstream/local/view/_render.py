@@ -32,6 +32,7 @@ from stockstream.local.view._state import AlertRow, StageRow, StageStatus, Symbo
 WIDE_COLUMNS: Final = 132
 _STAGES_WIDTH: Final = 46
 _STAGES_WIDTH_WIDE: Final = 58
+_SYMBOLS_WIDTH_WIDE: Final = 104
 _HEADER_LINES: Final = 2
 _FOOTER_LINES: Final = 1
 _TITLE_LINES: Final = 1
@@ -67,12 +68,14 @@ def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool =
     if body_lines < _BODY_LINES_FOR_STAGES:
         body.update(_symbols(state.symbols, width, body_lines, ascii_only=ascii_only))
     elif width >= WIDE_COLUMNS:
-        left_width = width - _STAGES_WIDTH_WIDE - 2
+        # A sparkline is worth more than the stages' notes until it shows most of two minutes.
+        right_width = min(_STAGES_WIDTH_WIDE, max(_STAGES_WIDTH, width - _SYMBOLS_WIDTH_WIDE))
+        left_width = width - right_width - 2
         stage_lines = len(state.stages) + _TITLE_LINES + 1
-        right = Layout(name="right", size=_STAGES_WIDTH_WIDE)
+        right = Layout(name="right", size=right_width)
         right.split_column(
-            Layout(_stages(state.stages, _STAGES_WIDTH_WIDE, ascii_only=ascii_only), size=stage_lines),
-            Layout(_alerts(state, _STAGES_WIDTH_WIDE, body_lines - stage_lines)),
+            Layout(_stages(state.stages, right_width, ascii_only=ascii_only), size=stage_lines),
+            Layout(_alerts(state, right_width, body_lines - stage_lines)),
         )
         body.split_row(
             Layout(_symbols(state.symbols, left_width, body_lines, ascii_only=ascii_only), size=left_width),
