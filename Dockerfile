@@ -1,6 +1,6 @@
 # The service's image. Its base is an argument, so that it builds where only another base can be had:
 #   docker build --build-arg PYTHON_IMAGE=my-python:3.13 .
-# EXTRAS chooses what is installed: "service" for ECS (default); compose's consumer and provisioner add "lambda".
+# EXTRAS chooses what is installed: "service" for ECS (default); compose takes "local" for consumer and provisioner.
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build

@@ -21,6 +21,10 @@ ROOMS: dict[str, set[str]] = {
     "sources": {"settings", "pipeline.schedule"},
     "eventsource": set(),
     "lake": set(),
+    "audit": set(),
+    "redrive": {"sender"},
+    "backfill": {"sources", "sender", "settings"},
+    "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill"},
 }
 LEAVES = {"cli", "local"}
 

@@ -163,13 +163,13 @@ async def test_the_function_sees_its_own_environment_and_not_the_services(monkey
     assert "STOCKSTREAM_SECRET_OF_THE_SERVICE" not in environment
 
 
-@pytest.mark.parametrize("module", ["boto3", "structlog", "msgspec", "stockstream_wire", "zoneinfo"])
+@pytest.mark.parametrize("module", ["tzdata", "structlog", "msgspec", "stockstream_wire", "zoneinfo"])
 async def test_what_the_deployment_zip_holds_is_importable(module: str) -> None:
     async with invoking() as invoker:
         assert await call(invoker, do="import", module=module) == module
 
 
-@pytest.mark.parametrize("module", ["stockstream", "pydantic", "aiobotocore", "pytest", "yfinance", "no_such_module"])
+@pytest.mark.parametrize("module", ["stockstream", "pydantic", "boto3", "pytest", "yfinance", "no_such_module"])
 async def test_what_the_deployment_zip_does_not_hold_is_refused_by_name(module: str) -> None:
     async with invoking() as invoker:
         problem = await error(invoker, do="import", module=module)
@@ -177,10 +177,16 @@ async def test_what_the_deployment_zip_does_not_hold_is_refused_by_name(module: 
     assert f"{module!r} is not in the deployment zip" in problem["errorMessage"]
 
 
-def test_the_closure_of_the_lambda_extra_follows_requirements_and_leaves_other_extras_out() -> None:
+def test_the_deployment_zip_holds_the_lambda_extra_and_nothing_of_the_others() -> None:
     modules = deployed_modules("stockstream", "lambda")
-    assert {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "structlog", "msgspec"} <= modules
+    assert {"structlog", "msgspec"} <= modules
     assert not modules & {"pydantic", "aiobotocore", "aiohttp", "click", "pytest", "stockstream", "moto", "numpy"}
+
+
+def test_the_closure_of_an_extra_follows_requirements_and_extras_of_extras() -> None:
+    modules = deployed_modules("stockstream", "local")
+    assert {"aiobotocore", "botocore", "jmespath", "structlog", "rich", "markdown_it"} <= modules
+    assert not modules & {"pytest", "stockstream", "moto", "hypothesis"}
 
 
 def test_an_unknown_distribution_is_named() -> None:
