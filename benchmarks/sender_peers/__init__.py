@@ -1,0 +1,1 @@
+"""The senders that are measured, ours among them, each behind the same two calls. Peers run in their own environment."""

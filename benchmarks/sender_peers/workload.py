@@ -1,0 +1,41 @@
+"""The quotes that are sent: 300 bytes of JSON, a sequence number per symbol. Standard library only: peers import it."""
+
+import itertools
+import random
+import time
+
+QUOTE_BYTES = 300
+
+
+class Workload:
+    """Makes batches of quotes and counts what it made and how much CPU that took, which is not the sender's.
+
+    Args:
+        symbols: Number of symbols, taken in turn, or by Zipf's law.
+        zipf: Whether the n-th symbol is n times as rare as the first.
+        first: Sequence number to start every symbol at.
+    """
+
+    def __init__(self, symbols=1000, zipf=False, first=0):
+        self.names = [f"S{i:04d}" for i in range(symbols)]
+        self.made = dict.fromkeys(self.names, first)
+        self.cpu_seconds = 0.0
+        self._turn = itertools.cycle(self.names)
+        self._rng = random.Random(7)
+        self._weights = list(itertools.accumulate(1 / (i + 1) for i in range(symbols))) if zipf else None
+
+    def batch(self, count):
+        """Make a list of (symbol, quote)."""
+        start = time.thread_time()
+        if self._weights:
+            picked = self._rng.choices(self.names, cum_weights=self._weights, k=count)
+        else:
+            picked = list(itertools.islice(self._turn, count))
+        quotes = []
+        for symbol in picked:
+            sequence = self.made[symbol]
+            self.made[symbol] = sequence + 1
+            head = f'{{"seq":{sequence:010d},"symbol":"{symbol}","price":{100 + sequence % 97}.25,"volume":{sequence},"pad":"'
+            quotes.append((symbol, (head + "x" * (QUOTE_BYTES - 2 - len(head)) + '"}').encode()))
+        self.cpu_seconds += time.thread_time() - start
+        return quotes
