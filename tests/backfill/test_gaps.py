@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stockstream.backfill import Gap, GapLog, GapNotingSource
 from stockstream.backfill.gaps import GapWatch
 from stockstream.sources.base import Rejection, SourceBatch
+from stockstream.sources.yahoo_stream.source import BACKSTOP_SECONDS_MIN
 from stockstream_wire import Quote
 from tests.virtual_clock import VirtualClock
 
@@ -114,6 +115,16 @@ async def test_a_folder_that_cannot_be_written_stops_no_quote(tmp_path: Path) ->
     clock = VirtualClock(NOON)
     source = GapNotingSource(ScriptedSource(clock, script), in_the_way, interval_seconds=30, clock=clock.clock)
     assert len([batch async for batch in source.batches()]) == 3
+
+
+async def test_a_stream_in_a_closed_market_answers_by_its_backstop_alone(tmp_path: Path) -> None:
+    clock = VirtualClock(NOON)
+    script = [(NOTHING_NEW, BACKSTOP_SECONDS_MIN + 5)] * 5
+    inner = ScriptedSource(clock, script)
+    inner.label = "yahoo-stream"
+    source = GapNotingSource(inner, tmp_path, interval_seconds=30, clock=clock.clock)
+    assert len([batch async for batch in source.batches()]) == 5
+    assert GapLog(tmp_path).read() == []
 
 
 async def test_closing_closes_the_source(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ LAST_SEEN_FILE: Final = "last-seen.json"
 GAP_INTERVALS: Final = 3
 GAP_MIN_SECONDS: Final = 60.0
 _LAST_SEEN_EVERY_SECONDS: Final = 10.0
+# In a closed market nothing but the stream's v7 backstop answers, and that asks no sooner than this.
+_ANSWERS_EVERY_SECONDS_MIN: Final = {"yahoo-stream": 120.0}
 
 log = structlog.get_logger("stockstream.gaps")
 
@@ -150,7 +152,7 @@ class GapNotingSource:
     Args:
         source: The source.
         folder: Where the gaps are noted.
-        interval_seconds: Expected between two answers.
+        interval_seconds: Between two polls.
         clock: Time of the notes.
     """
 
@@ -158,7 +160,8 @@ class GapNotingSource:
         self._source = source
         self._log = GapLog(folder)
         self._clock = clock
-        self._threshold = timedelta(seconds=max(GAP_MIN_SECONDS, GAP_INTERVALS * interval_seconds))
+        answers_every_seconds = max(interval_seconds, _ANSWERS_EVERY_SECONDS_MIN.get(source.label, 0.0))
+        self._threshold = timedelta(seconds=max(GAP_MIN_SECONDS, GAP_INTERVALS * answers_every_seconds))
         self._noted_at = float("-inf")
         self._is_writable = True
         self.label = source.label
