@@ -79,9 +79,12 @@ class YahooStandin:
             pass  # the client went, or we are closing; either way this connection is over
         finally:
             self._connections.discard(task)
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            if writer.get_extra_info("ssl_object") is not None:
+                writer.transport.abort()  # curl answers no close_notify, and a graceful close waits 30 s for it
+            else:
+                writer.close()
+                with suppress(OSError, asyncio.CancelledError):
+                    await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await read_request(reader)
