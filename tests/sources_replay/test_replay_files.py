@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -377,6 +379,17 @@ async def test_a_file_that_is_parquet_by_name_only_is_a_clear_error(content: byt
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.parquet: is"):
         await replay(path)
+
+
+def test_parquet_without_duckdb_names_the_extra_that_has_it(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys; sys.modules['duckdb'] = None\n"  # what an import finds where it is not installed
+        "from stockstream.sources.replay import ReplaySource\n"
+        f"asyncio.run(anext(ReplaySource([{str(tmp_path / 'a.parquet')!r}]).batches()))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "InputError" in run.stderr
+    assert "reading Parquet needs duckdb. Remedy: pip install 'stockstream[local]'" in run.stderr
 
 
 async def test_only_the_symbols_asked_for_are_replayed(tmp_path: Path) -> None:
