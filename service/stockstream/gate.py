@@ -40,6 +40,8 @@ class Gate:
     Args:
         last_event_times: Symbol to event time (wire form), to go on where an earlier run ended.
         accept_unchanged: Accept quotes of the same event time again; downstream they are the same quote once more.
+        accept_late: Accept quotes whose time runs backwards. A replayed file is history, in the order it was written:
+            downstream stores such a quote and marks it late. A live feed whose time runs backwards is broken.
         symbols_max: Symbols remembered; past it the one accepted longest ago is forgotten, which at worst sends a
             quote twice.
     """
@@ -49,10 +51,12 @@ class Gate:
         last_event_times: Mapping[str, str] | None = None,
         *,
         accept_unchanged: bool = False,
+        accept_late: bool = False,
         symbols_max: int = SYMBOLS_MAX,
     ) -> None:
         self._last: dict[str, str] = dict(last_event_times or {})
         self._accept_unchanged = accept_unchanged
+        self._accept_late = accept_late
         self._symbols_max = symbols_max
 
     @property
@@ -70,9 +74,10 @@ class Gate:
             # The wire form of a time sorts as text.
             previous = last.get(quote.symbol)
             if previous is not None and quote.timestamp <= previous:
-                if quote.timestamp == previous and self._accept_unchanged:
+                is_unchanged = quote.timestamp == previous
+                if self._accept_unchanged if is_unchanged else self._accept_late:
                     accepted.append(quote)
-                elif quote.timestamp == previous:
+                elif is_unchanged:
                     unchanged += 1
                 else:
                     detail = f"timestamp={quote.timestamp} is before {previous}, the last one accepted"

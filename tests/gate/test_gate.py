@@ -90,3 +90,10 @@ def test_every_quote_is_counted_once_and_accepted_times_only_rise(moves: list[tu
     for symbol in "ABC":
         times = [q.timestamp for q in result.accepted if q.symbol == symbol]
         assert times == sorted(set(times))
+
+
+def test_history_that_runs_backwards_is_accepted_where_that_is_asked_for() -> None:
+    gate = Gate(accept_late=True)
+
+    assert len(gate.admit([quote("AAPL", 5000), quote("AAPL", 1000), quote("AAPL", 3000)]).accepted) == 3
+    assert gate.admit([quote("AAPL", 5000)]).unchanged == 1

@@ -112,11 +112,12 @@ class Service:
             self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
             self.source = await make_source(settings, self._clock)
             self._log_start(self.source)
+            gate = Gate(accept_unchanged=settings.send_unchanged, accept_late=self.source.label == "replay")
             observers = list(self._observers)
             if settings.outbox == "disk":
                 observers.append(stack.enter_context(open_ledger(settings.ledger_folder)))
             self._pipeline = QuotePipeline(
-                self._noting_gaps(self.source), Gate(), self._sender, observers, monotonic=self._clock.monotonic
+                self._noting_gaps(self.source), gate, self._sender, observers, monotonic=self._clock.monotonic
             )
             emitting = asyncio.create_task(self._emit_metrics(metrics))
             stack.push_async_callback(_cancelled, emitting)
