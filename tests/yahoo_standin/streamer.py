@@ -46,6 +46,7 @@ class Streamer:
         self.port = 0
         self.connections_total = 0
         self.subscriptions: list[set[str]] = []
+        self._stopping = asyncio.Event()
         self._server: Server | None = None
 
     async def start(self, tls: ssl.SSLContext) -> None:
@@ -57,6 +58,7 @@ class Streamer:
 
     async def stop(self) -> None:
         assert self._server is not None
+        self._stopping.set()
         self._server.close()
         await self._server.wait_closed()
 
@@ -94,7 +96,9 @@ class Streamer:
                 await connection.send(junk)
         if fault is Fault.WS_SILENT:
             connection.transport.pause_reading()
-            await asyncio.sleep(3600)
+            await self._stopping.wait()
+            connection.transport.abort()
+            return True
         return False
 
 
