@@ -1,6 +1,6 @@
 """AWS as a stub of its own process: DynamoDB, S3 and SNS that answer "done" after a fixed time and count their calls.
 
-    python -m benchmarks.consumer.stub_aws LATENCY_MS      (prints its port; ends when its standard input closes)
+python -m benchmarks.consumer.stub_aws LATENCY_MS      (prints its port; ends when its standard input closes)
 """
 
 import asyncio
@@ -70,7 +70,9 @@ def _reply(head: bytes, body: bytes) -> tuple[str, int, bytes]:
     if head.startswith(b"GET "):
         return "GetObject", 404, b"<Error><Code>NoSuchKey</Code></Error>"
     operation = "PublishBatch" if b"Action=PublishBatch" in body else "Publish"
-    ids = b"".join([b"<member><Id>%b</Id><MessageId>m</MessageId></member>" % number for number in _ENTRY_ID.findall(body)])
+    ids = b"".join(
+        [b"<member><Id>%b</Id><MessageId>m</MessageId></member>" % number for number in _ENTRY_ID.findall(body)]
+    )
     result = b"<Successful>%b</Successful><Failed/>" % ids if ids else b"<MessageId>m</MessageId>"
     name = operation.encode()
     return operation, 200, b"<%bResponse><%bResult>%b</%bResult></%bResponse>" % (name, name, result, name, name)
@@ -84,7 +86,7 @@ class StubAws:
 
     def take_calls(self) -> dict[str, int]:
         """Calls by operation since the last time this was asked."""
-        with urllib.request.urlopen(f"{self.url}/_calls") as answer:
+        with urllib.request.urlopen(f"{self.url}/_calls") as answer:  # noqa: S310 - loopback
             calls: dict[str, int] = json.load(answer)
         return calls
 

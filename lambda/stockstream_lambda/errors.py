@@ -2,6 +2,7 @@
 
     ConsumerError
     ├── ConfigError                 the environment or the rules file is not usable (names variable, value, range)
+    ├── SymbolStateError            a symbol's item cannot be read or folded: a fault of ours, kept to that symbol
     └── StoreError                  a dependency did not do what was asked; never a reason for quarantine
         ├── StoreUnavailableError   throttled, 5xx, no connection: the same call may succeed later
         ├── StoreRefusedError       access denied, no such table: a person must change something first
@@ -17,6 +18,10 @@ class ConsumerError(Exception):
 
 class ConfigError(ConsumerError):
     """A variable or a rules file is missing or out of range; the message names it, the value and the range."""
+
+
+class SymbolStateError(ConsumerError):
+    """A symbol's item cannot be read or its quotes cannot be folded; other symbols go on."""
 
 
 class StoreError(ConsumerError):

@@ -4,8 +4,12 @@ One round: fold a segment of each symbol, commit them in transactions, write wha
 every batch is one round; a symbol with more than 500 quotes takes more.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+
+import msgspec
+import structlog
 
 from stockstream_lambda.alerts.rules import AlertRules
 from stockstream_lambda.analysis.fold import SymbolFold
@@ -18,12 +22,14 @@ from stockstream_lambda.aws.dynamodb import (
 )
 from stockstream_lambda.config import Config
 from stockstream_lambda.effects import Effects
-from stockstream_lambda.errors import StoreError, StoreUnavailableError
+from stockstream_lambda.errors import StoreError, StoreUnavailableError, SymbolStateError
 from stockstream_lambda.parallel import Calls, chunks
 from stockstream_lambda.stores import Key, Stores
 from stockstream_lambda.symbols import build_commit, view_of
 from stockstream_lambda.tally import Tally
 from stockstream_lambda.work import MAX_CONFLICTS, SymbolWork
+
+log = structlog.get_logger("stockstream.consumer")
 
 
 class Rounds:
@@ -62,7 +68,10 @@ class Rounds:
         def read(part: Sequence[SymbolWork]) -> None:
             items = self._stores.get_symbols([work.symbol for work in part])
             for work in part:
-                work.view = view_of(work.symbol, items.get(work.symbol))
+                try:
+                    work.view = view_of(work.symbol, items.get(work.symbol))
+                except (KeyError, ValueError, zlib.error, msgspec.DecodeError) as exc:
+                    work.fail(SymbolStateError(f"{work.symbol}: its item cannot be read: {exc!r}"))
 
         parts = chunks(works, BATCH_GET_MAX_KEYS)
         _fail_parts(parts, self._calls.run([partial(read, part) for part in parts]))
@@ -114,7 +123,13 @@ class Rounds:
         for work in works:
             assert work.fold is not None  # noqa: S101 - for the type checker
             assert work.view is not None  # noqa: S101 - for the type checker
-            work.segment = segment = work.fold.fold(work.quotes[work.offset :], work.stored)
+            try:
+                segment = work.fold.fold(work.quotes[work.offset :], work.stored)
+            except Exception as exc:
+                log.exception("fold_failed", symbol=work.symbol)
+                work.fail(SymbolStateError(f"{work.symbol}: its quotes cannot be folded: {exc!r}"))
+                continue
+            work.segment = segment
             if work.view.state.revision != segment.base_revision:
                 work.commit = build_commit(work.view, segment, self._config)
             else:

@@ -27,7 +27,7 @@ _OWN: Final = frozenset(
         "redo",
     }
 )
-_IF_NEW: Final = b',"ConditionExpression":"attribute_not_exists(symbol)"'
+_IF_NEW: Final = b',"ConditionExpression":"attribute_not_exists(#s)","ExpressionAttributeNames":{"#s":"symbol"}'
 _IF_REVISION: Final = (
     b',"ConditionExpression":"#r = :r","ExpressionAttributeNames":{"#r":"revision"},'
     b'"ExpressionAttributeValues":{":r":{"N":"%d"}}'

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stockstream_lambda.analysis.fold import Segment, SymbolFold
-from stockstream_lambda.errors import StoreError
+from stockstream_lambda.errors import ConsumerError
 from stockstream_lambda.records import UserQuote
 from stockstream_lambda.symbols import Commit, SymbolView
 
@@ -38,13 +38,13 @@ class SymbolWork:
     segment: Segment | None = None
     commit: Commit | None = None
     conflicts: int = 0
-    error: StoreError | None = None
+    error: ConsumerError | None = None
 
     @property
     def open(self) -> bool:
         return self.error is None and (self.offset < len(self.quotes) or self.commit is not None)
 
-    def fail(self, error: StoreError | None) -> None:
+    def fail(self, error: ConsumerError | None) -> None:
         if self.error is None:
             self.error = error
 

@@ -23,6 +23,7 @@ LATEST = "2026-11-22T00:00:00.000Z"
         ({"price": "15000", "open": "150", "high": "15000", "low": "149", "previous_close": "150"}, "previous close"),
         ({"price": "0.01", "open": "150", "high": "151", "low": "0.01", "previous_close": "150"}, "previous close"),
         ({"timestamp": "2026-11-22T00:00:00.001Z"}, "future"),
+        ({"timestamp": "0001-01-01T00:00:00.000Z"}, "before 1900"),
     ],
 )
 def test_a_tick_that_cannot_be_right_is_refused_with_its_reason(fields: dict[str, str], reason: str) -> None:

@@ -32,8 +32,8 @@ class SpikeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One return far outside the usual noise: by robust z-score, and of a size that matters."""
 
     enabled: bool = True
-    threshold_z: _Score = 10.0
-    minimum_return_percent: _Percent = 0.5
+    threshold_z: _Score = 6.0
+    minimum_return_percent: _Percent = 0.25
     hysteresis: _Fraction = 0.5
     cooldown_seconds: _Seconds = 300
 

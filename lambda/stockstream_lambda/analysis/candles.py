@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from stockstream_wire.quote import VOLUME_MAX
+
 INTERVALS: Final = ("1m", "5m", "1h", "1d")
 
 
@@ -23,7 +25,7 @@ class Candle(msgspec.Struct, array_like=True):
         self.high = max(self.high, price)
         self.low = min(self.low, price)
         self.close = price
-        self.volume += volume
+        self.volume = min(self.volume + volume, VOLUME_MAX)
         self.quotes += 1
 
     def correct(self, price: Decimal) -> None:

@@ -19,6 +19,8 @@ _BELOW_RANGE: Final = Decimal(100 - _RANGE_SLACK_PERCENT) / 100
 ABSURD_RATIO: Final = Decimal(20)
 # An event time so far ahead of the clock would make every later quote of the symbol late.
 FUTURE_SLACK_SECONDS: Final = 2 * 86_400
+# Before the oldest series of any feed; year 1 has no local time west of Greenwich.
+EARLIEST_TIMESTAMP: Final = "1900-01-01T00:00:00.000Z"
 
 
 def refuse(quote: Quote, latest_timestamp: str) -> str | None:
@@ -30,6 +32,8 @@ def refuse(quote: Quote, latest_timestamp: str) -> str | None:
     """
     if quote.timestamp > latest_timestamp:
         return f"event time {quote.timestamp} lies in the future"
+    if quote.timestamp < EARLIEST_TIMESTAMP:
+        return f"event time {quote.timestamp} lies before {EARLIEST_TIMESTAMP}"
     price, previous_close = quote.price, quote.previous_close
     if price > quote.high * _ABOVE_RANGE or price < quote.low * _BELOW_RANGE:
         return f"price {price} is outside the day's range {quote.low} to {quote.high} by over {_RANGE_SLACK_PERCENT}%"

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from stockstream_wire.quote import VOLUME_MAX
+
 # log2(volume + 1) is below 64 for any 63-bit volume; 1,023 steps to one doubling fit 16 bits and resolve 0.07%.
 _STEPS: Final = 1023
 # The mean of the first so many sessions, and an exponential one of that span afterwards.
@@ -99,8 +101,9 @@ class Volume(msgspec.Struct, array_like=True):
         if minute != self.minute:
             self._close_minute(profile)
             self.minute = minute
-        self.minute_volume += difference
-        if difference:
+        # A feed that jumps up and down by absurd volumes must not grow a sum beyond what an integer of the state holds.
+        self.minute_volume = min(self.minute_volume + difference, VOLUME_MAX)
+        if difference and self.shares + difference <= VOLUME_MAX:
             self.traded += price * difference
             self.shares += difference
         return difference
