@@ -1,6 +1,9 @@
 # Who depends on whom: the key first, then what holds data, then what moves it, then what watches.
 
 locals {
+  lambda_package_path = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
+  # Whether there is one is no secret.
+  has_webhook = nonsensitive(var.webhook_url != null)
   # Named here: the service's module may not be there yet, and the saved queries name its group all the same.
   producer_log_group_name = "/ecs/${var.name}"
 }
@@ -57,7 +60,7 @@ module "processor" {
   source = "./modules/processor"
 
   name                       = var.name
-  package_path               = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
+  package_path               = local.lambda_package_path
   batch_size                 = var.batch_size
   batch_window_seconds       = var.batch_window_seconds
   parallelization_factor     = var.parallelization_factor
@@ -74,6 +77,22 @@ module "processor" {
   archive_bucket_arn         = module.lake.archive_bucket_arn
   alerts_topic_arn           = module.alerts.alerts_topic_arn
   kms_key_arn                = module.kms.key_arn
+}
+
+module "notifier" {
+  source = "./modules/notifier"
+  count  = local.has_webhook ? 1 : 0
+
+  name               = var.name
+  package_path       = local.lambda_package_path
+  url                = var.webhook_url
+  shape              = var.webhook_shape
+  telegram_chat_id   = var.webhook_telegram_chat_id
+  secret             = var.webhook_secret
+  log_level          = var.log_level
+  log_retention_days = var.log_retention_days
+  alerts_topic_arn   = module.alerts.alerts_topic_arn
+  kms_key_arn        = module.kms.key_arn
 }
 
 module "delivery" {
@@ -113,28 +132,35 @@ module "producer" {
   # The first apply makes the registry; there is an image to run only after that.
   count = var.image_tag == null ? 0 : 1
 
-  name                  = var.name
-  repository_url        = module.registry.repository_url
-  repository_arn        = module.registry.repository_arn
-  image_tag             = var.image_tag
-  symbols               = var.symbols
-  source_name           = var.source_name
-  poll_interval_seconds = var.poll_interval_seconds
-  extended_hours        = var.extended_hours
-  environment           = var.producer_environment
-  spot                  = var.spot
-  outbox_on_efs         = var.outbox_on_efs
-  schedule              = var.schedule
-  heartbeat_alarm_name  = module.observability.heartbeat_alarm_name
-  heartbeat_alarm_arn   = module.observability.heartbeat_alarm_arn
-  log_level             = var.log_level
-  log_group_name        = local.producer_log_group_name
-  log_retention_days    = var.log_retention_days
-  stream_name           = module.stream.name
-  stream_arn            = module.stream.arn
-  vpc_id                = module.network.vpc_id
-  subnet_ids            = module.network.subnet_ids
-  kms_key_arn           = module.kms.key_arn
+  name                      = var.name
+  repository_url            = module.registry.repository_url
+  repository_arn            = module.registry.repository_arn
+  image_tag                 = var.image_tag
+  symbols                   = var.symbols
+  source_name               = var.source_name
+  poll_interval_seconds     = var.poll_interval_seconds
+  extended_hours            = var.extended_hours
+  environment               = var.producer_environment
+  spot                      = var.spot
+  outbox_on_efs             = var.outbox_on_efs
+  schedule                  = var.schedule
+  heartbeat_alarm_name      = module.observability.heartbeat_alarm_name
+  heartbeat_alarm_arn       = module.observability.heartbeat_alarm_arn
+  log_level                 = var.log_level
+  log_group_name            = local.producer_log_group_name
+  log_retention_days        = var.log_retention_days
+  stream_name               = module.stream.name
+  stream_arn                = module.stream.arn
+  table_names               = module.hot_store.table_names
+  table_arns                = module.hot_store.table_arns
+  archive_bucket            = module.lake.archive_bucket
+  archive_bucket_arn        = module.lake.archive_bucket_arn
+  failed_batches_queue_url  = module.processor.failed_batches_queue_url
+  failed_batches_queue_arn  = module.processor.failed_batches_queue_arn
+  anomaly_threshold_percent = var.anomaly_threshold_percent
+  vpc_id                    = module.network.vpc_id
+  subnet_ids                = module.network.subnet_ids
+  kms_key_arn               = module.kms.key_arn
 }
 
 module "observability" {
@@ -148,6 +174,8 @@ module "observability" {
   table_names               = module.hot_store.table_names
   delivery_stream_name      = one(module.delivery[*].delivery_stream_name)
   parquet_delivery          = var.parquet_delivery
+  has_webhook               = local.has_webhook
+  undelivered_queue_name    = one(module.notifier[*].undelivered_queue_name)
   consumer_log_group_name   = module.processor.log_group_name
   producer_log_group_name   = local.producer_log_group_name
   monthly_budget_usd        = var.monthly_budget_usd

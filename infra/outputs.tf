@@ -54,22 +54,30 @@ output "repository_url" {
 }
 
 output "service" {
-  description = "ECS cluster and service, or null before there is an image."
-  value       = var.image_tag == null ? null : { cluster = module.producer[0].cluster_name, service = module.producer[0].service_name }
+  description = "ECS cluster, service, and what `aws ecs run-task` needs for an audit; null before there is an image."
+  value = var.image_tag == null ? null : {
+    cluster        = module.producer[0].cluster_name
+    service        = module.producer[0].service_name
+    audit_task     = module.producer[0].audit_task_family
+    subnets        = join(",", module.network.subnet_ids)
+    security_group = module.producer[0].security_group_id
+  }
 }
 
 output "operator_environment" {
   description = "Variables for running `stockstream doctor`, `audit`, `redrive` and `query` against this deployment."
   value = {
-    AWS_REGION                           = var.region
-    STOCKSTREAM_STREAM                   = module.stream.name
-    STOCKSTREAM_QUOTES_TABLE             = module.hot_store.table_names["quotes"]
-    STOCKSTREAM_SYMBOLS_TABLE            = module.hot_store.table_names["symbols"]
-    STOCKSTREAM_CANDLES_TABLE            = module.hot_store.table_names["candles"]
-    STOCKSTREAM_ALERTS_TABLE             = module.hot_store.table_names["alerts"]
-    STOCKSTREAM_ARCHIVE_BUCKET           = module.lake.archive_bucket
-    STOCKSTREAM_ALERTS_TOPIC_ARN         = module.alerts.alerts_topic_arn
-    STOCKSTREAM_FAILED_BATCHES_QUEUE_URL = module.processor.failed_batches_queue_url
+    AWS_REGION                            = var.region
+    STOCKSTREAM_STREAM                    = module.stream.name
+    STOCKSTREAM_QUOTES_TABLE              = module.hot_store.table_names["quotes"]
+    STOCKSTREAM_SYMBOLS_TABLE             = module.hot_store.table_names["symbols"]
+    STOCKSTREAM_CANDLES_TABLE             = module.hot_store.table_names["candles"]
+    STOCKSTREAM_ALERTS_TABLE              = module.hot_store.table_names["alerts"]
+    STOCKSTREAM_ARCHIVE_BUCKET            = module.lake.archive_bucket
+    STOCKSTREAM_ALERTS_TOPIC_ARN          = module.alerts.alerts_topic_arn
+    STOCKSTREAM_FAILED_BATCHES_QUEUE_URL  = module.processor.failed_batches_queue_url
+    STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT = tostring(var.anomaly_threshold_percent)
+    STOCKSTREAM_RETENTION_DAYS            = tostring(var.hot_retention_days)
   }
 }
 

@@ -65,6 +65,37 @@ variable "sms_severities" {
   default     = ["info", "warning", "critical"]
 }
 
+variable "webhook_url" {
+  description = "Post market alerts to this https URL (Slack, Discord, Telegram or any receiver of JSON); null posts none."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "webhook_shape" {
+  description = "What the receiver expects: generic, slack, discord or telegram."
+  type        = string
+  default     = "generic"
+}
+
+variable "webhook_telegram_chat_id" {
+  description = "Chat of the bot, for the telegram shape."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.webhook_shape != "telegram" || var.webhook_telegram_chat_id != ""
+    error_message = "webhook_telegram_chat_id must be set where webhook_shape is telegram."
+  }
+}
+
+variable "webhook_secret" {
+  description = "Signs each post (HMAC-SHA256); empty signs none."
+  type        = string
+  default     = ""
+  sensitive   = true
+}
+
 variable "operator_email_addresses" {
   description = "Receive alarms about the pipeline itself by email."
   type        = set(string)

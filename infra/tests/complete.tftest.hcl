@@ -17,6 +17,8 @@ variables {
   parquet_delivery         = true
   warehouse                = true
   monthly_budget_usd       = 50
+  webhook_url              = "https://hooks.example.com/stockstream"
+  webhook_shape            = "slack"
 
   schedule = {
     start       = "cron(15 9 ? * MON-FRI *)"
@@ -30,6 +32,13 @@ run "delivery_has_its_alarms" {
   assert {
     condition     = length(setintersection(toset(output.alarm_names), toset(["stockstream-delivery-late", "stockstream-delivery-conversion-failed"]))) == 2
     error_message = "A delivery stream that nobody watches."
+  }
+}
+
+run "the_webhook_has_its_function_and_its_alarm" {
+  assert {
+    condition     = length(module.notifier) == 1 && contains(output.alarm_names, "stockstream-alerts-undelivered")
+    error_message = "A webhook that nobody watches."
   }
 }
 
@@ -55,8 +64,17 @@ run "the_schedule_starts_stops_and_minds_the_alarm" {
     kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     stream_name          = "stockstream"
     stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
-    vpc_id               = "vpc-0123456789abcdef0"
-    subnet_ids           = ["subnet-1", "subnet-2", "subnet-3"]
+    table_names          = { quotes = "quotes", symbols = "symbols", candles = "candles", alerts = "alerts" }
+    table_arns = {
+      quotes  = "arn:aws:dynamodb:us-east-1:123456789012:table/quotes"
+      candles = "arn:aws:dynamodb:us-east-1:123456789012:table/candles"
+    }
+    archive_bucket           = "stockstream-archive-123456789012"
+    archive_bucket_arn       = "arn:aws:s3:::stockstream-archive-123456789012"
+    failed_batches_queue_url = "https://sqs.us-east-1.amazonaws.com/123456789012/stockstream-failed-batches"
+    failed_batches_queue_arn = "arn:aws:sqs:us-east-1:123456789012:stockstream-failed-batches"
+    vpc_id                   = "vpc-0123456789abcdef0"
+    subnet_ids               = ["subnet-1", "subnet-2", "subnet-3"]
   }
 
   assert {

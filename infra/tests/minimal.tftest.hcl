@@ -29,7 +29,7 @@ run "with_an_image_the_service_runs" {
   }
 
   assert {
-    condition     = output.service == { cluster = "stockstream", service = "stockstream" }
+    condition     = output.service.cluster == "stockstream" && output.service.service == "stockstream" && output.service.audit_task == "stockstream-audit"
     error_message = "The service and its cluster carry the deployment's name."
   }
 
@@ -63,7 +63,7 @@ run "names_are_those_of_the_architecture" {
 
 run "nothing_dear_unless_asked_for" {
   assert {
-    condition     = length(module.delivery) == 0 && length(module.warehouse) == 0 && output.warehouse == null
+    condition     = length(module.notifier) == 0 && length(module.delivery) == 0 && length(module.warehouse) == 0 && output.warehouse == null
     error_message = "Firehose and Redshift are choices."
   }
 }

@@ -101,9 +101,29 @@ run "a_tag_called_latest_is_no_version" {
     kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     stream_name          = "stockstream"
     stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
-    vpc_id               = "vpc-0123456789abcdef0"
-    subnet_ids           = ["subnet-1", "subnet-2", "subnet-3"]
+    table_names          = { quotes = "quotes", symbols = "symbols", candles = "candles", alerts = "alerts" }
+    table_arns = {
+      quotes  = "arn:aws:dynamodb:us-east-1:123456789012:table/quotes"
+      candles = "arn:aws:dynamodb:us-east-1:123456789012:table/candles"
+    }
+    archive_bucket           = "stockstream-archive-123456789012"
+    archive_bucket_arn       = "arn:aws:s3:::stockstream-archive-123456789012"
+    failed_batches_queue_url = "https://sqs.us-east-1.amazonaws.com/123456789012/stockstream-failed-batches"
+    failed_batches_queue_arn = "arn:aws:sqs:us-east-1:123456789012:stockstream-failed-batches"
+    vpc_id                   = "vpc-0123456789abcdef0"
+    subnet_ids               = ["subnet-1", "subnet-2", "subnet-3"]
   }
 
   expect_failures = [var.image_tag]
+}
+
+run "telegram_needs_a_chat" {
+  command = plan
+
+  variables {
+    webhook_url   = "https://api.telegram.org/bot0/sendMessage"
+    webhook_shape = "telegram"
+  }
+
+  expect_failures = [var.webhook_telegram_chat_id]
 }

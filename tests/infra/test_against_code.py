@@ -80,14 +80,35 @@ NOT_IN_ECS = {
     "STOCKSTREAM_ARCHIVE_BUCKET": "the service writes to Kinesis only",
     "STOCKSTREAM_ALERTS_TOPIC_ARN": "for operators' commands",
     "STOCKSTREAM_FAILED_BATCHES_QUEUE_URL": "for operators' commands",
-    "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": "the consumer's",
+    "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": "the consumer's; for operators' commands",
+    "STOCKSTREAM_RETENTION_DAYS": "the consumer's; for operators' commands",
 }
+
+
+def variables_read(*, notifier: bool) -> set[str]:
+    """Variables of one of the two functions; both configure the log, whose level is read where each parses its own."""
+    return {
+        node.value
+        for path, tree in trees(CONSUMER)
+        if ("notifier" in path.parts) is notifier
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"STOCKSTREAM_[A-Z_]+", node.value)
+    }
+
+
+def test_the_notifier_gets_every_variable_that_it_reads_and_no_other() -> None:
+    read = variables_read(notifier=True)
+    assert len(read) >= 4
+    # In a block, not in a merge(): the names are keys.
+    assert set(resource("notifier", "aws_lambda_function").body["environment"][0]["variables"]) == read
 
 
 def test_the_consumer_gets_every_variable_that_it_reads_and_no_other() -> None:
     body = resource("processor", "aws_lambda_function").body
     given = variables_in(body["environment"])
-    read = {name for name in constants(CONSUMER) if re.fullmatch(r"STOCKSTREAM_[A-Z_]+", name)}
+    read = variables_read(notifier=False)
     assert len(read) >= 6
     assert given - read == set(), "Terraform sets what the consumer does not read"
     assert read - given == set(CONSUMER_DEFAULTS), "the consumer reads what Terraform does not set"
@@ -150,10 +171,11 @@ def test_names_are_those_of_local_mode_and_settings() -> None:
     assert local_value("processor", "function_name") == "${var.name}-consumer"
 
 
-def test_the_handler_is_where_lambda_looks_for_it() -> None:
-    target = resource("processor", "aws_lambda_function").body["handler"]
-    name, _, function = target.rpartition(".")
-    path = ROOT / "lambda" / Path(*name.split(".")).with_suffix(".py")
+@pytest.mark.parametrize("name", ["processor", "notifier"])
+def test_the_handler_is_where_lambda_looks_for_it(name: str) -> None:
+    target = resource(name, "aws_lambda_function").body["handler"]
+    home, _, function = target.rpartition(".")
+    path = ROOT / "lambda" / Path(*home.split(".")).with_suffix(".py")
     assert function in {
         node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
     }
@@ -303,6 +325,27 @@ def test_the_service_may_call_kinesis_as_it_does_and_nothing_else() -> None:
     assert granted == {
         name for name in called if name in {"PutRecords", "PutRecord"} or name.startswith(("List", "Describe"))
     }
+
+
+def test_the_audit_reads_what_it_compares_and_can_write_nothing() -> None:
+    called = set()
+    for _, tree in trees(ROOT / "service" / "stockstream" / "audit"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = ast.unparse(node.func.value).rpartition(".")[2]
+                if owner in {"s3", "dynamodb", "sqs"}:
+                    method = str(node.args[0].value) if node.func.attr == "get_paginator" else node.func.attr  # type: ignore[attr-defined]
+                    called.add((owner, method))
+    authorised = {
+        ("s3", "get_object"): "s3:GetObject",
+        ("s3", "list_objects_v2"): "s3:ListBucket",
+        ("dynamodb", "query"): "dynamodb:Query",
+    }
+    assert called <= authorised.keys(), f"say what authorises {called - authorised.keys()}"
+    granted = {action for entry in statements("producer", "audit") for action in entry["actions"]}
+    around = {"kms:Decrypt", "elasticfilesystem:ClientMount", "sqs:GetQueueAttributes"}
+    assert granted == {authorised[entry] for entry in called} | around
+    assert variables_in(local_value("producer", "audit_environment")) <= SETTINGS
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------

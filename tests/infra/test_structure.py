@@ -138,8 +138,15 @@ def test_policies_name_their_actions_and_resources() -> None:
 def test_every_role_has_one_principal_and_no_managed_policy() -> None:
     assert found("resource", "aws_iam_role_policy_attachment") == []
     roles = found("resource", "aws_iam_role")
-    assert {block.path.parent.name for block in roles} == {"processor", "delivery", "producer", "network", "warehouse"}
-    assert len(roles) == 7
+    assert {block.path.parent.name for block in roles} == {
+        "processor",
+        "notifier",
+        "delivery",
+        "producer",
+        "network",
+        "warehouse",
+    }
+    assert len(roles) == 9
 
 
 def test_what_is_at_rest_is_under_the_key() -> None:
@@ -162,7 +169,7 @@ def test_what_is_at_rest_is_under_the_key() -> None:
 
 def test_every_log_group_forgets_in_time() -> None:
     groups = found("resource", "aws_cloudwatch_log_group")
-    assert len(groups) == 4
+    assert len(groups) == 5
     assert all(block.body["retention_in_days"] == "${var.log_retention_days}" for block in groups)
 
 

@@ -14,7 +14,7 @@ locals {
         period      = 60, periods = 5, missing = "breaching"
       }
       "producer-source-failing" = {
-        description = "Every few seconds a call to the market data source fails"
+        description = "Calls to the market data source keep failing"
         namespace   = local.namespace, metric = "SourceFailures", dimensions = local.service
         statistic   = "Sum", comparison = "GreaterThanOrEqualToThreshold", threshold = 5
         period      = 300, periods = 2, missing = "notBreaching"
@@ -86,6 +86,14 @@ locals {
         namespace   = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = table }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         period      = 300, periods = 2, missing = "notBreaching"
+      }
+    },
+    !var.has_webhook ? {} : {
+      "alerts-undelivered" = {
+        description = "The webhook did not take alerts in three tries each"
+        namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = var.undelivered_queue_name }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 60, periods = 1, missing = "notBreaching"
       }
     },
     !var.parquet_delivery ? {} : {

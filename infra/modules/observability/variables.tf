@@ -40,6 +40,18 @@ variable "parquet_delivery" {
   default     = false
 }
 
+variable "has_webhook" {
+  description = "Whether there is a notifier to watch."
+  type        = bool
+  default     = false
+}
+
+variable "undelivered_queue_name" {
+  description = "Queue of alerts that the webhook did not take, or null where there is none."
+  type        = string
+  default     = null
+}
+
 variable "consumer_log_group_name" {
   description = "Log group of the consumer."
   type        = string

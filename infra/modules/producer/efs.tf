@@ -96,6 +96,23 @@ data "aws_iam_policy_document" "efs" {
   }
 
   statement {
+    sid       = "TheAuditReads"
+    actions   = ["elasticfilesystem:ClientMount"]
+    resources = [aws_efs_file_system.outbox[0].arn]
+
+    principals {
+      type        = "AWS"
+      identifiers = [aws_iam_role.audit[0].arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "elasticfilesystem:AccessPointArn"
+      values   = [aws_efs_access_point.outbox[0].arn]
+    }
+  }
+
+  statement {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientRootAccess", "elasticfilesystem:ClientWrite"]

@@ -27,3 +27,8 @@ output "environment" {
   description = "The environment that the service gets."
   value       = local.environment
 }
+
+output "audit_task_family" {
+  description = "Task definition of the audit, or null without EFS."
+  value       = one(aws_ecs_task_definition.audit[*].family)
+}

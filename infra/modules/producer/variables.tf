@@ -184,3 +184,39 @@ variable "subnet_ids" {
   description = "Public subnets of the task."
   type        = list(string)
 }
+
+variable "table_names" {
+  description = "Names of the tables by role, for the audit."
+  type        = map(string)
+}
+
+variable "table_arns" {
+  description = "ARNs of the tables by role, for the audit."
+  type        = map(string)
+}
+
+variable "archive_bucket" {
+  description = "Name of the archive's bucket, for the audit."
+  type        = string
+}
+
+variable "archive_bucket_arn" {
+  description = "ARN of the archive's bucket, for the audit."
+  type        = string
+}
+
+variable "failed_batches_queue_url" {
+  description = "URL of the queue of failed batches, for the audit."
+  type        = string
+}
+
+variable "failed_batches_queue_arn" {
+  description = "ARN of that queue."
+  type        = string
+}
+
+variable "anomaly_threshold_percent" {
+  description = "The consumer's threshold, which the audit computes `anomaly` with."
+  type        = number
+  default     = 5
+}

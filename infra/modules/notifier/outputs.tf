@@ -1,0 +1,9 @@
+output "function_name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "undelivered_queue_name" {
+  description = "Queue of alerts that the webhook did not take."
+  value       = aws_sqs_queue.undelivered.name
+}
