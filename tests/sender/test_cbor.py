@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.parsers import RpcV2CBORParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.sender.transport import cbor
@@ -17,12 +17,14 @@ _values = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(_values)
 def test_what_is_encoded_comes_back(value: Any) -> None:
     assert cbor.decode(cbor.encode(value)) == value
 
 
 # botocore leaves members that are null out of its structures.
+@settings(deadline=None, max_examples=60)
 @given(_values.filter(lambda value: "None" not in repr(value)))
 def test_botocore_reads_what_we_write(value: Any) -> None:
     parser = RpcV2CBORParser()
@@ -85,6 +87,7 @@ def test_what_is_not_cbor_is_refused(encoded: str) -> None:
         cbor.decode(bytes.fromhex(encoded.ljust(len(encoded) + len(encoded) % 2, "0")))
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_the_named_error_and_nothing_else(data: bytes) -> None:
     with contextlib.suppress(cbor.CborError):

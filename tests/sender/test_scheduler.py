@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.errors import SettingsError
+from stockstream.outbox import RecordBatch
 from stockstream.sender import SenderConfig
 from stockstream.sender.failures import FailureKind, bare_code, classify
 from stockstream.sender.grid import hash_key_of_lane, hash_of_key, lane_of_key, lanes_for_shards
@@ -23,6 +24,7 @@ def _scheduler(lanes: int = 8, **settings: object) -> Scheduler:
     return Scheduler(SenderConfig(stream="s", **settings), lanes, Random(7))  # type: ignore[arg-type]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(min_size=1, max_size=20), st.integers(0, 12).map(lambda n: 2**n))
 def test_a_key_lies_in_the_part_of_the_hash_space_that_its_lane_owns(key: str, lanes: int) -> None:
     lane = lane_of_key(key, lanes)
@@ -31,6 +33,7 @@ def test_a_key_lies_in_the_part_of_the_hash_space_that_its_lane_owns(key: str, l
     assert lane_of_key(key, 2 * lanes) // 2 == lane
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 2000))
 def test_every_shard_of_equal_ranges_holds_several_lanes(shards: int) -> None:
     lanes = lanes_for_shards(shards)
@@ -55,16 +58,16 @@ def test_closed_shards_are_no_part_of_the_map() -> None:
 
 def test_a_lane_waits_for_more_until_it_is_full_or_its_time_is_over() -> None:
     scheduler = _scheduler(lanes=1, linger_seconds=1.0)
-    scheduler.enqueue([("A", b"x" * 100)], 100, 0.0)
+    scheduler.enqueue(RecordBatch.of([("A", b"x" * 100)]), 0.0)
     assert scheduler.next_request(0.5) == []
     assert scheduler.next_due_at() == 1.0
     assert [record.count for record in scheduler.next_request(1.0)] == [1]
-    scheduler.enqueue([("A", b"x" * 1000)] * 100, 100_000, 2.0)
+    scheduler.enqueue(RecordBatch.of([("A", b"x" * 1000)] * 100), 2.0)
     # The lane's first record is still unresolved, so nothing goes, however much there is.
     assert scheduler.next_request(9.0) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 40))
 def test_whatever_fails_a_lane_has_one_record_out_and_keeps_its_order(seed: int, lanes_log: int, keys: int) -> None:
     rng = Random(seed)
@@ -81,7 +84,8 @@ def test_whatever_fails_a_lane_has_one_record_out_and_keeps_its_order(seed: int,
             data = f"{key}:{len(made.setdefault(key, []))}:".encode() + b"x" * rng.randrange(150)
             made[key].append(data)
             batch.append((key, data))
-        scheduler.enqueue(batch, sum(len(data) for _, data in batch), now)
+        if batch:
+            scheduler.enqueue(RecordBatch.of(batch), now)
         out += scheduler.next_request(now)
         assert len({record.lane.index for record in out}) == len(out)
         rng.shuffle(out)
@@ -114,7 +118,7 @@ def _resolve(
 def test_the_age_is_that_of_the_oldest_unresolved_record() -> None:
     scheduler = _scheduler(lanes=4, linger_seconds=0.0)
     for second in range(10):
-        scheduler.enqueue([(f"K{i}", b"x") for i in range(20)], 20, float(second))
+        scheduler.enqueue(RecordBatch.of([(f"K{i}", b"x") for i in range(20)]), float(second))
         for record in scheduler.next_request(float(second)):
             # Lane 0 fails for ever; the others are stored.
             if record.lane.index == 0:
@@ -129,7 +133,7 @@ def test_the_age_is_that_of_the_oldest_unresolved_record() -> None:
 
 def test_a_request_at_fault_is_parted_so_that_one_record_cannot_hold_the_others() -> None:
     scheduler = _scheduler(lanes=8, linger_seconds=0.0)
-    scheduler.enqueue([(f"K{i}", b"x") for i in range(50)], 50, 0.0)
+    scheduler.enqueue(RecordBatch.of([(f"K{i}", b"x") for i in range(50)]), 0.0)
     together = scheduler.next_request(0.0)
     assert len(together) > 1
     for record in together:
@@ -140,7 +144,7 @@ def test_a_request_at_fault_is_parted_so_that_one_record_cannot_hold_the_others(
 
 def test_the_oldest_records_are_given_up_first() -> None:
     scheduler = _scheduler(lanes=1, linger_seconds=100.0)
-    scheduler.enqueue([("A", f"{i:04d}".encode()) for i in range(500)], 2000, 0.0)
+    scheduler.enqueue(RecordBatch.of([("A", f"{i:04d}".encode()) for i in range(500)]), 0.0)
     assert scheduler.drop_oldest(400) == 128
     scheduler.flush(0.0)
     (record,) = scheduler.next_request(0.0)

@@ -6,7 +6,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.sender.transport import sigv4
@@ -62,6 +62,7 @@ def test_the_signing_key_follows_the_date_and_renewed_credentials(monkeypatch: p
         assert signed["Authorization"] == expected
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=2000))
 def test_a_changed_body_changes_the_signature(body: bytes) -> None:
     credentials = Credentials("AKID", "secret").get_frozen_credentials()

@@ -33,6 +33,7 @@ def _sealed(body: bytes) -> bytes:
     return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
 
 
+@settings(deadline=None, max_examples=60)
 @given(_records)
 def test_what_was_aggregated_comes_back_in_order(records: list[UserRecord]) -> None:
     encoded = aggregate(records)
@@ -40,6 +41,7 @@ def test_what_was_aggregated_comes_back_in_order(records: list[UserRecord]) -> N
     assert deaggregate(encoded) == records
 
 
+@settings(deadline=None, max_examples=60)
 @given(_records)
 def test_protobuf_of_the_oracle_writes_the_same_bytes(records: list[UserRecord]) -> None:
     message = messages_pb2.AggregatedRecord()
@@ -56,8 +58,8 @@ def test_protobuf_of_the_oracle_writes_the_same_bytes(records: list[UserRecord])
     assert aggregate(records) == _sealed(message.SerializeToString())
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(_keys, _datas), min_size=1, max_size=100), st.none() | _hash_keys)
-@settings(max_examples=50)
 def test_the_oracle_reads_what_we_write(pairs: list[tuple[str, bytes]], hash_key: str | None) -> None:
     aggregator = Aggregator(1_000_000, hash_key)
     assert aggregator.fill(deque(pairs)) == len(pairs)
@@ -76,8 +78,8 @@ def test_the_oracle_reads_what_we_write(pairs: list[tuple[str, bytes]], hash_key
     assert {r["kinesis"]["explicitHashKey"] for r in seen} == {hash_key}
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.builds(UserRecord, _keys, _hash_keys, _datas), min_size=1, max_size=100))
-@settings(max_examples=50)
 def test_we_read_what_the_oracle_writes(records: list[UserRecord]) -> None:
     oracle = aws_kinesis_agg.aggregator.RecordAggregator()
     for record in records:
@@ -86,6 +88,7 @@ def test_we_read_what_the_oracle_writes(records: list[UserRecord]) -> None:
     assert deaggregate(encoded) == records
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(_keys, _datas), max_size=200), st.none() | _hash_keys, st.integers(600, 5_000))
 def test_aggregates_never_pass_the_limit_and_their_size_is_foretold(
     pairs: list[tuple[str, bytes]], hash_key: str | None, limit: int
@@ -107,6 +110,7 @@ def test_aggregates_never_pass_the_limit_and_their_size_is_foretold(
     assert seen == pairs
 
 
+@settings(deadline=None, max_examples=60)
 @given(_keys, st.binary(max_size=20_000), st.none() | _hash_keys)
 def test_the_size_of_one_record_alone_is_exact(key: str, data: bytes, hash_key: str | None) -> None:
     assert record_size_bytes(key, data, hash_key) == len(aggregate([UserRecord(key, hash_key, data)]))
@@ -124,6 +128,7 @@ def test_more_keys_than_one_varint_byte_holds_round_trip() -> None:
     assert deaggregate(aggregate(records)) == records
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_raise_the_named_error_and_nothing_else(noise: bytes) -> None:
     for data in (noise, MAGIC + noise, _sealed(noise)):
@@ -137,6 +142,7 @@ def test_arbitrary_bytes_raise_the_named_error_and_nothing_else(noise: bytes) ->
         assert [record.data for record in decoded] == [record.data for record in message.records]
 
 
+@settings(deadline=None, max_examples=60)
 @given(_records.filter(bool), st.data())
 def test_any_flipped_byte_is_found(records: list[UserRecord], draw: st.DataObject) -> None:
     encoded = bytearray(aggregate(records))

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 
 from stockstream.outbox.acks import AckTable
+from stockstream.outbox.batch import Record, RecordBatch
 from stockstream.outbox.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from stockstream.outbox.errors import OutboxWriteError
-from stockstream.outbox.frame import Record, decode_keys, decode_records, encode_frame, split_batch
+from stockstream.outbox.frame import decode_keys, decode_records, encode_frame
 from stockstream.outbox.lock import OutboxLock
 from stockstream.outbox.segment_log import LogView, Position, SegmentLog
 
@@ -41,8 +42,7 @@ class StoredBatch(NamedTuple):
 
 
 class _Append(NamedTuple):
-    records: Sequence[Record]
-    size_bytes: int
+    batch: RecordBatch
     done: "asyncio.Future[None]"
 
 
@@ -53,7 +53,7 @@ class DiskOutbox:
         directory: Its folder, one for each stream; made where it is missing.
         max_bytes: The bound that the caller keeps; it decides the size of segments.
         lane_of_key: Lane of a partition key among a number of lanes.
-        on_commit: Called in the event loop, in order, for every batch that is durable: records, bytes, place after it.
+        on_commit: Called in the event loop, in order, for every batch that is durable, with the place after it.
         now_ms: Wall clock, ms since 1970.
     """
 
@@ -63,7 +63,7 @@ class DiskOutbox:
         *,
         max_bytes: int,
         lane_of_key: Callable[[str, int], int],
-        on_commit: Callable[[Sequence[Record], int, Position], None],
+        on_commit: Callable[[RecordBatch, Position], None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._directory = directory
@@ -123,7 +123,7 @@ class DiskOutbox:
         """Size of the log on disk, what is about to be appended included."""
         return self._view.size_bytes + self._appending_bytes
 
-    def append(self, records: Sequence[Record], size_bytes: int) -> "asyncio.Future[None]":
+    def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """Append a batch; the future is done when the batch is durable. Batches keep the order of the calls.
 
         Batches that arrive while the disk is busy share the next sync.
@@ -131,9 +131,9 @@ class DiskOutbox:
         Raises (through the future):
             OutboxWriteError: the disk refused; the batch is not accepted.
         """
-        append = _Append(records, size_bytes, asyncio.get_running_loop().create_future())
+        append = _Append(batch, asyncio.get_running_loop().create_future())
         self._queue.append(append)
-        self._appending_bytes += size_bytes
+        self._appending_bytes += batch.size_bytes
         if not self._commit_running:
             self._start_commit()
         return append.done
@@ -297,7 +297,7 @@ class DiskOutbox:
         frames: list[tuple[bytes, int]] = []
         last_frame_of: list[int] = []
         for append in batch:
-            for part in split_batch(append.records, append.size_bytes):
+            for part in append.batch.parts():
                 frames.append((encode_frame(part, accepted_at_ms), len(part)))  # noqa: PERF401 (two levels)
             last_frame_of.append(len(frames) - 1)
         ends = self._log.append(frames)
@@ -317,10 +317,10 @@ class DiskOutbox:
             self._commit_running = True
             self._retry = asyncio.get_running_loop().call_later(_DISK_FULL_RETRY_SECONDS, self._start_commit)
             return
-        self._appending_bytes -= sum(append.size_bytes for append in batch)
+        self._appending_bytes -= sum(append.batch.size_bytes for append in batch)
         if failure is None:
             for append, end in zip(batch, committing.result(), strict=True):
-                self._on_commit(append.records, append.size_bytes, end)
+                self._on_commit(append.batch, end)
                 if not append.done.done():
                     append.done.set_result(None)
         else:

@@ -11,21 +11,16 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
+from stockstream.outbox.batch import PART_MAX_RECORDS, Record, RecordBatch
 from stockstream.outbox.errors import OutboxCorruptError
-
-Record = tuple[str, bytes]
 
 FRAME_MAGIC: Final = 0x31465353  # "SSF1"
 _HEADER: Final = struct.Struct("<IIIIQ")
 HEADER_BYTES: Final = _HEADER.size
 _KEY_BYTES: Final = struct.Struct("<I")
-# A frame is read whole, so its size bounds what a read costs.
-FRAME_MAX_DATA_BYTES: Final = 4 * 1024 * 1024
-FRAME_MAX_RECORDS: Final = 65_536
 # The largest payload that the encoder can make: one record of 10 MiB, or that many bytes of small ones with their keys.
 FRAME_MAX_PAYLOAD_BYTES: Final = 256 * 1024 * 1024
 
@@ -39,34 +34,22 @@ class FrameHeader(NamedTuple):
     accepted_at_ms: int
 
 
-def encode_frame(records: Sequence[Record], accepted_at_ms: int) -> bytes:
-    """Encode records as one frame; `split_batch` first where there may be many."""
-    keys, datas = zip(*records, strict=True)
-    key_text = "".join(keys).encode()
-    payload = b"".join(
+def encode_frame(batch: RecordBatch, accepted_at_ms: int) -> bytes:
+    """Encode a batch (one of its `parts`) as one frame."""
+    key_text = "".join(batch.keys).encode()
+    columns = b"".join(
         (
-            _little_endian("H", map(len, keys)),
-            _little_endian("I", map(len, datas)),
+            _little_endian("H", list(map(len, batch.keys))),
+            _little_endian("I", batch.data_lengths),
             _KEY_BYTES.pack(len(key_text)),
             key_text,
-            *datas,
         )
     )
-    return _seal(payload, len(records), accepted_at_ms)
-
-
-def split_batch(records: Sequence[Record], size_bytes: int) -> Iterator[Sequence[Record]]:
-    """Part a batch of `size_bytes` of data into what one frame may hold."""
-    if size_bytes <= FRAME_MAX_DATA_BYTES and len(records) <= FRAME_MAX_RECORDS:
-        yield records
-        return
-    start = size = 0
-    for index, (_, data) in enumerate(records):
-        if index > start and (size + len(data) > FRAME_MAX_DATA_BYTES or index - start >= FRAME_MAX_RECORDS):
-            yield records[start:index]
-            start, size = index, 0
-        size += len(data)
-    yield records[start:]
+    data = b"".join(batch.datas)
+    payload_bytes, records = len(columns) + len(data), len(batch)
+    crc = zlib.crc32(data, zlib.crc32(columns, _header_crc(payload_bytes, records, accepted_at_ms)))
+    header = _HEADER.pack(FRAME_MAGIC, payload_bytes, records, crc, accepted_at_ms)
+    return b"".join((header, columns, data))
 
 
 def parse_header(header: bytes) -> FrameHeader | None:
@@ -74,14 +57,16 @@ def parse_header(header: bytes) -> FrameHeader | None:
     if len(header) < HEADER_BYTES:
         return None
     magic, payload_bytes, count, crc, accepted_at_ms = _HEADER.unpack_from(header)
-    if magic != FRAME_MAGIC or payload_bytes > FRAME_MAX_PAYLOAD_BYTES or not 0 < count <= FRAME_MAX_RECORDS:
+    if magic != FRAME_MAGIC or payload_bytes > FRAME_MAX_PAYLOAD_BYTES or not 0 < count <= PART_MAX_RECORDS:
         return None
     return FrameHeader(payload_bytes, count, crc, accepted_at_ms)
 
 
 def is_intact(header: FrameHeader, payload: bytes) -> bool:
     """Check a frame's length and CRC."""
-    return len(payload) == header.payload_bytes and header.crc == _crc(payload, header.records, header.accepted_at_ms)
+    return len(payload) == header.payload_bytes and header.crc == zlib.crc32(
+        payload, _header_crc(header.payload_bytes, header.records, header.accepted_at_ms)
+    )
 
 
 def decode_keys(header: FrameHeader, payload: bytes) -> list[str]:
@@ -119,17 +104,12 @@ def _split_columns(header: FrameHeader, payload: bytes) -> tuple[list[str], "arr
     return [text[a:b] for a, b in pairwise(ends)], data_lengths, keys_at + key_bytes
 
 
-def _little_endian(typecode: str, values: Iterator[int]) -> bytes:
+def _little_endian(typecode: str, values: list[int]) -> bytes:
     column = array(typecode, values)
     if sys.byteorder == "big":
         column.byteswap()
     return column.tobytes()
 
 
-def _seal(payload: bytes, count: int, accepted_at_ms: int) -> bytes:
-    crc = _crc(payload, count, accepted_at_ms)
-    return _HEADER.pack(FRAME_MAGIC, len(payload), count, crc, accepted_at_ms) + payload
-
-
-def _crc(payload: bytes, count: int, accepted_at_ms: int) -> int:
-    return zlib.crc32(payload, zlib.crc32(_HEADER.pack(FRAME_MAGIC, len(payload), count, 0, accepted_at_ms)))
+def _header_crc(payload_bytes: int, records: int, accepted_at_ms: int) -> int:
+    return zlib.crc32(_HEADER.pack(FRAME_MAGIC, payload_bytes, records, 0, accepted_at_ms))

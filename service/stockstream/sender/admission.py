@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stockstream.sender.lane import Record
+from stockstream.outbox import Record, RecordBatch
 from stockstream.sender.limits import PARTITION_KEY_MAX_CHARACTERS
 from stockstream_wire import record_size_bytes
 
+# A library user's keys may be without end, so the set starts anew past this many.
+MAX_KNOWN_KEYS: Final = 200_000
 # Room for the lane's hash key (39 digits), its partition key and the aggregate's envelope, whatever the lane.
 _HASH_KEY_SAMPLE: Final = "9" * 39
 LANE_KEY_MAX_BYTES: Final = 16
@@ -30,29 +32,39 @@ class RejectedRecord:
     reason: str
 
 
-def admit(records: Sequence[Record], record_max_bytes: int) -> tuple[Sequence[Record], int, list[RejectedRecord]]:
-    """Part records into those that Kinesis can take, the sum of their data in bytes, and those refused."""
-    if not records:
-        return [], 0, []
-    # Whole columns at once: nearly every batch passes here, and this runs for every record.
-    keys, datas = zip(*records, strict=True)
-    key_lengths, sizes = list(map(len, keys)), list(map(len, datas))
-    if (
-        max(sizes) + _SURELY_FITS_MARGIN_BYTES <= record_max_bytes
-        and min(key_lengths) > 0
-        and max(key_lengths) <= PARTITION_KEY_MAX_CHARACTERS
-        and "".join(keys).isascii()
-    ):
-        return records, sum(sizes), []
-    accepted: list[Record] = []
-    rejected: list[RejectedRecord] = []
-    for key, data in records:
-        reason = _reason_against(key, data, record_max_bytes)
-        if reason:
-            rejected.append(RejectedRecord(key, len(data), reason))
-        else:
-            accepted.append((key, data))
-    return accepted, sum(len(data) for _, data in accepted), rejected
+class Admission:
+    """Looks at every record once, and at every key once.
+
+    Args:
+        record_max_bytes: Largest Kinesis record that the stream takes.
+    """
+
+    def __init__(self, record_max_bytes: int) -> None:
+        self._record_max_bytes = record_max_bytes
+        self._good_keys: set[str] = set()
+
+    def admit(self, records: Sequence[Record]) -> tuple[RecordBatch | None, list[RejectedRecord]]:
+        """Part records into those that Kinesis can take (None where there are none) and those refused."""
+        if not records:
+            return None, []
+        batch = RecordBatch.of(records)
+        longest = max(batch.data_lengths)
+        if longest + _SURELY_FITS_MARGIN_BYTES <= self._record_max_bytes and self._good_keys.issuperset(batch.keys):
+            return batch, []
+        accepted: list[Record] = []
+        rejected: list[RejectedRecord] = []
+        for key, data in records:
+            reason = _reason_against(key, data, self._record_max_bytes)
+            if reason:
+                rejected.append(RejectedRecord(key, len(data), reason))
+            else:
+                accepted.append((key, data))
+        if len(self._good_keys) > MAX_KNOWN_KEYS:
+            self._good_keys.clear()
+        self._good_keys.update(key for key, _ in accepted)
+        if not rejected:
+            return batch, []
+        return (RecordBatch.of(accepted) if accepted else None), rejected
 
 
 def _reason_against(key: str, data: bytes, record_max_bytes: int) -> str:

@@ -31,12 +31,14 @@ class SenderConfig:
             the oldest records, counted and logged.
         memory_max_bytes: Bound of the record bytes held in memory; past it the outbox on disk holds the rest.
         aggregate_max_bytes: Largest aggregate with its keys; one PUT payload unit by default.
+        backlog_units: Payload units in one record of a lane that has fallen far behind the others; 1 for never.
         record_max_bytes: Largest Kinesis record that the stream takes: 1 MiB, up to 10 MiB where it is set so.
         request_target_bytes: Body size that a PutRecords call is filled to.
         request_max_records: Records in one PutRecords call, at most 500.
         requests_in_flight: PutRecords calls at the same time.
         lanes: Number of lanes, a power of two; None takes at least four for each shard.
         linger_seconds: How long a lane waits for more before it sends less than a full aggregate.
+        linger_full_flow_seconds: The same where the flow is such that waiting fills aggregates, if that is longer.
         transport: `fast` writes and signs requests itself; `aiobotocore` leaves both to botocore.
         encoding: Of the fast transport: CBOR as the AWS SDK for Java uses, or JSON; `auto` is CBOR for AWS's own
             endpoints and JSON for all others, some of which store CBOR's bytes wrongly.
@@ -51,12 +53,14 @@ class SenderConfig:
     outbox_policy: OutboxPolicy = "block"
     memory_max_bytes: int = 64 * MEBIBYTE
     aggregate_max_bytes: int = PAYLOAD_UNIT_BYTES
+    backlog_units: int = 8
     record_max_bytes: int = MEBIBYTE
     request_target_bytes: int = 128 * KIBIBYTE
     request_max_records: int = REQUEST_MAX_RECORDS
     requests_in_flight: int = 8
     lanes: int | None = None
     linger_seconds: float = 0.05
+    linger_full_flow_seconds: float = 0.5
     transport: Literal["fast", "aiobotocore"] = "fast"
     encoding: Literal["auto", "cbor", "json"] = "auto"
     connect_timeout_seconds: float = 3.0
@@ -83,6 +87,7 @@ class SenderConfig:
             self.request_max_records,
             f"from 1 to {REQUEST_MAX_RECORDS}",
         )
+        _require(self.backlog_units >= 1, "backlog_units", self.backlog_units, "at least 1")
         _require(self.requests_in_flight >= 1, "requests_in_flight", self.requests_in_flight, "at least 1")
         _require(self.memory_max_bytes >= MEBIBYTE, "memory_max_bytes", self.memory_max_bytes, f"at least {MEBIBYTE}")
         _require(self.outbox_max_bytes >= MEBIBYTE, "outbox_max_bytes", self.outbox_max_bytes, f"at least {MEBIBYTE}")

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections import Counter as CountByKey
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from stockstream.outbox import DiskOutbox, OutboxCorruptError, Position, StoredBatch
+from stockstream.outbox import DiskOutbox, OutboxCorruptError, Position, Record, RecordBatch, StoredBatch
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.grid import lane_of_key
-from stockstream.sender.lane import Lane, Record
+from stockstream.sender.lane import Lane
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 
@@ -91,13 +91,13 @@ class DiskIntake:
             self._behind_since = self._monotonic() if first is None else self._accepted_at(first)
             log.info("outbox_replay", records=self.unsent, size_bytes=view.size_bytes)
 
-    async def accept(self, records: Sequence[Record], size_bytes: int) -> None:
+    async def accept(self, batch: RecordBatch) -> None:
         """See `Intake`.
 
         Raises:
             OutboxWriteError: the disk refused; the records are not accepted.
         """
-        while self.unsent and self._outbox.size_bytes + size_bytes > self._config.outbox_max_bytes:
+        while self.unsent and self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes:
             if self._config.outbox_policy == "drop_oldest":
                 await self._drop_oldest_segment()
                 continue
@@ -110,7 +110,7 @@ class DiskIntake:
                 self._waiting_for_room -= 1
             if self._failure is not None:
                 raise self._failure
-        await self._outbox.append(records, size_bytes)
+        await self._outbox.append(batch)
 
     async def lay_lanes(self, wanted: int) -> int:
         """See `Intake`."""
@@ -185,20 +185,20 @@ class DiskIntake:
     def _low_water_bytes(self) -> int:
         return self._config.memory_max_bytes // 2
 
-    def _on_commit(self, records: Sequence[Record], size_bytes: int, end: Position) -> None:
+    def _on_commit(self, batch: RecordBatch, end: Position) -> None:
         was_current = self._cursor == self._committed
         self._committed = end
-        self._counters.accepted += len(records)
+        self._counters.accepted += len(batch)
         scheduler = self._scheduler
         if was_current and scheduler is not None and scheduler.pending_bytes < self._config.memory_max_bytes:
             self._leave_segments(end.segment, scheduler)
             self._cursor = end
-            scheduler.enqueue(records, size_bytes, self._monotonic())
+            scheduler.enqueue(batch, self._monotonic())
             self._wake_dispatcher()
             return
         if was_current:
             self._behind_since = self._monotonic()
-        self._behind_bytes += size_bytes
+        self._behind_bytes += batch.size_bytes
         self._work.set()
 
     async def _read_back(self, scheduler: Scheduler) -> None:
@@ -212,9 +212,9 @@ class DiskIntake:
             self._cursor = batch.end
             read_bytes = sum([len(data) for _, data in batch.records])
             records = self._without_acknowledged(batch.records, scheduler)
-            size_bytes = read_bytes if records is batch.records else sum([len(data) for _, data in records])
             accepted_at = self._accepted_at(batch)
-            scheduler.enqueue(records, size_bytes, self._monotonic(), accepted_at)
+            if records:
+                scheduler.enqueue(RecordBatch.of(records), self._monotonic(), accepted_at)
             is_current = self._cursor == self._committed
             # What was there at start was known by the size of its files, which is a little more than its data.
             self._behind_bytes = 0 if is_current else max(0, self._behind_bytes - read_bytes)

@@ -1,13 +1,14 @@
 """Where accepted records wait: the interface, and the one that keeps them in memory only."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
+from stockstream.outbox import RecordBatch
 from stockstream.sender.config import SenderConfig
-from stockstream.sender.lane import Lane, Record
+from stockstream.sender.lane import Lane
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 
@@ -21,7 +22,7 @@ class Intake(Protocol):
         """Take what an earlier run left."""
         ...
 
-    async def accept(self, records: Sequence[Record], size_bytes: int) -> None:
+    async def accept(self, batch: RecordBatch) -> None:
         """Return when the records are as safe as they get; wait, or drop, at the bound."""
         ...
 
@@ -80,7 +81,7 @@ class MemoryIntake:
         self._scheduler: Scheduler | None = None
         self._wake: Callable[[], None] = lambda: None
         # Accepted before the stream's shards, and so the lanes, are known.
-        self._early: list[tuple[Sequence[Record], int, float]] = []
+        self._early: list[tuple[RecordBatch, float]] = []
         self._early_bytes = 0
         self._room = asyncio.Event()
         self._failure: BaseException | None = None
@@ -93,23 +94,23 @@ class MemoryIntake:
             remedy="set an outbox folder (STOCKSTREAM_OUTBOX=disk)",
         )
 
-    async def accept(self, records: Sequence[Record], size_bytes: int) -> None:
+    async def accept(self, batch: RecordBatch) -> None:
         """See `Intake`."""
         limit = self._config.memory_max_bytes
-        while self.size_bytes and self.size_bytes + size_bytes > limit:
-            if self._config.outbox_policy == "drop_oldest" and self._drop(self.size_bytes + size_bytes - limit):
+        while self.size_bytes and self.size_bytes + batch.size_bytes > limit:
+            if self._config.outbox_policy == "drop_oldest" and self._drop(self.size_bytes + batch.size_bytes - limit):
                 continue
             self._room.clear()
             await self._room.wait()
             if self._failure is not None:
                 raise self._failure
-        self._counters.accepted += len(records)
+        self._counters.accepted += len(batch)
         now = self._monotonic()
         if self._scheduler is None:
-            self._early.append((records, size_bytes, now))
-            self._early_bytes += size_bytes
+            self._early.append((batch, now))
+            self._early_bytes += batch.size_bytes
             return
-        self._scheduler.enqueue(records, size_bytes, now)
+        self._scheduler.enqueue(batch, now)
         self._wake()
 
     async def lay_lanes(self, wanted: int) -> int:
@@ -120,8 +121,8 @@ class MemoryIntake:
         """See `Intake`."""
         self._scheduler, self._wake = scheduler, wake
         early, self._early, self._early_bytes = self._early, [], 0
-        for records, size_bytes, at in early:
-            scheduler.enqueue(records, size_bytes, self._monotonic(), at)
+        for batch, at in early:
+            scheduler.enqueue(batch, self._monotonic(), at)
         wake()
 
     async def run(self) -> None:
@@ -135,7 +136,7 @@ class MemoryIntake:
     @property
     def unsent(self) -> int:
         """See `Intake`."""
-        early = sum(len(records) for records, _, _ in self._early)
+        early = sum(len(batch) for batch, _ in self._early)
         return early + (self._scheduler.pending_records if self._scheduler is not None else 0)
 
     @property
@@ -146,7 +147,7 @@ class MemoryIntake:
     def oldest_at(self, now: float) -> float | None:
         """See `Intake`."""
         if self._early:
-            return self._early[0][2]
+            return self._early[0][1]
         return self._scheduler.oldest_at(now) if self._scheduler is not None else None
 
     def abort(self, failure: BaseException) -> None:
@@ -163,9 +164,9 @@ class MemoryIntake:
         if self._scheduler is not None:
             dropped = self._scheduler.drop_oldest(needed_bytes)
         elif self._early:
-            records, size_bytes, _ = self._early.pop(0)
-            self._early_bytes -= size_bytes
-            dropped = len(records)
+            batch, _ = self._early.pop(0)
+            self._early_bytes -= batch.size_bytes
+            dropped = len(batch)
         self._counters.dropped += dropped
         if dropped:
             log.error("outbox_dropped_oldest", records=dropped, reason="the outbox in memory is full")

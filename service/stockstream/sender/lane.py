@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
-Record = tuple[str, bytes]
+from stockstream.outbox import Record
 
 
 class LaneState(Enum):

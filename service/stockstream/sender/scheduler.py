@@ -2,17 +2,18 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from random import Random
 from typing import Final
 
+from stockstream.outbox import Record, RecordBatch
 from stockstream.sender.backoff import full_jitter_seconds
 from stockstream.sender.bucket import ShardBucket
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.failures import FailureKind
 from stockstream.sender.grid import hash_key_of_lane, lane_of_key
-from stockstream.sender.lane import KinesisRecord, Lane, LaneState, Record
+from stockstream.sender.lane import KinesisRecord, Lane, LaneState
 from stockstream.sender.limits import request_max_bytes
 from stockstream_wire import Aggregator, record_size_bytes
 
@@ -26,6 +27,9 @@ _HELD: Final = LaneState.HELD
 ENTRY_OVERHEAD_BYTES: Final = 160
 # Ages are known to this resolution; finer marks would cost time on every record.
 MARK_INTERVAL_SECONDS: Final = 0.25
+# A lane is behind when it holds this many aggregates, and this many times what the mean lane holds.
+BEHIND_AGGREGATES: Final = 16
+BEHIND_FACTOR: Final = 4
 # Records given up of one lane before the next oldest is looked for.
 DROP_STEP_RECORDS: Final = 64
 # Keys seen; a library user's keys may be without end, so the table starts anew past this many.
@@ -55,6 +59,9 @@ class Scheduler:
         self._mean_record_bytes = 300.0
         self._next_mark_at = 0.0
         self._period_start = 0.0
+        self._flow_bytes = 0
+        self._flow_since = 0.0
+        self._linger_seconds = config.linger_seconds
         self.pending_bytes = 0
         self.pending_records = 0
         self.flushing = False
@@ -64,29 +71,26 @@ class Scheduler:
         """Whether every accepted record is resolved."""
         return self.pending_records == 0
 
-    def enqueue(self, records: Sequence[Record], size_bytes: int, now: float, accepted_at: float | None = None) -> None:
+    def enqueue(self, batch: RecordBatch, now: float, accepted_at: float | None = None) -> None:
         """Give records to their lanes, in order.
 
         Args:
-            records: Partition keys and data.
-            size_bytes: Sum of the data.
+            batch: The records.
             now: Monotonic seconds.
             accepted_at: When they were accepted, where that was not now.
         """
-        if not records:
-            return
         self._mark_ages(now, accepted_at)
-        appends = self._append_of_key
-        for record in records:
+        append_of_key = self._append_of_key
+        for key, record in zip(batch.keys, batch.records, strict=True):
             try:
-                append = appends[record[0]]
+                append_of_key[key](record)
             except KeyError:
-                append = self._lane_append(record[0])
-            append(record)
-        self.pending_bytes += size_bytes
-        self.pending_records += len(records)
-        self._mean_record_bytes += (size_bytes / len(records) - self._mean_record_bytes) / 8
-        due = now + self._config.linger_seconds
+                self._lane_append(key)(record)
+        self.pending_bytes += batch.size_bytes
+        self.pending_records += len(batch)
+        self._mean_record_bytes += (batch.size_bytes / len(batch) - self._mean_record_bytes) / 8
+        self._flow_bytes += batch.size_bytes
+        due = now + self._linger_seconds
         full = 1 if self.flushing else self._full_count()
         for lane in self.lanes:
             state = lane.state
@@ -151,7 +155,7 @@ class Scheduler:
         lane.resolve(record.count)
         lane.state = _IDLE
         if lane.pending:
-            due = record.built_at + self._config.linger_seconds
+            due = record.built_at + self._linger_seconds
             if due <= now or self.flushing or len(lane.pending) >= self._full_count():
                 self._make_ready(lane)
             else:
@@ -203,6 +207,16 @@ class Scheduler:
         """User records waiting in the deepest lane."""
         return max(lane.depth for lane in self.lanes)
 
+    def _choose_linger(self, now: float) -> None:
+        """Wait longer where that fills aggregates: in full flow. A trickle gains nothing by waiting."""
+        config = self._config
+        longest = max(config.linger_seconds, config.linger_full_flow_seconds)
+        elapsed = max(now - self._flow_since, MARK_INTERVAL_SECONDS)
+        per_lane = self._flow_bytes / elapsed * longest / len(self.lanes)
+        self._linger_seconds = longest if per_lane >= self._max_bytes / 4 else config.linger_seconds
+        self._flow_bytes = 0
+        self._flow_since = now
+
     def _full_count(self) -> float:
         """Records that fill an aggregate, as far as their mean size tells."""
         return self._max_bytes / self._mean_record_bytes
@@ -232,11 +246,7 @@ class Scheduler:
             heapq.heappop(timers)
 
     def _build(self, lane: Lane, now: float) -> KinesisRecord:
-        aggregator = self._aggregators.get(lane.index)
-        if aggregator is None:
-            aggregator = self._aggregators[lane.index] = Aggregator(
-                self._max_bytes - len(lane.partition_key), lane.hash_key
-            )
+        aggregator = self._aggregator_for(lane)
         filled = aggregator.fill(lane.pending)
         if not filled:
             # One record above a payload unit, and within the stream's limit: it travels alone.
@@ -248,6 +258,24 @@ class Scheduler:
         record = KinesisRecord(lane, aggregator.finish(), filled, user_bytes, now)
         lane.record = record
         return record
+
+    def _aggregator_for(self, lane: Lane) -> Aggregator:
+        """The lane's aggregator; a larger one where the lane has fallen far behind the others.
+
+        One record in flight is what order takes, so a lane is as fast as its records are large. Where one symbol is
+        much busier than the rest, its lane carries several payload units in a record: the same price, fewer calls.
+        """
+        backlog_bytes = len(lane.pending) * self._mean_record_bytes
+        behind = max(BEHIND_AGGREGATES * self._max_bytes, BEHIND_FACTOR * self.pending_bytes / len(self.lanes))
+        if backlog_bytes > behind:
+            units = min(self._config.backlog_units, int(backlog_bytes / self._max_bytes))
+            limit = min(units * self._max_bytes, self._config.record_max_bytes)
+            return Aggregator(limit - len(lane.partition_key), lane.hash_key)
+        aggregator = self._aggregators.get(lane.index)
+        if aggregator is None:
+            limit = self._max_bytes - len(lane.partition_key)
+            aggregator = self._aggregators[lane.index] = Aggregator(limit, lane.hash_key)
+        return aggregator
 
     def _bucket(self, shard_id: str, now: float) -> ShardBucket:
         bucket = self._buckets.get(shard_id)
@@ -270,5 +298,6 @@ class Scheduler:
             return
         for lane in self.lanes:
             lane.mark(self._period_start)
+        self._choose_linger(now)
         self._period_start = now if accepted_at is None else accepted_at
         self._next_mark_at = now + MARK_INTERVAL_SECONDS

@@ -11,7 +11,8 @@ from typing import Any, Self
 import structlog
 
 from stockstream.aws import AwsConfig, open_client, resolve_aws
-from stockstream.sender.admission import RejectedRecord, admit
+from stockstream.outbox import Record
+from stockstream.sender.admission import Admission, RejectedRecord
 from stockstream.sender.breaker import Breaker
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.disk_intake import DiskIntake
@@ -19,7 +20,7 @@ from stockstream.sender.dispatcher import Dispatcher
 from stockstream.sender.failures import FailureKind, PutError, remedy
 from stockstream.sender.grid import lanes_for_shards
 from stockstream.sender.intake import Intake, MemoryIntake
-from stockstream.sender.lane import Lane, Record
+from stockstream.sender.lane import Lane
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.shards import ShardMap, list_open_shards
 from stockstream.sender.stats import Counters, SenderStats
@@ -56,6 +57,7 @@ class Sender:
         self._monotonic = monotonic
         self._rng = rng if rng is not None else Random()
         self._counters = Counters()
+        self._admission = Admission(config.record_max_bytes)
         self._exit = AsyncExitStack()
         self._client: Any = None
         self._transport: Transport
@@ -129,12 +131,12 @@ class Sender:
         """
         if self._failure is not None:
             raise self._failure
-        accepted, size_bytes, rejected = admit(records, self._config.record_max_bytes)
+        batch, rejected = self._admission.admit(records)
         for refusal in rejected:
             self._counters.rejected += 1
             log.error("record_rejected", key=refusal.key, size_bytes=refusal.size_bytes, reason=refusal.reason)
-        if accepted:
-            await self._intake.accept(accepted, size_bytes)
+        if batch is not None:
+            await self._intake.accept(batch)
         return rejected
 
     async def drain(self, timeout_seconds: float) -> int:

@@ -1,0 +1,53 @@
+"""Records as columns: whatever is done for every record is done for whole columns at once, in C."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+Record = tuple[str, bytes]
+
+# A frame of the log is read whole, so its size bounds what a read costs.
+PART_MAX_DATA_BYTES: Final = 4 * 1024 * 1024
+PART_MAX_RECORDS: Final = 65_536
+
+
+@dataclass(slots=True)
+class RecordBatch:
+    """Records and their columns.
+
+    Attributes:
+        records: Partition keys and data.
+        keys: Partition keys.
+        datas: Data.
+        data_lengths: Of the data, in bytes.
+        size_bytes: Sum of `data_lengths`.
+    """
+
+    records: Sequence[Record]
+    keys: Sequence[str]
+    datas: Sequence[bytes]
+    data_lengths: list[int]
+    size_bytes: int
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Self:
+        """Make the columns of records, of which there must be one at least."""
+        keys, datas = zip(*records, strict=True)
+        data_lengths = list(map(len, datas))
+        return cls(records, keys, datas, data_lengths, sum(data_lengths))
+
+    def parts(self) -> Iterator["RecordBatch"]:
+        """The batch in parts small enough to read back whole."""
+        if self.size_bytes <= PART_MAX_DATA_BYTES and len(self.records) <= PART_MAX_RECORDS:
+            yield self
+            return
+        start = size = 0
+        for index, length in enumerate(self.data_lengths):
+            if index > start and (size + length > PART_MAX_DATA_BYTES or index - start >= PART_MAX_RECORDS):
+                yield RecordBatch.of(self.records[start:index])
+                start, size = index, 0
+            size += length
+        yield RecordBatch.of(self.records[start:])
