@@ -113,8 +113,8 @@ SCENARIOS: Final = (
 
 def lines(case: Scenario) -> dict[str, float]:
     """Cost of each service in USD a month."""
-    # A lane sends one record a poll, several quotes in it once there are more symbols than lanes.
-    records = case.polls * min(case.symbols, 16 * case.shards)
+    # A lane (four a shard) sends one record a poll, several quotes in it once there are more symbols than lanes.
+    records = case.polls * min(case.symbols, 4 * case.shards)
     units = max(records, case.quotes * QUOTE_BYTES / PUT_UNIT_BYTES)
     batches = case.polls * case.shards
     gb_seconds = batches * BATCH_SECONDS * 0.5
