@@ -1,1 +1,1 @@
-"""The service of Stockstream: polls quotes and streams them into Kinesis; `stockstream.sender` is a library of its own."""
+"""The service of Stockstream: polls quotes and streams them into Kinesis. `stockstream.sender` is a library too."""
