@@ -163,15 +163,19 @@ def _installed_stamp() -> str:
 
 
 def _run(command: Sequence[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=_environment(),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=_COMMAND_TIMEOUT_SECONDS,
-    )
+    parts = [str(part) for part in command]
+    try:
+        return subprocess.run(
+            parts,
+            cwd=cwd,
+            env=_environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(parts, 124, "", f"no end after {_COMMAND_TIMEOUT_SECONDS} s")
 
 
 def _environment() -> dict[str, str]:

@@ -65,11 +65,24 @@ def test_every_query_runs_on_an_empty_archive(tmp_path: Path) -> None:
 
 
 def test_prices_come_back_digit_for_digit(tmp_path: Path) -> None:
-    prices = ["0.0000000001", "150.1199951171", "98765.4321", "123456789.123456", "2.10", "3"]
+    prices = ["0.0000000001", "150.1199951171", "98765.4321", "123456789.123456", "12345678901.2345", "2.10", "3"]
     quotes = [quote("A", f"2026-11-20T15:00:0{n}.000Z", price, "1") for n, price in enumerate(prices)]
     with Lake(LocalArchive(write_archive(tmp_path, quotes)), FILES) as lake:
         (result,) = lake.run('SELECT price FROM stock_data_table ORDER BY "timestamp"')
     assert [row[0] for row in result.rows] == [Decimal(price) for price in prices]
+
+
+def test_a_number_that_no_column_holds_is_null_and_the_rest_is_there(tmp_path: Path) -> None:
+    huge = quote("A", "2026-11-20T15:00:00.000Z", "2.5", "1", high=Decimal("99999999999999999999e15"))
+    late = quote("B", "2026-11-20T15:00:00.000Z", "1e-9", "1e3", delayed_by_seconds=2**40)
+    with Lake(LocalArchive(write_archive(tmp_path, [huge, late])), FILES) as lake:
+        (result,) = lake.run(
+            "SELECT symbol, price, previous_close, high, delayed_by_seconds FROM stock_data_table ORDER BY symbol"
+        )
+    assert result.rows == [
+        ("A", Decimal("2.5"), Decimal(1), None, None),
+        ("B", Decimal("1e-9"), Decimal(1000), Decimal("1e-9"), None),
+    ]
 
 
 def test_parquet_is_read_where_the_archive_has_it(tmp_path: Path) -> None:

@@ -112,9 +112,13 @@ class Lake:
     def _raw_sql(self, table: TableDefinition) -> str:
         if not self._archive.has_json():
             return _empty(table)
-        types = ", ".join(f"'{column.name}': '{column.type}'" for column in table.columns)
-        return (  # names and types of our own definitions, and a path with its quotes doubled
-            f"SELECT * FROM read_json('{_quoted(self._archive.json_glob)}', columns={{{types}}}, "  # noqa: S608
+        # Read as text and cast: a number that its column cannot hold is null, as with Athena's SerDe, and no error.
+        texts = ", ".join(f"'{column.name}': 'VARCHAR'" for column in table.columns)
+        columns = ", ".join(
+            f'TRY_CAST("{column.name}" AS {column.type}) AS "{column.name}"' for column in table.columns
+        )
+        return (
+            f"SELECT {columns} FROM read_json('{_quoted(self._archive.json_glob)}', columns={{{texts}}}, "  # noqa: S608
             "format='newline_delimited', compression='gzip', hive_partitioning=false)"
         )
 
