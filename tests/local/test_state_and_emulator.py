@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -61,17 +62,55 @@ def test_a_fresh_start_empties_the_folder(tmp_path: Path) -> None:
         assert not state.outbox_dir.exists()
 
 
-def test_a_fresh_start_never_deletes_a_folder_that_is_not_ours(tmp_path: Path) -> None:
+def test_a_fresh_start_never_deletes_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
+    for fresh in (False, True):
+        with open_state(tmp_path, fresh=fresh) as state:
+            state.outbox_dir.mkdir(exist_ok=True)
 
-    with pytest.raises(LocalModeError, match="not a folder of ours"), open_state(tmp_path, fresh=True):
-        pytest.fail("opened")
+    with open_state(tmp_path, fresh=True) as state:
+        assert not state.outbox_dir.exists()
 
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_corrupt_snapshot_is_named_with_the_ways_on(tmp_path: Path) -> None:
-    (tmp_path / "dynamodb.json").write_text('{"half": ')
+def test_a_fresh_start_refuses_a_folder_of_another_that_has_our_names(tmp_path: Path) -> None:
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / "mail.txt").write_text("unsent")
+
+    with (
+        pytest.raises(LocalModeError, match=r"would delete outbox.*not a folder of ours"),
+        open_state(tmp_path, fresh=True),
+    ):
+        pytest.fail("opened")
+
+    assert (tmp_path / "outbox" / "mail.txt").read_text() == "unsent"
+
+
+def test_a_start_waits_for_the_emulator_of_a_killed_run_before_it_deletes_anything(tmp_path: Path) -> None:
+    code = (
+        "import fcntl, sys; from pathlib import Path\n"
+        "root = Path(sys.argv[1]); lock = (root / 'emulator.lock').open('a+')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX); print('locked', flush=True); sys.stdin.read()\n"
+        "(root / 'emulator').mkdir(); (root / 'emulator' / 'sqs.json').write_text('saved last')"
+    )
+    with open_state(tmp_path, fresh=False):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as emulator:
+        assert emulator.stdin is not None
+        assert emulator.stdout is not None
+        assert emulator.stdout.readline() == "locked\n"
+        threading.Timer(0.2, emulator.stdin.close).start()
+        with open_state(tmp_path, fresh=True) as state:
+            assert emulator.wait(10) == 0
+            assert not (state.root / "emulator").exists()
+
+
+@pytest.mark.parametrize("content", ['{"half": ', "", "[1, 2]"])
+def test_a_corrupt_snapshot_is_named_with_the_ways_on(tmp_path: Path, content: str) -> None:
+    (tmp_path / "dynamodb.json").write_text(content)
 
     with pytest.raises(LocalModeError, match=r"dynamodb\.json.*--fresh.*--state"):
         check_saved_state(tmp_path)

@@ -89,11 +89,12 @@ def check_saved_state(folder: Path) -> None:
     """Refuse a snapshot that the emulator would silently drop.
 
     Raises:
-        LocalModeError: a file of the snapshot is not JSON; names it and the ways on.
+        LocalModeError: a file of the snapshot is not a JSON object; names it and the ways on.
     """
     for path in sorted(folder.glob("*.json")):
         try:
-            json.loads(path.read_bytes())
+            if not isinstance(json.loads(path.read_bytes()), dict):
+                raise ValueError("not a JSON object")  # noqa: TRY004, TRY301 - one message for all that it cannot read
         except ValueError as exc:
             msg = (
                 f"the saved state is corrupt: {path}: {exc}. Remedy: start again with --fresh (discards what the last "

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,19 @@ from typing import Final
 from stockstream.errors import LocalModeError
 
 _MARKER: Final = "stockstream-local-state"
+_EMULATOR_LOCK: Final = "emulator.lock"
+# All that a run writes into its folder. --fresh deletes these and nothing else: the folder may be one that the user
+# keeps other files in.
+_OURS: Final = frozenset(
+    {
+        _MARKER, _EMULATOR_LOCK, "emulator", "emulator.log", "outbox", "ledger", "checkpoints", "gaps.jsonl",
+        "last-seen.json", "consumer.log", "service.log",
+    }
+)  # fmt: skip
+# The emulator of a run that was killed saves its snapshot and ends by itself, in a second or so; a save of hours of
+# quotes on a busy machine takes longer.
+_EMULATOR_END_SECONDS: Final = 30.0
+_EMULATOR_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +78,38 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        _wait_for_emulator(root)
         if fresh:
             _empty(root)
         (root / _MARKER).write_text("State of `stockstream local`. Safe to delete while it is not running.\n")
         yield LocalState(root)
 
 
+def _wait_for_emulator(root: Path) -> None:
+    """Wait until the emulator of a killed run has saved and gone: until then the snapshot and its port are its own."""
+    deadline = time.monotonic() + _EMULATOR_END_SECONDS
+    with (root / _EMULATOR_LOCK).open("a+") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                if time.monotonic() > deadline:
+                    lock.seek(0)
+                    msg = (
+                        f"the emulator of an earlier run (pid {lock.read().strip() or 'unknown'}) still uses the state "
+                        f"folder {root}. Remedy: end it, or use another folder: --state DIR"
+                    )
+                    raise LocalModeError(msg) from exc
+                time.sleep(_EMULATOR_POLL_SECONDS)
+            else:
+                return
+
+
 def _empty(root: Path) -> None:
-    entries = [entry for entry in root.iterdir() if entry.name != "local.lock"]
-    if entries and not (root / _MARKER).exists():
-        msg = f"--fresh would delete {root}, which is not a folder of ours. Remedy: another --state DIR"
+    entries = [entry for entry in root.iterdir() if entry.name in _OURS]
+    if not (root / _MARKER).exists() and any(entry.name != _EMULATOR_LOCK for entry in entries):
+        names = ", ".join(sorted(entry.name for entry in entries if entry.name != _EMULATOR_LOCK))
+        msg = f"--fresh would delete {names} in {root}, which is not a folder of ours. Remedy: another --state DIR"
         raise LocalModeError(msg)
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
