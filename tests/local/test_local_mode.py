@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stockstream.local.state import open_state
 from stockstream_wire import decode_quote
 from tests.local.local_command import LocalCommand, write_session
 
@@ -147,6 +148,8 @@ def test_a_file_without_a_needed_column_stops_with_its_name(tmp_path: Path) -> N
     ("arguments", "said"),
     [
         (["--source", "replay"], "--replay"),
+        (["--source", "simulated", "--replay", "session.csv"], "--source replay"),
+        (["--source", "simulated", "--for", "1", "--summary", "/nonexistent/summary.json"], "/nonexistent"),
         (["--replay", "/nonexistent/file.csv"], "/nonexistent/file.csv"),
         (["--speed", "slow"], "--speed='slow'"),
         (["--symbols", "A B"], "--symbols"),
@@ -158,3 +161,34 @@ def test_a_wrong_argument_ends_with_one_clear_line(tmp_path: Path, arguments: li
     assert code == 2
     assert said in output.splitlines()[-1]
     assert "Traceback" not in output
+    assert not (tmp_path / "state").exists(), "told after the start"
+
+
+def test_an_accepted_tick_that_no_market_makes_is_in_quarantine_and_not_lost(tmp_path: Path) -> None:
+    rows = [
+        (f"2026-11-20T15:{minute:02d}:00.000Z", "AAPL", "100", "200000", "1", price, "100", 1000)
+        for minute, price in enumerate(["100.5", "150000.0", "101"])
+    ]
+
+    code, summary, output = LocalCommand(tmp_path).run("--replay", str(write_session(tmp_path / "odd.csv", rows)))
+
+    assert (summary["accepted"], summary["stored"], summary["quarantined"], summary["lost"]) == (3, 2, 1, 0)
+    assert code == 0, output
+
+
+def test_a_file_that_is_named_wins_over_the_source_of_the_environment(tmp_path: Path) -> None:
+    command = LocalCommand(tmp_path, {"STOCKSTREAM_SOURCE": "simulated"})
+
+    code, summary, output = command.run("--replay", str(small_session(tmp_path)))
+
+    assert (code, summary["source"], summary["accepted"]) == (0, "replay", 15), output
+
+
+def test_a_fresh_start_after_a_run_leaves_nothing_of_it(tmp_path: Path) -> None:
+    command = LocalCommand(tmp_path)
+    command.run("--replay", str(small_session(tmp_path)))
+
+    with open_state(tmp_path / "state", fresh=True) as state:
+        left = {path.name for path in state.root.iterdir()}
+
+    assert left == {"local.lock", "stockstream-local-state"}

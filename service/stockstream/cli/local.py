@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stockstream.errors import InputError
 from stockstream.settings import Settings, load_settings
 from stockstream.settings.paths import default_cache_dir
 
@@ -77,6 +78,10 @@ def _settings(options: dict[str, Any]) -> Settings:
     given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", "replay_speed")}
     if options["replay_files"]:
         given["replay_files"] = tuple(options["replay_files"])
+        # A file named here and now wins over STOCKSTREAM_SOURCE; beside another --source one of the two is a mistake.
+        given["source"] = options["source"] or "replay"
+        if given["source"] != "replay":
+            raise InputError(f"--replay goes with --source replay, not {given['source']}. Remedy: leave one out")
     settings = load_settings(given, {"replay_speed": "--speed", "replay_files": "--replay"})
     asked = settings.model_fields_set
     changes: dict[str, Any] = {}

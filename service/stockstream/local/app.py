@@ -19,13 +19,13 @@ from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION,
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
 from stockstream.local.state import LocalState, open_state
-from stockstream.local.summary import Summary
+from stockstream.local.summary import Summary, check_summary_path
 from stockstream.local.tally import RunTally
 from stockstream.local.verify import count_quarantined, verify
 from stockstream.pipeline.service import Service, ServiceReport
 from stockstream.pipeline.signals import stop_on_signals
 from stockstream.settings import Settings, Watchlist
-from stockstream.sources.factory import choose_source
+from stockstream.sources.factory import check_source, choose_source
 from stockstream.sources.simulated import DEMO_WATCHLIST
 
 # A consumer that has made no progress for this long after the source has ended will not make any.
@@ -69,6 +69,10 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
         StockstreamError: a part cannot be started, or broke; the message says which and the remedy.
     """
     names = resource_names(settings)
+    # What can be seen to be wrong is said at once, not after the emulator has started.
+    await check_source(settings)
+    if options.summary_path is not None:
+        check_summary_path(options.summary_path)
     with open_state(options.state_dir, fresh=options.fresh) as state:
         presenter = make_presenter(settings, options, state)
         settings = await _with_local_defaults(settings)

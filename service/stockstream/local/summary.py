@@ -1,8 +1,11 @@
 """The result of a run of local mode, as JSON for programs; `view` renders it for people."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from stockstream.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class Summary:
         sent: Quotes that Kinesis acknowledged.
         stored: Accepted quotes found as items of the quotes table.
         archived: Accepted quotes found as exactly one line of the archive.
-        lost: Accepted quotes missing in the table or in the archive.
+        lost: Accepted quotes missing in the table or in the archive, and not in quarantine either.
         doubled: Accepted quotes with more than one line in the archive.
         waiting: Accepted quotes that were not sent yet and wait in the outbox for the next run.
         alerts: Alerts delivered by SNS in this run.
@@ -59,5 +62,25 @@ class Summary:
         return 1 if self.lost or self.doubled or self.error else 0
 
     def write(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write as JSON.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        try:
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        except OSError as exc:
+            raise InputError(f"--summary {path}: cannot be written: {exc.strerror}") from exc
+
+
+def check_summary_path(path: Path) -> None:
+    """Find out before a run of hours, and not after it, that its summary cannot be written; writes nothing.
+
+    Raises:
+        InputError: the folder is not there, or file or folder may not be written.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"--summary {path}: there is no folder {folder}. Remedy: make it, or name another file")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise InputError(f"--summary {path}: may not be written. Remedy: name another file")

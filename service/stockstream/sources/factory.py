@@ -1,11 +1,17 @@
 """From settings to a source; `auto` tries Yahoo and says plainly when it simulates instead."""
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import structlog
 
-from stockstream.clock import Clock
+from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError
 from stockstream.settings import Settings
 from stockstream.sources.base import Source
+
+if TYPE_CHECKING:
+    from stockstream.sources.replay import ReplaySource
 
 log = structlog.get_logger("stockstream.sources")
 
@@ -31,6 +37,16 @@ async def make_source(settings: Settings, clock: Clock) -> Source:
     return _yahoo(settings, clock)
 
 
+async def check_source(settings: Settings) -> None:
+    """Refuse a replay that cannot start, without starting it.
+
+    Raises:
+        InputError: no files, or one that is absent, unreadable, empty or without a needed column.
+    """
+    if settings.source == "replay":
+        await asyncio.to_thread(_replay(settings, SYSTEM_CLOCK).check_files)
+
+
 async def choose_source(settings: Settings) -> str:
     """Name the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
     if settings.source != "auto":
@@ -50,7 +66,7 @@ async def choose_source(settings: Settings) -> str:
     return "simulated"
 
 
-def _replay(settings: Settings, clock: Clock) -> Source:
+def _replay(settings: Settings, clock: Clock) -> "ReplaySource":
     from stockstream.sources.replay import ReplaySource  # noqa: PLC0415
 
     if not settings.replay_files:

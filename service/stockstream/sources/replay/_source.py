@@ -66,7 +66,7 @@ class ReplaySource:
             InputError: a file is absent, unreadable, empty, truncated, or lacks a column (which it names).
             SourceError: none of the symbols asked for is in the files.
         """
-        await asyncio.to_thread(self._check_files)
+        await asyncio.to_thread(self.check_files)
         for path in self._files:
             reader = await asyncio.to_thread(open_reader, path)
             async for batch in self._paced(path, reader):
@@ -81,7 +81,12 @@ class ReplaySource:
         """End the iteration at its next step; a wait for a far event time ends at once."""
         self._closed.set()
 
-    def _check_files(self) -> None:
+    def check_files(self) -> None:
+        """Open every file and check its columns.
+
+        Raises:
+            InputError: a file is absent, unreadable, empty, truncated, or lacks a column (which it names).
+        """
         for path in self._files:
             reader = open_reader(path)
             try:
