@@ -53,7 +53,10 @@ def measure(*, quick: bool) -> dict[str, Any]:
     main_result = by_symbols[100]
     cold = cold_import.measure(3 if quick else 9)
     rss_mib = cold["rss_bytes"] / 2**20
-    print(f"cold import: {cold['cold_import_ratio']:.2f}x boto3 with three clients, RSS {rss_mib:.0f} MiB")
+    print(
+        f"cold import: {cold['cold_import_seconds']:.3f} s, {cold['cold_import_ratio']:.2f}x boto3 with three clients "
+        f"(in the developer's environment {cold['cold_import_ratio_in_venv']:.2f}x), RSS {rss_mib:.0f} MiB"
+    )
     crashes = crash_points.measure(quick=quick)
     print(
         f"crash points: {crashes['crash_points']} tried, {crashes['crash_points_wrong']} wrong; "

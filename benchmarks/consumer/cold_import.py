@@ -1,21 +1,26 @@
-"""Cold import of the handler against `import boto3` plus three clients, each in a fresh interpreter, interleaved."""
+"""Cold import of the handler against `import boto3` plus three clients, each in a fresh interpreter, interleaved.
 
+Each side sees the packages it needs and no others, as on Lambda; `*_in_venv` is the same in the developer's
+environment, where structlog finds `rich` and imports it.
+"""
+
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 _OURS = """
-import json, os, time
 started = time.perf_counter()
 import stockstream_lambda.handler as module
 module._pipeline()
 elapsed = time.perf_counter() - started
 """
 _BOTO3 = """
-import json, os, time
 started = time.perf_counter()
 import boto3
 clients = [boto3.client(name) for name in ("dynamodb", "s3", "sns")]
@@ -35,25 +40,51 @@ _ENVIRONMENT = {
 }
 
 
+_OURS_NEEDS = ("stockstream_wire", "stockstream_lambda", "msgspec", "structlog", "tzdata")
+_BOTO3_NEEDS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+
+
 def measure(rounds: int = 9) -> dict[str, Any]:
     """Medians over `rounds` interleaved pairs, and the resident size after the handler's import."""
-    ours, boto3, sizes = [], [], []
-    for _ in range(rounds):
-        mine = _run(_OURS)
-        ours.append(mine["seconds"])
-        sizes.append(mine["rss_bytes"])
-        boto3.append(_run(_BOTO3)["seconds"])
+    with tempfile.TemporaryDirectory() as folder:
+        ours_path = _only(Path(folder) / "ours", _OURS_NEEDS)
+        boto3_path = _only(Path(folder) / "boto3", _BOTO3_NEEDS)
+        isolated = [(_run(_OURS, ours_path), _run(_BOTO3, boto3_path)) for _ in range(rounds)]
+    in_venv = [(_run(_OURS), _run(_BOTO3)) for _ in range(rounds)]
+    ours, boto3 = (_median(isolated, side) for side in (0, 1))
     return {
-        "cold_import_seconds": statistics.median(ours),
-        "cold_import_boto3_seconds": statistics.median(boto3),
-        "cold_import_ratio": statistics.median(ours) / statistics.median(boto3),
-        "rss_bytes": int(statistics.median(sizes)),
+        "cold_import_seconds": ours,
+        "cold_import_boto3_seconds": boto3,
+        "cold_import_ratio": ours / boto3,
+        "cold_import_ratio_in_venv": _median(in_venv, 0) / _median(in_venv, 1),
+        "rss_bytes": int(statistics.median(pair[0]["rss_bytes"] for pair in isolated)),
     }
 
 
-def _run(code: str) -> dict[str, Any]:
+def _median(pairs: list[tuple[dict[str, Any], dict[str, Any]]], side: int) -> float:
+    return float(statistics.median(pair[side]["seconds"] for pair in pairs))
+
+
+def _only(folder: Path, packages: tuple[str, ...]) -> str:
+    """A folder that shows these packages of the environment and nothing else."""
+    folder.mkdir()
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        assert spec is not None
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (folder / source.name).symlink_to(source)
+    return str(folder)
+
+
+def _run(code: str, only: str | None = None) -> dict[str, Any]:
+    head = "import json, os, sys, time\n"
+    options = ["-I", "-S"] if only else []
+    if only:
+        head += f"sys.path.append({only!r})\n"
     run = subprocess.run(
-        [sys.executable, "-c", code + _REPORT],
+        [sys.executable, *options, "-c", head + code + _REPORT],
         env={**os.environ, **_ENVIRONMENT},
         capture_output=True,
         check=True,

@@ -152,8 +152,10 @@ def _listen(sqs: Any, queue_url: str, delivered: list[float], stop: threading.Ev
             timestamp = json.loads(json.loads(message["Body"])["Message"])["timestamp"]
             if datetime.fromisoformat(timestamp) >= began:
                 delivered.append(_since(timestamp, now))
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-        if not messages:
+        if messages:
+            entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)]
+            sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+        else:
             time.sleep(_LOOK_SECONDS)
 
 

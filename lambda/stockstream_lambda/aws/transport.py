@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
 from stockstream_lambda.aws.credentials import Endpoint
@@ -23,13 +24,18 @@ class Response(NamedTuple):
     body: bytes
 
 
+@cache
+def _tls_context() -> ssl.SSLContext:
+    # Made with the first connection: reading the system's certificates takes longer than all of our own import.
+    return ssl.create_default_context()
+
+
 class Transport:
     """A pool of connections; it grows to the number of calls in flight and never beyond."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._idle: deque[socket.socket] = deque()
-        self._tls = ssl.create_default_context() if endpoint.scheme == "https" else None
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send one request and read its whole answer.
@@ -83,8 +89,8 @@ class Transport:
             connection = socket.create_connection((host, self._endpoint.port), CONNECT_TIMEOUT_SECONDS)
             try:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._tls is not None:
-                    connection = self._tls.wrap_socket(connection, server_hostname=host)
+                if self._endpoint.scheme == "https":
+                    connection = _tls_context().wrap_socket(connection, server_hostname=host)
                 connection.settimeout(READ_TIMEOUT_SECONDS)
             except BaseException:
                 connection.close()
