@@ -163,6 +163,18 @@ module "producer" {
   kms_key_arn               = module.kms.key_arn
 }
 
+module "operator" {
+  source = "./modules/operator"
+
+  name                     = var.name
+  stream_arn               = module.stream.arn
+  table_arns               = module.hot_store.table_arns
+  archive_bucket_arn       = module.lake.archive_bucket_arn
+  alerts_topic_arn         = module.alerts.alerts_topic_arn
+  failed_batches_queue_arn = module.processor.failed_batches_queue_arn
+  kms_key_arn              = module.kms.key_arn
+}
+
 module "observability" {
   source = "./modules/observability"
 

@@ -64,6 +64,11 @@ output "service" {
   }
 }
 
+output "operator_policy_arn" {
+  description = "Policy for whoever runs `stockstream doctor`, `redrive`, `backfill` and `query`; attach it to their role."
+  value       = module.operator.policy_arn
+}
+
 output "operator_environment" {
   description = "Variables for running `stockstream doctor`, `audit`, `redrive` and `query` against this deployment."
   value = {

@@ -348,6 +348,47 @@ def test_the_audit_reads_what_it_compares_and_can_write_nothing() -> None:
     assert variables_in(local_value("producer", "audit_environment")) <= SETTINGS
 
 
+OPERATOR_ACTIONS = {
+    ("kinesis", "describe_stream_summary"): "kinesis:DescribeStreamSummary",
+    ("kinesis", "get_shard_iterator"): "kinesis:GetShardIterator",
+    ("kinesis", "get_records"): "kinesis:GetRecords",
+    ("s3", "get_object"): "s3:GetObject",
+    ("s3", "list_objects_v2"): "s3:ListBucket",
+    ("s3", "head_bucket"): "s3:ListBucket",
+    ("s3", "delete_objects"): "s3:DeleteObject",
+    ("sqs", "receive_message"): "sqs:ReceiveMessage",
+    ("sqs", "delete_message_batch"): "sqs:DeleteMessage",
+    ("sqs", "change_message_visibility_batch"): "sqs:ChangeMessageVisibility",
+    ("sqs", "get_queue_attributes"): "sqs:GetQueueAttributes",
+    ("sns", "list_subscriptions_by_topic"): "sns:ListSubscriptionsByTopic",
+    ("dynamodb", "describe_table"): "dynamodb:DescribeTable",
+    ("dynamodb", "query"): "dynamodb:Query",
+    ("dynamodb", "put_item"): "dynamodb:PutItem",
+}
+# redrive and backfill send through the sender; rules are put by hand; everything is under one key.
+OPERATOR_BESIDES = {"kinesis:ListShards", "kinesis:PutRecords", "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey"}
+
+
+def test_operators_may_do_what_their_commands_do_and_nothing_else() -> None:
+    called = set()
+    for room in ("doctor", "redrive", "backfill", "lake"):
+        for path, tree in trees(ROOT / "service" / "stockstream" / room):
+            for node in ast.walk(tree):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                owner = ast.unparse(node.func.value).rpartition(".")[2].lstrip("_")
+                # backfill's only client of AWS is DynamoDB's.
+                owner = "dynamodb" if owner == "client" and path.name == "candles.py" else owner
+                method = node.func.attr
+                if method == "get_paginator":
+                    method = ast.literal_eval(node.args[0])
+                if owner in {"kinesis", "s3", "sqs", "sns", "dynamodb"} and "_" in method and method != "partition_key":
+                    called.add((owner, method))
+    assert called <= OPERATOR_ACTIONS.keys(), f"say what authorises {called - OPERATOR_ACTIONS.keys()}"
+    granted = {action for entry in statements("operator", "this") for action in entry["actions"]}
+    assert granted == {OPERATOR_ACTIONS[entry] for entry in called} | OPERATOR_BESIDES
+
+
 # --- metrics --------------------------------------------------------------------------------------------------------
 
 

@@ -118,3 +118,7 @@ mock_resource "aws_redshiftserverless_namespace" {
 mock_resource "aws_redshiftserverless_workgroup" {
   defaults = { arn = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/11111111-2222-3333-4444-555555555555" }
 }
+
+mock_resource "aws_iam_policy" {
+  defaults = { arn = "arn:aws:iam::123456789012:policy/stockstream-operator" }
+}

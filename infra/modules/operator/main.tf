@@ -1,0 +1,71 @@
+# What a person needs for `stockstream doctor`, `redrive`, `backfill` and `query`, and no more: attach the policy to the role
+# or permission set that your operators sign in with. tests/infra holds it against what those commands call.
+
+resource "aws_iam_policy" "this" {
+  name        = "${var.name}-operator"
+  description = "stockstream doctor, redrive, backfill and query on ${var.name}"
+  policy      = data.aws_iam_policy_document.this.json
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "ReadAndWriteStream"
+    actions   = ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:PutRecords"]
+    resources = [var.stream_arn]
+  }
+
+  statement {
+    sid       = "TakeFailedBatches"
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [var.failed_batches_queue_arn]
+  }
+
+  statement {
+    sid       = "ReadBucket"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.archive_bucket_arn}/raw/*", "${var.archive_bucket_arn}/quotes/*", "${var.archive_bucket_arn}/quarantine/*", "${var.archive_bucket_arn}/failed-batches/*", "${var.archive_bucket_arn}/config/*"]
+  }
+
+  # The bucket is versioned: what redrive removes can be had back for seven days.
+  statement {
+    sid       = "RemoveWhatWasRedriven"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${var.archive_bucket_arn}/quarantine/*", "${var.archive_bucket_arn}/failed-batches/*"]
+  }
+
+  statement {
+    sid       = "SetAlertRules"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.archive_bucket_arn}/config/*"]
+  }
+
+  statement {
+    sid       = "ListBucket"
+    actions   = ["s3:ListBucket"]
+    resources = [var.archive_bucket_arn]
+  }
+
+  statement {
+    sid       = "LookAtTables"
+    actions   = ["dynamodb:DescribeTable", "dynamodb:Query"]
+    resources = [for role in ["quotes", "symbols", "candles", "alerts"] : var.table_arns[role]]
+  }
+
+  statement {
+    sid       = "BackfillCandles"
+    actions   = ["dynamodb:PutItem"]
+    resources = [var.table_arns["candles"]]
+  }
+
+  statement {
+    sid       = "SeeSubscriptions"
+    actions   = ["sns:ListSubscriptionsByTopic"]
+    resources = [var.alerts_topic_arn]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+}

@@ -1,0 +1,34 @@
+variable "name" {
+  description = "Name of the deployment; the policy is NAME-operator."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that everything is encrypted with."
+  type        = string
+}
+
+variable "stream_arn" {
+  description = "ARN of the stream."
+  type        = string
+}
+
+variable "table_arns" {
+  description = "ARNs of the tables by role."
+  type        = map(string)
+}
+
+variable "archive_bucket_arn" {
+  description = "ARN of the archive's bucket."
+  type        = string
+}
+
+variable "alerts_topic_arn" {
+  description = "ARN of the topic of market alerts."
+  type        = string
+}
+
+variable "failed_batches_queue_arn" {
+  description = "ARN of the queue of failed batches."
+  type        = string
+}
