@@ -380,9 +380,11 @@ def test_operators_may_do_what_their_commands_do_and_nothing_else() -> None:
                 # backfill's only client of AWS is DynamoDB's.
                 owner = "dynamodb" if owner == "client" and path.name == "candles.py" else owner
                 method = node.func.attr
+                if method == "partition_key":
+                    continue
                 if method == "get_paginator":
                     method = ast.literal_eval(node.args[0])
-                if owner in {"kinesis", "s3", "sqs", "sns", "dynamodb"} and "_" in method and method != "partition_key":
+                if owner in {"kinesis", "s3", "sqs", "sns", "dynamodb"} and ("_" in method or method == "query"):
                     called.add((owner, method))
     assert called <= OPERATOR_ACTIONS.keys(), f"say what authorises {called - OPERATOR_ACTIONS.keys()}"
     granted = {action for entry in statements("operator", "this") for action in entry["actions"]}
