@@ -79,25 +79,20 @@ class YahooStandin:
             pass  # the client went, or we are closing; either way this connection is over
         finally:
             self._connections.discard(task)
-            if writer.get_extra_info("ssl_object") is not None:
-                writer.transport.abort()  # curl answers no close_notify, and a graceful close waits 30 s for it
-            else:
-                writer.close()
-                with suppress(OSError, asyncio.CancelledError):
-                    await writer.wait_closed()
+            # Not a graceful close: curl answers no close_notify, and a connection cut off in its handshake never
+            # tells its writer that it is closed.
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await read_request(reader)
         if request is None:
             return
         if request.method != "CONNECT":
-            writer.write(self._control(request).encoded())
-            await writer.drain()
+            await _send_and_close(writer, self._control(request))
             return
         host = request.target.rsplit(":", 1)[0]
         if host != "yahoo.com" and not host.endswith(".yahoo.com"):
-            writer.write(Response.of_text(f"{host} is not Yahoo\n", 403).encoded())
-            await writer.drain()
+            await _send_and_close(writer, Response.of_text(f"{host} is not Yahoo\n", 403))
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.drain()
@@ -175,6 +170,13 @@ class YahooStandin:
                 "environment": self.environment,
             }
         )
+
+
+async def _send_and_close(writer: asyncio.StreamWriter, response: Response) -> None:
+    writer.write(response.encoded())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def _until_closed(reader: asyncio.StreamReader) -> None:

@@ -7,6 +7,7 @@ import click
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
+from stockstream.cli.doctor import doctor
 from stockstream.cli.local import local
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
@@ -24,7 +25,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive):
+for command in (run, local, provision, consume, query, backfill, audit, redrive, doctor):
     stockstream.add_command(command)
 
 

@@ -1,0 +1,83 @@
+"""All checks, at once, in a fixed order."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Final
+
+from stockstream.aws import open_client, resolve_aws
+from stockstream.doctor import aws as aws_checks
+from stockstream.doctor.findings import Finding, Status
+from stockstream.doctor.local import check_folder, check_watchlist, check_yahoo
+from stockstream.errors import SettingsError
+from stockstream.settings import Settings
+
+# A check is to answer while a person waits.
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+READ_TIMEOUT_SECONDS: Final = 5.0
+YAHOO_TIMEOUT_SECONDS: Final = 8.0
+
+_SERVICES: Final = ("sts", "kinesis", "dynamodb", "s3", "sns", "sqs")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def examine(settings: Settings, now: Callable[[], datetime] = _utc_now) -> list[Finding]:
+    """Run every check.
+
+    Args:
+        settings: Of the service to be examined.
+        now: Our clock, for the comparison with AWS's.
+    """
+    findings = [
+        check_watchlist(settings),
+        check_folder("cache_folder", settings.cache_dir, "STOCKSTREAM_CACHE_DIR"),
+    ]
+    if settings.outbox == "disk":
+        findings.append(check_folder("outbox_folder", settings.outbox_dir, "STOCKSTREAM_OUTBOX_DIR"))
+    async with asyncio.TaskGroup() as group:
+        yahoo = group.create_task(check_yahoo(settings, timeout_seconds=YAHOO_TIMEOUT_SECONDS))
+        aws = group.create_task(_examine_aws(settings, now))
+    return [yahoo.result(), *findings, *aws.result()]
+
+
+async def _examine_aws(settings: Settings, now: Callable[[], datetime]) -> list[Finding]:
+    try:
+        config = resolve_aws(settings.region)
+    except SettingsError as exc:
+        return [Finding("region", Status.PROBLEM, str(exc), "set STOCKSTREAM_REGION or AWS_REGION")]
+    async with AsyncExitStack() as stack:
+        sts, kinesis, dynamodb, s3, sns, sqs = [
+            await stack.enter_async_context(
+                open_client(
+                    config,
+                    service,
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    retries={"total_max_attempts": 1},
+                )
+            )
+            for service in _SERVICES
+        ]
+        async with asyncio.TaskGroup() as group:
+            identity = group.create_task(aws_checks.check_credentials(sts))
+            others = [
+                group.create_task(check)
+                for check in (
+                    aws_checks.check_stream(kinesis, settings.stream),
+                    aws_checks.check_table(dynamodb, "quotes", settings.quotes_table, ("symbol", "timestamp")),
+                    aws_checks.check_table(dynamodb, "symbols", settings.symbols_table, ("symbol",)),
+                    aws_checks.check_table(
+                        dynamodb, "candles", settings.candles_table, ("symbol_interval", "window_start")
+                    ),
+                    aws_checks.check_table(dynamodb, "alerts", settings.alerts_table, ("symbol", "alert_id")),
+                    aws_checks.check_bucket(s3, settings.archive_bucket),
+                    aws_checks.check_topic(sns, settings.alerts_topic_arn),
+                    aws_checks.check_queue(sqs, settings.failed_batches_queue_url),
+                )
+            ]
+        credentials, server_time = identity.result()
+        return [credentials, aws_checks.check_clock(server_time, now()), *(task.result() for task in others)]
