@@ -77,3 +77,30 @@ run "the_published_queries_are_saved_in_athena" {
     error_message = "All four published queries must be saved by their titles."
   }
 }
+
+run "a_saved_query_is_one_statement_with_its_title" {
+  module {
+    source = "./modules/lake"
+  }
+
+  variables {
+    name        = "stockstream"
+    athena_dir  = "../athena"
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = aws_athena_named_query.this["published: Basic data retrieval"].query == "-- Basic data retrieval\nSELECT * FROM stock_data_table LIMIT 10;"
+    error_message = "The published queries must be saved as they stand."
+  }
+
+  assert {
+    condition     = length(aws_glue_catalog_table.stock_data_table.partition_keys) == 0 && length(aws_glue_catalog_table.stock_data_table.storage_descriptor[0].columns) == 18
+    error_message = "stock_data_table has every field of a quote and no partition."
+  }
+
+  assert {
+    condition     = aws_glue_catalog_table.stock_data_by_symbol.parameters["storage.location.template"] == "s3://stockstream-archive-123456789012/raw/symbol=$${archive_symbol}/dt=$${dt}/"
+    error_message = "The projection must find the consumer's folders."
+  }
+}

@@ -75,6 +75,16 @@ def test_firehose_writes_where_the_parquet_table_looks() -> None:
     assert template == "s3://${archive_bucket}/" + folders
 
 
+def test_the_published_queries_are_cut_apart_at_their_semicolons() -> None:
+    text = (LAKE / "catalog.tf").read_text(encoding="utf-8")
+    pattern = re.search(r'regexall\("(.*?)", file\("\$\{var\.athena_dir\}/queries\.sql', text)
+    assert pattern is not None
+    published = (ROOT / "athena" / "queries.sql").read_text(encoding="utf-8")
+    saved = re.findall(pattern[1].replace("\\\\", "\\"), published)
+    assert "\n\n".join(f"-- {title}\n{sql}" for title, sql in saved) + "\n" == published
+    assert len(saved) == 4
+
+
 def test_every_query_and_view_is_saved_in_the_workgroup() -> None:
     text = (LAKE / "catalog.tf").read_text(encoding="utf-8")
     for folder in ("views", "queries"):
