@@ -54,7 +54,7 @@ def main() -> None:
                     print(
                         f"{round_number + 1} {scenario:9} {name:34} {run['records_per_cpu_second']:>10,.0f}", flush=True
                     )
-        units = _payload_units(kinesis, quick=arguments.quick)
+        units = _payload_units(kinesis, quotes=100_000 if arguments.quick else 1_000_000)
     result = _summarise(runs, units, arguments.quick, time.monotonic() - began)
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:
@@ -81,9 +81,8 @@ def _measure(kinesis: NullKinesis, name: str, scenario: str, *, quick: bool) -> 
     }
 
 
-def _payload_units(kinesis: NullKinesis, *, quick: bool) -> dict[str, Any]:
-    """PUT payload units for a million quotes at full flow, outbox on."""
-    quotes = 200_000 if quick else 1_000_000
+def _payload_units(kinesis: NullKinesis, *, quotes: int) -> dict[str, Any]:
+    """PUT payload units for a million quotes at full flow."""
     kinesis.reset(64)
     kinesis.set_faults(latency_seconds=0.0, throttled_entries=0.0)
     ran = runner.run({"sender": "stockstream", "url": kinesis.url, "quotes": quotes})

@@ -276,6 +276,12 @@ class StockstreamJson(Stockstream):
     settings = {"encoding": "json"}
 
 
+class StockstreamJsonOutbox(Stockstream):
+    """Ours as a laptop runs it: JSON, and the outbox on disk."""
+
+    settings = {"encoding": "json", "on_disk": True}
+
+
 class StockstreamAiobotocore(Stockstream):
     """Ours, over aiobotocore."""
 
@@ -286,6 +292,7 @@ SENDERS = {
     "stockstream": Stockstream,
     "stockstream, outbox on disk": StockstreamOutbox,
     "stockstream, JSON": StockstreamJson,
+    "stockstream, JSON, outbox on disk": StockstreamJsonOutbox,
     "stockstream over aiobotocore": StockstreamAiobotocore,
     "boto3 put_record": Boto3PutRecord,
     "boto3 put_records": Boto3PutRecords,

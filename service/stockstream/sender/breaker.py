@@ -3,10 +3,10 @@
 from random import Random
 from typing import Final, Literal
 
-FAILURES_TO_OPEN: Final = 4
+FAILURES_TO_OPEN: Final = 3
 # Below one call a second in an outage, and back within seconds after it.
-PROBE_MIN_SECONDS: Final = 1.2
-PROBE_MAX_SECONDS: Final = 2.4
+PROBE_MIN_SECONDS: Final = 1.5
+PROBE_MAX_SECONDS: Final = 3.0
 # What a person must cure takes a person's time.
 PERMANENT_PROBE_SECONDS: Final = 10.0
 

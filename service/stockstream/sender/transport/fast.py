@@ -76,6 +76,7 @@ class FastTransport:
         self._proxy = proxy
         self._now = now
         self._keys_of_lane: dict[int, bytes] = {}
+        self._cbor_answered = False
         self.encoding: Encoding = encoding
 
     async def put_records(self, records: Sequence[KinesisRecord]) -> Sequence[EntryResult]:
@@ -104,10 +105,13 @@ class FastTransport:
             raise as_put_error(exc) from exc
         decoded = _decode(answer, answer_type, status)
         if status == 200:
+            self._cbor_answered |= encoding == "cbor"
             return read_results(decoded.get("Records"), len(records))
         code = bare_code(str(decoded.get("__type") or decoded.get("code") or f"Http{status}"))
         message = str(decoded.get("message") or decoded.get("Message") or "")
-        if encoding == "cbor" and (code in _NOT_UNDERSTOOD or status == 415):
+        # An endpoint that has never answered CBOR well may fail on it in any way: moto, with status 500.
+        unproven = not self._cbor_answered and status >= 500
+        if encoding == "cbor" and (code in _NOT_UNDERSTOOD or status == 415 or unproven):
             # Nothing is lost by this: the records are sent again as JSON.
             self.encoding = "json"
             log.warning("cbor_not_understood", code=code, error=message, effect="JSON from now on")
