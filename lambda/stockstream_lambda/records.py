@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 from stockstream_lambda.errors import ConsumerError
 from stockstream_wire import Quote, WireError, deaggregate, decode_quote, is_aggregated
 
-# Far above any quote (about 300 bytes), far below what one DynamoDB item holds (400 KB): the redo log of the symbol
-# carries these bytes until they are archived.
-QUOTE_MAX_BYTES: Final = 64 * 1024
+# Far above any quote (about 300 bytes). A symbol's item (DynamoDB: 400 KB) holds its bytes up to three times for a
+# moment: as the latest quote, and in the redo log as item and as archive line.
+QUOTE_MAX_BYTES: Final = 16 * 1024
 
 
 class OversizeError(ConsumerError):

@@ -93,9 +93,10 @@ def build_commit(view: SymbolView, segment: Segment, config: Config) -> Commit:
             expires_at = expires_attribute(candle.window_start, config.retention_days)
             candle_item = candle.item(view.symbol, interval, closed=False, expires_at=expires_at)
             writes.append(TransactionWrite(config.candles_table, candle_item))
+    status = "pending" if config.alerts_topic_arn is not None else "recorded"
     for alert in segment.alerts:
         expires_at = expires_attribute(alert.timestamp, config.retention_days)
-        writes.append(TransactionWrite(config.alerts_table, alert.item("pending", expires_at)))
+        writes.append(TransactionWrite(config.alerts_table, alert.item(status, expires_at)))
     return Commit(view, segment, redo, writes, sum(len(write.item) for write in writes))
 
 

@@ -1,6 +1,7 @@
 """A real HTTP server that answers as scripted and records what it was asked."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class ScriptedAws:
 
 
 @contextmanager
-def scripted_aws() -> Iterator[ScriptedAws]:
+def scripted_aws(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedAws]:
     aws = ScriptedAws()
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,9 +54,11 @@ def scripted_aws() -> Iterator[ScriptedAws]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    aws.url = f"http://127.0.0.1:{server.server_address[1]}"
+    aws.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield aws
     finally:

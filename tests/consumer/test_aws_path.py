@@ -1,16 +1,19 @@
 """The consumer's own path to AWS, against botocore's signer and against a server that misbehaves."""
 
 import io
+import ssl
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +23,7 @@ from stockstream_lambda.aws.dynamodb import DynamoDb, TransactionCanceledError, 
 from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.signer import Request, Signer
 from stockstream_lambda.aws.sns import Message, Sns
+from stockstream_lambda.aws.transport import _tls_context
 from stockstream_lambda.errors import ConditionFailedError, ConfigError, StoreRefusedError, StoreUnavailableError
 from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
 
@@ -254,3 +258,23 @@ def test_a_missing_region_is_said_with_the_remedy() -> None:
     assert region_from({"AWS_DEFAULT_REGION": "eu-west-1"}) == "eu-west-1"
     with pytest.raises(ConfigError, match="AWS_REGION is not set"):
         region_from({})
+
+
+def test_tls_is_verified_against_the_bundle_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with scripted_aws(context) as server:
+        endpoint = endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": server.url})
+        client = ServiceClient("s3", "eu-west-1", endpoint, CredentialSource(ENVIRON), sleep=lambda _: None)
+        with closing(client):
+            _tls_context.cache_clear()
+            with pytest.raises(StoreUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+                S3(client, "bucket").put("key", b"", "text/plain")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+            _tls_context.cache_clear()
+            S3(client, "bucket").put("key", b"", "text/plain")
+    _tls_context.cache_clear()
+    assert len(server.requests) == 1

@@ -146,6 +146,8 @@ def test_a_price_is_taken_exactly_where_the_plain_rule_takes_it(price: Decimal) 
         ("high", 0.5),
         ("volume", -1),
         ("volume", 2**63),
+        ("delayed_by_seconds", -1),
+        ("delayed_by_seconds", 10**40),
         ("v", 0),
     ],
 )

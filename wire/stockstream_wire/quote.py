@@ -37,6 +37,8 @@ _ZERO: Final = Decimal(0)
 _INFINITY: Final = Decimal("Infinity")
 # The largest integer that every reader of the archive (Athena bigint, Parquet int64) holds.
 VOLUME_MAX: Final = 2**63 - 1
+# A year. Exchanges delay by minutes; what is unbounded would not fit a store's number.
+DELAY_MAX_SECONDS: Final = 365 * 86_400
 
 
 def _schema_version() -> int:
@@ -137,6 +139,9 @@ def validate_quote(quote: Quote) -> None:
         _explain(quote)
     if quote.polled_at is not None and not _is_timestamp(quote.polled_at):
         _check_timestamp("polled_at", quote.polled_at)
+    delay = quote.delayed_by_seconds
+    if delay is not None and not 0 <= delay <= DELAY_MAX_SECONDS:
+        raise QuoteInvalidError("delayed_by_seconds", delay, f"must be between 0 and {DELAY_MAX_SECONDS}")
 
 
 def _has_good_numbers(quote: Quote) -> bool:

@@ -25,7 +25,7 @@ from stockstream_wire import Quote
 
 # What one commit may carry: its redo log lives in the symbol's item until it is done (DynamoDB: 400 KB an item).
 SEGMENT_MAX_QUOTES: Final = 500
-SEGMENT_MAX_BYTES: Final = 128 * 1024
+SEGMENT_MAX_BYTES: Final = 96 * 1024
 
 # A transaction holds 100 items, five of them the symbol and its open candles; one quote fires at most five alerts.
 SEGMENT_MAX_ALERTS: Final = 50

@@ -5,6 +5,7 @@ A request is one write of head and body together, half of what `http.client` spe
 """
 
 import http.client
+import os
 import socket
 import ssl
 from collections import deque
@@ -27,7 +28,7 @@ class Response(NamedTuple):
 @cache
 def _tls_context() -> ssl.SSLContext:
     # Made with the first connection: reading the system's certificates takes longer than all of our own import.
-    return ssl.create_default_context()
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
 
 
 class Transport:
