@@ -25,6 +25,8 @@ from benchmarks.sender_peers.senders import PEERS
 from benchmarks.sender_reshard import reshard_under_flow
 
 OURS_ON_DISK = "stockstream, outbox on disk"
+# moto does not speak CBOR.
+LAPTOP = "stockstream, JSON, outbox on disk"
 RATE = 200
 # The outage begins this long after the flow, and the flow goes on as long after it.
 BEFORE_SECONDS, AFTER_SECONDS = 5.0, 15.0
@@ -53,33 +55,38 @@ def main() -> None:
                 flush=True,
             )
 
-    # Those that mostly wait run side by side; their CPU is counted for each process by itself.
-    with ThreadPoolExecutor(max_workers=12) as side_by_side:
-        waiting = []
-        for seconds in (8,) if quick else (40, 170):
-            names = (OURS_ON_DISK, "stockstream") if quick or seconds > 40 else (OURS_ON_DISK, "stockstream", *PEERS)
-            for name in names:
-                waiting.append(side_by_side.submit(run, name, f"outage_{seconds}s", _outage_of(name, seconds)))
-        waiting.append(side_by_side.submit(run, OURS_ON_DISK, "kill_9", lambda: _kills(5 if quick else 50)))
-        waiting.append(side_by_side.submit(run, OURS_ON_DISK, "sigterm", lambda: _sigterm(1 if quick else 5)))
-        waiting.append(
-            side_by_side.submit(
-                run, OURS_ON_DISK, "reshard_2_4_3", lambda: reshard_under_flow("stockstream, JSON, outbox on disk")
-            )
-        )
-        for done in waiting:
-            done.result()
-    quotes = 60_000 if quick else 300_000
+    quotes = 30_000 if quick else 300_000
     storms: dict[str, Fault] = {
         "throttled_5_percent": {"throttled_entries": 0.05, "latency_seconds": 0.02},
         "errors_500_5_percent": {"errors_500": 0.05, "latency_seconds": 0.005},
         "resets_5_percent": {"resets": 0.05, "latency_seconds": 0.005},
         "stored_then_lost_5_percent": {"stored_then_lost": 0.05, "latency_seconds": 0.005},
     }
-    for fault, settings in storms.items():
-        for name in ("stockstream", OURS_ON_DISK) if quick else ("stockstream", OURS_ON_DISK, *PEERS):
-            count = quotes if name not in PEERS else 2_000 if name in {"boto3 put_record", "aiokpl"} else 50_000
-            run(name, fault, _storm_of(name, settings, count))
+    stormy = [
+        (name, fault, _storm_of(name, settings, _storm_quotes(name, quotes)))
+        for fault, settings in storms.items()
+        for name in ((OURS_ON_DISK,) if quick else ("stockstream", OURS_ON_DISK, *PEERS))
+    ]
+    # Those that mostly wait run side by side; their CPU is counted for each process by itself.
+    with ThreadPoolExecutor(max_workers=16) as side_by_side:
+        waiting = [
+            side_by_side.submit(run, OURS_ON_DISK, "kill_9", lambda: _kills(5 if quick else 50)),
+            side_by_side.submit(run, OURS_ON_DISK, "sigterm", lambda: _sigterm(1 if quick else 5)),
+            side_by_side.submit(run, OURS_ON_DISK, "reshard_2_4_3", _reshard),
+            side_by_side.submit(run, LAPTOP, "reshard_2_4_3_moto", lambda: reshard_under_flow(LAPTOP)),
+        ]
+        for seconds in (8,) if quick else (40, 170):
+            names = (OURS_ON_DISK, "stockstream") if quick or seconds > 40 else (OURS_ON_DISK, "stockstream", *PEERS)
+            waiting += [
+                side_by_side.submit(run, name, f"outage_{seconds}s", _outage_of(name, seconds)) for name in names
+            ]
+        if quick:
+            waiting += [side_by_side.submit(run, *storm) for storm in stormy]
+        for done in waiting:
+            done.result()
+    if not quick:
+        for storm in stormy:
+            run(*storm)
     result = {"quick": quick, "seconds": time.monotonic() - began, "faults": faults}
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:
@@ -175,6 +182,27 @@ def _sigterm(times: int) -> Fault:
         found["drain_seconds"] = drained
         worst = {key: max(value, worst.get(key, 0)) for key, value in found.items()}
     return worst
+
+
+def _reshard() -> Fault:
+    """2 → 4 → 3 shards under a steady flow; every record must lie inside the shard that took it."""
+    with NullKinesis(shards=2) as kinesis, _outbox() as outbox_dir:
+        kinesis.set_faults(shuffle=True, latency_seconds=0.01)
+        job = {"sender": OURS_ON_DISK, "url": kinesis.url, "outbox_dir": outbox_dir, "rate": 2000, "seconds": 9}
+        sender = runner.start(job)
+        for shards in (4, 3):
+            time.sleep(3)
+            kinesis.reshard(shards)
+        ran = runner.result_of(sender)
+        report = kinesis.report(ran["made"])
+    found = _fault(report, stall=ran["stall_seconds"], calls_per_second=report["calls"] / 9, cpu=ran["cpu_seconds"])
+    return {**found, "shards_used": report["shards_used"]}
+
+
+def _storm_quotes(name: str, quotes: int) -> int:
+    if name not in PEERS:
+        return quotes
+    return 2_000 if name in {"boto3 put_record", "aiokpl"} else 50_000
 
 
 def _fault(report: dict[str, Any], *, stall: float, calls_per_second: float, cpu: float) -> Fault:

@@ -117,6 +117,7 @@ def control(stream: Stream, body: bytes) -> Answer:
             "calls": stream.calls,
             "call_times": stream.call_times,
             "connections": stream.connections,
+            "shards_used": len({record.shard_id for record in stream.records}),
             "throttled": stream.throttled,
             "largest_request_bytes": stream.largest_request_bytes,
             "largest_request_records": stream.largest_request_records,
