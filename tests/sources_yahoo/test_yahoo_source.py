@@ -11,12 +11,13 @@ import pytest
 
 from benchmarks.yahoo_faults import run_hour
 from stockstream.errors import SourceError
+from stockstream.gate import Gate
 from stockstream.settings._values import Watchlist, read_watchlist_file
 from stockstream.sources.base import Rejection
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo.client import YahooClient
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
-from stockstream_wire import Quote
+from stockstream_wire import Quote, timestamp_to_epoch_ms
 from tests.sources_yahoo.virtual_clock import VirtualClock
 from tests.yahoo_standin import Fault, ScriptedMarket, YahooStandin
 
@@ -189,10 +190,19 @@ async def test_a_feed_that_goes_silent_in_an_open_session_is_said_once_as_stale(
         await reader.advance(120)
         market.freeze(["AAPL"])
         await reader.advance(900)
+        market.thaw()
+        await reader.advance(31)
 
     stale = [quote for quote in reader.quotes if quote.stale]
     assert [quote.symbol for quote in stale] == ["AAPL"]
-    assert stale[0].timestamp in {quote.timestamp for quote in reader.quotes if not quote.stale}
+    told = reader.quotes.index(stale[0])
+    last = max(quote.timestamp for quote in reader.quotes[:told] if quote.symbol == "AAPL")
+    assert timestamp_to_epoch_ms(stale[0].timestamp) == timestamp_to_epoch_ms(last) + 1
+    through = Gate().admit(reader.quotes)
+    assert stale[0] in through.accepted
+    assert through.rejected == []
+    resumed = [quote for quote in reader.quotes[told + 1 :] if quote.symbol == "AAPL" and quote in through.accepted]
+    assert resumed
 
 
 async def test_bad_ticks_are_rejected_by_name_and_the_symbol_goes_on(reading: Reading, market: ScriptedMarket) -> None:

@@ -12,7 +12,7 @@ from stockstream.sources.yahoo.mapping import map_v7_result, observe
 from stockstream.sources.yahoo.sessions import Session, Sessions
 from stockstream.sources.yahoo.silence import SilenceWatch
 from stockstream.sources.yahoo.ticks import bad_tick
-from stockstream_wire import Quote, decode_quote, encode_quote, timestamp_to_epoch_ms
+from stockstream_wire import Quote, decode_quote, encode_quote, format_epoch_ms, timestamp_to_epoch_ms
 
 # Reasons for which Yahoo has, in effect, no such symbol now.
 _ABSENT: Final = frozenset({"no_market"})
@@ -39,6 +39,7 @@ class Book:
         self.silence = SilenceWatch(stale_after_seconds)
         # As bytes: 5,000 quotes of eight decimals each would be 6 MB, and one is wanted again only when it goes stale.
         self._last_quotes: dict[str, bytes] = {}
+        self._stale_times: dict[str, str] = {}
         self._told: dict[str, tuple[object, ...]] = {}
 
     def keep_only(self, symbols: Iterable[str]) -> None:
@@ -48,6 +49,7 @@ class Book:
         self.sessions.keep_only(kept)
         self.silence.keep_only(kept)
         self._last_quotes = {symbol: data for symbol, data in self._last_quotes.items() if symbol in kept}
+        self._stale_times = {symbol: time for symbol, time in self._stale_times.items() if symbol in kept}
         self._told = {symbol: fact for symbol, fact in self._told.items() if symbol in kept}
 
     def take_results(
@@ -56,7 +58,8 @@ class Book:
         """Take the results of a v7 reply.
 
         Returns:
-            Quotes; rejections, each told once until the reply says something else; and symbols whose silence ended.
+            Quotes, without those that repeat what a stale fact has said already; rejections, each told once until the
+            reply says something else; and symbols whose silence ended.
         """
         quotes: list[Quote] = []
         rejected: list[Rejection] = []
@@ -75,7 +78,8 @@ class Book:
                 continue
             if self.take_quote(outcome, now_seconds):
                 woken.append(outcome.symbol)
-            quotes.append(outcome)
+            if self._is_news(outcome):
+                quotes.append(outcome)
         return quotes, rejected, woken
 
     def take_quote(self, quote: Quote, now_seconds: float) -> bool:
@@ -85,8 +89,22 @@ class Book:
         self._last_quotes[quote.symbol] = encode_quote(quote)
         return self.silence.observe(quote.symbol, timestamp_to_epoch_ms(quote.timestamp) // 1000, now_seconds)
 
+    def _is_news(self, quote: Quote) -> bool:
+        said = self._stale_times.get(quote.symbol)
+        if said is None:
+            return True
+        if quote.timestamp <= said:
+            return False  # the gate would take it for time running backwards, poll after poll
+        del self._stale_times[quote.symbol]
+        return True
+
     def stale_quotes(self, now_seconds: float, epoch_seconds: float, polled_at: str) -> list[Quote]:
-        """The last known quotes of symbols that have newly gone silent in an open session, marked stale."""
+        """The last known quotes of symbols that have newly gone silent in an open session, marked stale.
+
+        Symbol and event time are a quote's identity all the way down, so the fact that a feed is silent must not carry
+        the event time of the quote it repeats: it is one millisecond later. Every true trade is later still, on a
+        delayed feed as well, where our own time would have overtaken it.
+        """
         sessions = self.sessions.sessions(now_seconds, epoch_seconds)
         open_now: list[str] = []
         closed: list[str] = []
@@ -95,10 +113,13 @@ class Book:
             is_open = exchange is not None and sessions[exchange] is Session.REGULAR
             (open_now if is_open else closed).append(symbol)
         self.silence.pause(closed, now_seconds)
-        return [
-            msgspec.structs.replace(decode_quote(self._last_quotes[symbol]), stale=True, polled_at=polled_at)
-            for symbol in self.silence.newly_silent(open_now, now_seconds)
-        ]
+        stale = []
+        for symbol in self.silence.newly_silent(open_now, now_seconds):
+            last = decode_quote(self._last_quotes[symbol])
+            timestamp = format_epoch_ms(timestamp_to_epoch_ms(last.timestamp) + 1)
+            self._stale_times[symbol] = timestamp
+            stale.append(msgspec.structs.replace(last, stale=True, timestamp=timestamp, polled_at=polled_at))
+        return stale
 
     def due(self, symbols: Iterable[str], now_seconds: float, epoch_seconds: float) -> list[str]:
         """Which symbols to ask for now: neither in quarantine nor on a closed exchange."""
