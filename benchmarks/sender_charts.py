@@ -21,13 +21,10 @@ def rate_chart(result: dict[str, Any], path: Path) -> None:
 
 def outage_chart(faults: dict[str, Any], fault: str, path: Path) -> None:
     """Bars of the quotes lost and of the CPU spent in an outage."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
+    plt = _pyplot()
 
     names = [name for name in faults if fault in faults[name]]
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 0.4 * len(names) + 1.4), sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 0.4 * len(names) + 1.4), sharey=True)
     titles = {"lost": "quotes lost", "stall_seconds": "longest stall of the caller, s", "cpu_seconds": "CPU, s"}
     for axis, (field, title) in zip(axes, titles.items(), strict=True):
         values = [faults[name][fault][field] for name in names]
@@ -38,16 +35,13 @@ def outage_chart(faults: dict[str, Any], fault: str, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _bars(path: Path, names: list[str], values: list[float], title: str) -> None:
-    import matplotlib
+    plt = _pyplot()
 
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(9, 0.4 * len(names) + 1))
+    figure, axis = plt.subplots(figsize=(9, 0.4 * len(names) + 1))
     bars = axis.barh(names, values, color=[_OURS if name in OURS else _PEER for name in names])
     axis.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
     axis.set_title(title, fontsize=9)
@@ -55,4 +49,13 @@ def _bars(path: Path, names: list[str], values: list[float], title: str) -> None
     axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    plt.close(figure)
+
+
+def _pyplot() -> Any:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    return plt

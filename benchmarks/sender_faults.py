@@ -1,7 +1,7 @@
 """What each sender makes of faults: what is lost, doubled or out of order, how long its caller waits, what it costs.
 
 `python -m benchmarks.sender_faults --json FILE [--quick]`. Against the null Kinesis (entries stored in random order, as
-Kinesis may), and against moto for the reshard. `--quick` shortens outages and kills, and leaves out the peers' slow runs.
+Kinesis may), and against moto for the reshard. `--quick` shortens outages and kills, and leaves the peers out.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""The senders that are measured, ours among them, each behind the same two calls. Peers run in their own environment."""
+"""The senders that are measured, ours among them, behind the same two calls. Peers run in an environment of theirs."""

@@ -4,6 +4,7 @@ Modes: `flow` sends a number of quotes as fast as it can; `paced` offers a rate 
 of `send` holds its caller. Prints `ready`, then one line of JSON. Runs in the peers' environment as well as in ours.
 """
 
+# mypy: ignore-errors (see senders.py)
 import asyncio
 import json
 import logging

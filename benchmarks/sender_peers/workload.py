@@ -16,7 +16,7 @@ class Workload:
         first: Sequence number to start every symbol at.
     """
 
-    def __init__(self, symbols=1000, zipf=False, first=0):
+    def __init__(self, symbols: int = 1000, zipf: bool = False, first: int = 0) -> None:
         self.names = [f"S{i:04d}" for i in range(symbols)]
         self.made = dict.fromkeys(self.names, first)
         self.cpu_seconds = 0.0
@@ -24,7 +24,7 @@ class Workload:
         self._rng = random.Random(7)
         self._weights = list(itertools.accumulate(1 / (i + 1) for i in range(symbols))) if zipf else None
 
-    def batch(self, count):
+    def batch(self, count: int) -> list[tuple[str, bytes]]:
         """Make a list of (symbol, quote)."""
         start = time.thread_time()
         if self._weights:
@@ -35,7 +35,7 @@ class Workload:
         for symbol in picked:
             sequence = self.made[symbol]
             self.made[symbol] = sequence + 1
-            head = f'{{"seq":{sequence:010d},"symbol":"{symbol}","price":{100 + sequence % 97}.25,"volume":{sequence},"pad":"'
+            head = f'{{"seq":{sequence:010d},"symbol":"{symbol}","price":{100 + sequence % 97}.25,"volume":1,"pad":"'
             quotes.append((symbol, (head + "x" * (QUOTE_BYTES - 2 - len(head)) + '"}').encode()))
         self.cpu_seconds += time.thread_time() - start
         return quotes
