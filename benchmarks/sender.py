@@ -2,7 +2,7 @@
 
 `python -m benchmarks.sender --json FILE [--quick]`. All against the null Kinesis of this project, on 64 shards, with
 300-byte quotes of 1,000 symbols; in the same run, interleaved, medians. CPU is that of the sender's own process,
-without the making of the quotes. Two scenarios: clean, and 5% of entries throttled at 20 ms with Zipf-distributed symbols.
+without the making of the quotes. Two scenarios: clean, and 5% of entries throttled at 20 ms with Zipf's symbols.
 """
 
 import argparse

@@ -4,8 +4,10 @@ Modes: `flow` sends a number of quotes as fast as it can; `paced` offers a rate 
 of `send` holds its caller. Prints `ready`, then one line of JSON. Runs in the peers' environment as well as in ours.
 """
 
-# mypy: ignore-errors (see senders.py)
+# See senders.py.
+# mypy: ignore-errors
 import asyncio
+import gc
 import json
 import logging
 import pathlib
@@ -55,6 +57,9 @@ async def main(job):
     if job.get("sigterm"):
         # What a service does: stop accepting, drain, end.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: job.update(stopping=True))
+    # What the imports made stays for good; without this every sender would pay for walking it again and again.
+    gc.collect()
+    gc.freeze()
     print("ready", flush=True)
     stall = 0.0
     cpu, began = time.process_time(), time.monotonic()

@@ -5,7 +5,8 @@ Standard library at the top: what a sender needs is imported when it is chosen, 
 """
 
 # ruff: noqa: ARG002, ASYNC110, BLE001, RUF012 (each peer is used as its own documentation shows)
-# mypy: ignore-errors (most peers have no types, and none is installed where mypy runs)
+# Most peers have no types, and none is installed where mypy runs.
+# mypy: ignore-errors
 import asyncio
 import contextlib
 import itertools
