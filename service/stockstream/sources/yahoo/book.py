@@ -76,18 +76,28 @@ class Book:
             if isinstance(outcome, Rejection):
                 self._take_rejection(outcome, result, rejected, now_seconds)
                 continue
-            if self.take_quote(outcome, now_seconds):
+            # Without extended hours the quote's time is the one observed, and need not be parsed again.
+            seconds = seen.event_seconds if seen is not None and not self._extended_hours else None
+            if self.take_quote(outcome, now_seconds, event_seconds=seconds):
                 woken.append(outcome.symbol)
             if self._is_news(outcome):
                 quotes.append(outcome)
         return quotes, rejected, woken
 
-    def take_quote(self, quote: Quote, now_seconds: float) -> bool:
-        """Remember a quote; True where it ends a silence that was said."""
+    def take_quote(self, quote: Quote, now_seconds: float, *, event_seconds: int | None = None) -> bool:
+        """Remember a quote; True where it ends a silence that was said.
+
+        Args:
+            quote: What came.
+            now_seconds: Monotonic time.
+            event_seconds: Its event time, where the caller has it as a number.
+        """
+        if event_seconds is None:
+            event_seconds = timestamp_to_epoch_ms(quote.timestamp) // 1000
         self.lives.seen(quote.symbol)
         self._told.pop(quote.symbol, None)
         self._last_quotes[quote.symbol] = encode_quote(quote)
-        return self.silence.observe(quote.symbol, timestamp_to_epoch_ms(quote.timestamp) // 1000, now_seconds)
+        return self.silence.observe(quote.symbol, event_seconds, now_seconds)
 
     def _is_news(self, quote: Quote) -> bool:
         said = self._stale_times.get(quote.symbol)

@@ -4,6 +4,7 @@ Reasons are `no_market`, `no_intraday_range`, `missing_*`, `*_not_positive`, `*_
 `high_below_low`, `invalid_*`; `docs/yahoo.md` explains them, with the recorded reply that gives each.
 """
 
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def required_price(field: str, value: object) -> Decimal:
     Raises:
         FieldRejectedError: `missing_<field>`, `<field>_not_positive`, `<field>_not_finite` or `<field>_malformed`.
     """
+    if type(value) is Decimal and value.is_finite() and value > 0:
+        return value  # nearly every price there is
     if value is None:
         raise FieldRejectedError(f"missing_{field}")
     try:
@@ -109,6 +112,8 @@ def event_seconds(value: object) -> int:
     Raises:
         FieldRejectedError: `missing_time` or `time_malformed`.
     """
+    if type(value) is int and _TIME_MIN_SECONDS <= value < _TIME_MAX_SECONDS:
+        return value
     if value is None or value == 0:
         raise FieldRejectedError("missing_time", value)
     try:
@@ -218,7 +223,7 @@ def _quote(
         price, seconds = extended
     return Quote(
         symbol=symbol,
-        timestamp=format_epoch_ms(seconds * 1000),
+        timestamp=_timestamp(seconds),
         open=session_open,
         high=high,
         low=low,
@@ -234,6 +239,12 @@ def _quote(
         source=source,
         delayed_by_seconds=delay_seconds(get("exchangeDataDelayedBy")),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _timestamp(seconds: int) -> str:
+    # Most symbols of an open market have traded within the same few seconds.
+    return format_epoch_ms(seconds * 1000)
 
 
 def _day_range(result: Mapping[str, Any]) -> tuple[Decimal, Decimal, Decimal]:
