@@ -14,6 +14,7 @@ from stockstream.sender.limits import MEBIBYTE
 from stockstream_wire import deaggregate
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
+_EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "send_to_kinesis.py"
 _TRANSPORTS = [("fast", "cbor"), ("fast", "json"), ("aiobotocore", "auto")]
 
 
@@ -218,9 +219,8 @@ async def test_the_example_of_the_library_sends_everything(kinesis: Kinesis, tmp
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    example = Path(__file__).resolve().parents[2] / "examples" / "send_to_kinesis.py"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, example, "stockstream", tmp_path / "outbox", stdout=subprocess.PIPE, env=environment
+        sys.executable, _EXAMPLE, "stockstream", tmp_path / "outbox", stdout=subprocess.PIPE, env=environment
     )
     output, _ = await process.communicate()
     assert process.returncode == 0
