@@ -1,6 +1,7 @@
 """The queries beyond the published ones, against computations that share no code with them."""
 
 import math
+import random
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,7 +17,6 @@ from stockstream_wire import Quote, parse_timestamp
 from tests.athena.sessions import SESSIONS, quote, read_session, write_archive
 
 FILES = find_athena_files()
-needs_sessions = pytest.mark.skipif(not SESSIONS, reason="no ../shared/data/market beside the checkout")
 
 
 def answer(archive: Path, name: str) -> list[dict[str, Any]]:
@@ -33,8 +33,46 @@ def days(quotes: list[Quote]) -> Iterator[tuple[str, str, list[Quote]]]:
         yield symbol, day, group
 
 
-@pytest.fixture(name="quotes", scope="module")
-def _quotes() -> list[Quote]:
+def made_up_days() -> Iterator[Quote]:
+    """Three symbols on two days, a quote every 30 s or so: gaps up and down, unchanged prices, a corrected volume."""
+    chance = random.Random(20140605)
+    for symbol, level in (("AAPL", 64_600), ("BRK-B", 41_210), ("SHIB-USD", 3)):
+        close = Decimal(level) / 100
+        for day, gap in (("2014-06-05", 101), ("2014-06-06", 98)):
+            price = first = high = low = close * gap / 100
+            volume = 0
+            for n in range(120):
+                price = max(price + Decimal(chance.randint(-9, 9)) / 1000, Decimal("0.001"))
+                high, low = max(high, price), min(low, price)
+                volume += chance.randint(-5 if n == 60 else 0, 900)
+                time = f"{day}T{14 + n // 60}:{n % 60:02d}:{chance.randint(0, 59):02d}.{chance.randint(0, 999):03d}Z"
+                yield Quote(
+                    symbol=symbol,
+                    timestamp=time,
+                    open=first,
+                    high=high,
+                    low=low,
+                    price=price,
+                    previous_close=close,
+                    volume=max(volume, 0),
+                )
+            close = price
+
+
+@pytest.fixture(
+    name="quotes",
+    scope="module",
+    params=[
+        "made up",
+        pytest.param(
+            "real sessions",
+            marks=pytest.mark.skipif(not SESSIONS, reason="no ../shared/data/market beside the checkout"),
+        ),
+    ],
+)
+def _quotes(request: pytest.FixtureRequest) -> list[Quote]:
+    if request.param == "made up":
+        return list(made_up_days())
     return [entry for path in SESSIONS for entry in read_session(path)]
 
 
@@ -49,7 +87,6 @@ def _archive(quotes: list[Quote], tmp_path_factory: pytest.TempPathFactory) -> P
     return root
 
 
-@needs_sessions
 def test_vwap_weighs_each_price_by_what_was_traded_since_the_last(quotes: list[Quote], archive: Path) -> None:
     rows = answer(archive, "vwap_per_day")
     expected = {}
@@ -66,7 +103,6 @@ def test_vwap_weighs_each_price_by_what_was_traded_since_the_last(quotes: list[Q
         assert (row["volume"], row["quotes"]) == (volume, count)
 
 
-@needs_sessions
 def test_candles_open_and_close_with_their_first_and_last_quote(quotes: list[Quote], archive: Path) -> None:
     expected: dict[tuple[str, datetime], list[Any]] = {}
     for symbol, _, group in days(quotes):
@@ -93,7 +129,6 @@ def test_candles_open_and_close_with_their_first_and_last_quote(quotes: list[Quo
     assert len(rows) == len(expected)
 
 
-@needs_sessions
 def test_volatility_ranks_by_the_sum_of_squared_returns(quotes: list[Quote], archive: Path) -> None:
     by_day: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for symbol, day, group in days(quotes):
@@ -109,7 +144,6 @@ def test_volatility_ranks_by_the_sum_of_squared_returns(quotes: list[Quote], arc
             assert row["realised_volatility_percent"] == pytest.approx(volatility, abs=1e-4)
 
 
-@needs_sessions
 def test_gaps_are_days_that_opened_away_from_the_close_before(quotes: list[Quote], archive: Path) -> None:
     expected = {}
     for symbol, day, group in days(quotes):
@@ -125,7 +159,6 @@ def test_gaps_are_days_that_opened_away_from_the_close_before(quotes: list[Quote
     assert expected
 
 
-@needs_sessions
 def test_one_symbol_reads_its_days_and_no_others(quotes: list[Quote], archive: Path) -> None:
     rows = answer(archive, "one_symbol")
     wanted = [q for q in quotes if q.symbol == "AAPL" and "2014-06-05" <= q.timestamp[:10] <= "2014-06-06"]
