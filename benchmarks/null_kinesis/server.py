@@ -73,6 +73,11 @@ class KinesisProtocol(asyncio.Protocol):
         if head.startswith(b"POST /control"):
             self._write(control(self._stream, body), close=False)
             return
+        refused = self._stream.refuse_access_key
+        if refused and f"Credential={refused}/".encode() in head and b"PutRecords" in head:
+            body = b'{"__type":"ExpiredTokenException","message":"The security token is expired"}'
+            self._write(Answer(400, body=body), close=False)
+            return
         target, content_type = _TARGET.search(head), _TYPE.search(head)
         answer = self._api.handle(
             target[1].decode() if target else "", content_type[1].decode() if content_type else "", body

@@ -50,6 +50,8 @@ class Stream:
         self.shards: list[Shard] = []
         # Entries with this partition key are throttled, all of them.
         self.refuse_partition_key = ""
+        # PutRecords signed with this access key are refused as expired.
+        self.refuse_access_key = ""
         self.open_connections: set[asyncio.Transport] = set()
         self.reset(shards)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from stockstream.aws import AwsConfig
 from stockstream.outbox import OutboxLockedError
 from stockstream.sender import Sender, SenderConfig
 from stockstream.sender.limits import MEBIBYTE
@@ -287,3 +288,30 @@ async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
     assert (verdict["lost"], verdict["out_of_order"]) == (0, 0)
     # What was acknowledged before a kill is not sent again; what was under way may be.
     assert verdict["duplicated"] < verdict["distinct"] / 4
+
+
+async def test_new_credentials_in_the_users_file_cure_refused_ones(
+    kinesis: Kinesis, quotes: Quotes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stockstream.sender.breaker.PERMANENT_PROBE_SECONDS", 0.1)
+    credentials = tmp_path / "credentials"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    _write_credentials(credentials, "OLDKEY")
+    kinesis.stream.refuse_access_key = "OLDKEY"
+    config = SenderConfig(stream="stockstream", linger_seconds=0.005, outbox_dir=tmp_path / "outbox")
+    async with Sender(config, AwsConfig("us-east-1", kinesis.url)) as sender:
+        await sender.send(quotes.take(100))
+        async with asyncio.timeout(20):
+            while not sender.stats.blocked_by:  # noqa: ASYNC110 (the sender has no event for this)
+                await asyncio.sleep(0.01)
+        assert sender.stats.blocked_by == "ExpiredTokenException"
+        _write_credentials(credentials, "NEWKEY")
+        assert await sender.drain(20) == 0
+    _assert_none_lost_and_in_order(kinesis, quotes.made)
+
+
+def _write_credentials(path: Path, key: str) -> None:
+    path.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")

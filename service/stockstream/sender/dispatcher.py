@@ -61,6 +61,8 @@ class Dispatcher:
         self._refresh_due = False
         self._refreshed_at = float("-inf")
         self._stopping = False
+        # Lanes whose record Kinesis finds fault with even alone; said once for each.
+        self._stuck_lanes: set[int] = set()
         self.breaker = Breaker(rng)
         self.blocked_by = ""
 
@@ -154,6 +156,7 @@ class Dispatcher:
             counters.sent += record.count
             counters.kinesis_records += 1
             counters.payload_units += -(-len(record.data) // PAYLOAD_UNIT_BYTES)
+            self._stuck_lanes.discard(record.lane.index)
             if self._scheduler.on_stored(record, result.shard_id, now):
                 self._refresh_due = True
             self._on_resolved(record.lane)
@@ -177,8 +180,11 @@ class Dispatcher:
             delay = 0.0  # the breaker keeps the time
         for record in request:
             self._scheduler.on_failed(record, failure.kind, now, None if stuck else delay)
-        if permanent or stuck:
+        if permanent:
             self._say_blocked(failure.code, failure.message)
+        if stuck and request[0].lane.index not in self._stuck_lanes:
+            self._stuck_lanes.add(request[0].lane.index)
+            log.error("record_refused_by_kinesis", code=failure.code, error=failure.message, lane=request[0].lane.index)
         if self.breaker.on_failure(now, permanent=permanent) and not permanent:
             log.warning(
                 "kinesis_away", code=failure.code, error=failure.message, unsent=self._scheduler.pending_records

@@ -2,14 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import ClientError as HttpClientError
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from stockstream.sender.lane import KinesisRecord
 from stockstream.sender.transport.base import EntryResult
 from stockstream.sender.transport.results import as_put_error, read_results
+
+# ResponseParserError: a proxy or a load balancer answered in HTML.
+_CALL_ERRORS: Final = (
+    ClientError,
+    BotoCoreError,
+    ResponseParserError,
+    HttpClientError,
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+)
 
 
 class AiobotocoreTransport:
@@ -31,6 +43,6 @@ class AiobotocoreTransport:
         ]
         try:
             answer = await self._client.put_records(StreamName=self._stream, Records=entries)
-        except (ClientError, BotoCoreError, HttpClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as exc:
+        except _CALL_ERRORS as exc:
             raise as_put_error(exc) from exc
         return read_results(answer.get("Records"), len(records))

@@ -7,9 +7,9 @@ their renewal.
 import asyncio
 import binascii
 import io
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import aiohttp
 import msgspec
@@ -42,6 +42,22 @@ _NOT_UNDERSTOOD: Final = frozenset(
 log = structlog.get_logger("stockstream.sender")
 
 
+class CredentialSource(Protocol):
+    """Where credentials come from."""
+
+    async def current(self) -> FrozenCredentials:
+        """Credentials that are valid now.
+
+        Raises:
+            BotoCoreError: there are none, or their source does not work.
+        """
+        ...
+
+    def forget(self) -> None:
+        """They were refused: find them anew next time."""
+        ...
+
+
 class FastTransport:
     """Sends PutRecords calls over a session of its own; an async context manager.
 
@@ -62,7 +78,7 @@ class FastTransport:
         endpoint_url: str,
         region: str,
         stream: str,
-        credentials: Callable[[], Awaitable[FrozenCredentials]],
+        credentials: CredentialSource,
         encoding: Encoding,
         session: aiohttp.ClientSession,
         proxy: str | None = None,
@@ -87,7 +103,7 @@ class FastTransport:
         else:
             content_type, body = JSON_TYPE, self._json_body(records)
         try:
-            credentials = await self._credentials()
+            credentials = await self._credentials.current()
             headers = self._signer.sign(credentials, body, content_type, _TARGET, self._now())
             async with self._session.post(
                 self._url,
@@ -116,7 +132,11 @@ class FastTransport:
             self.encoding = "json"
             log.warning("cbor_not_understood", code=code, error=message, effect="JSON from now on")
             raise PutError(FailureKind.TRANSIENT, code, message)
-        raise PutError(classify(code, status), code, message)
+        kind = classify(code, status)
+        if kind is FailureKind.PERMANENT:
+            # A person may cure it by new credentials in a file: look again before the next call.
+            self._credentials.forget()
+        raise PutError(kind, code, message)
 
     def _cbor_body(self, records: Sequence[KinesisRecord]) -> bytes:
         parts = [b"\xa2", cbor.text("StreamName"), cbor.text(self._stream), cbor.text("Records")]

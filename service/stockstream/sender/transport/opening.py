@@ -24,6 +24,25 @@ _AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.
 _KEEPALIVE_SECONDS: Final = 60.0
 
 
+class _BotocoreCredentials:
+    """Credentials of botocore's chain, which renew themselves where they expire."""
+
+    def __init__(self, aws: AwsConfig) -> None:
+        self._aws = aws
+        self._found: Any | None = None
+
+    async def current(self) -> FrozenCredentials:
+        if self._found is None:
+            self._found = await load_credentials(self._aws)
+        if self._found is None:
+            raise NoCredentialsError
+        frozen: FrozenCredentials = await self._found.get_frozen_credentials()
+        return frozen
+
+    def forget(self) -> None:
+        self._found = None
+
+
 @asynccontextmanager
 async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> AsyncIterator[Transport]:
     """Open the transport.
@@ -37,17 +56,6 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
         yield AiobotocoreTransport(client, config.stream)
         return
     endpoint_url = str(client.meta.endpoint_url)
-    credentials: Any | None = None
-
-    async def frozen() -> FrozenCredentials:
-        nonlocal credentials
-        if credentials is None:
-            credentials = await load_credentials(aws)
-        if credentials is None:
-            raise NoCredentialsError
-        current: FrozenCredentials = await credentials.get_frozen_credentials()
-        return current
-
     connector = aiohttp.TCPConnector(
         limit=config.requests_in_flight + 1,
         keepalive_timeout=_KEEPALIVE_SECONDS,
@@ -63,7 +71,7 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
             endpoint_url=endpoint_url,
             region=str(client.meta.region_name),
             stream=config.stream,
-            credentials=frozen,
+            credentials=_BotocoreCredentials(aws),
             encoding=choose_encoding(config.encoding, endpoint_url),
             session=session,
             proxy=_proxy_of(endpoint_url),
