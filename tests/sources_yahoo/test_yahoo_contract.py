@@ -34,6 +34,7 @@ def test_the_private_names_of_the_cure_are_where_they_were() -> None:
     assert "with self._cookie_lock:" in inspect.getsource(YfData._get_cookie_and_crumb)
     assert hasattr(cache, "_CookieCacheManager")
     assert hasattr(cache, "_CookieCacheDummy")
+    assert hasattr(cache._CookieDBManager, "_db")
 
 
 async def test_a_first_quote_is_a_cookie_a_crumb_and_a_quote(client: YahooClient, standin: YahooStandin) -> None:

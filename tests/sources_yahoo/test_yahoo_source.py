@@ -315,7 +315,7 @@ def test_an_hour_of_a_fault_ends_in_recovery_without_leaks(
     assert report.quotes_after > 0
     assert report.threads_grown <= 0
     assert report.tasks_grown <= 0
-    # SQLite opens a database, its log and its index once for each of four threads.
-    assert report.descriptors_grown <= 12
+    # A connection that is just being made or closed has one end of it counted, and there are four threads.
+    assert report.descriptors_grown <= 4
     if faults == [Fault.RATE_LIMIT]:
         assert report.requests_after_first_minute < 59

@@ -95,6 +95,13 @@ def _refuse(response: Any, path: str) -> None:
         raise YahooCallError(FailureKind.UNAUTHORIZED, f"not a crumb: {response.text[:100]!r}", status=status)
 
 
+def _close_database() -> None:
+    """Close this thread's connection to the cookie database: yfinance opens one a thread, and never closes it."""
+    database = yf_cache._CookieDBManager._db
+    if database is not None and not database.is_closed():
+        database.close()
+
+
 def _is_crumb(text: str) -> bool:
     return 0 < len(text) <= _CRUMB_MAX_LENGTH and not any(c.isspace() or c in "<>{}" for c in text)
 
@@ -163,6 +170,8 @@ class YahooSession:
             except peewee.PeeweeException as exc:
                 log.warning("yahoo_cookie_cache_unusable", error=str(exc), remedy="kept in memory from here on")
                 yf_cache._CookieCacheManager._Cookie_cache = yf_cache._CookieCacheDummy()
+            finally:
+                _close_database()
 
     def _forget(self, strategy: str) -> None:
         with self._data._cookie_lock:
@@ -189,6 +198,8 @@ class YahooSession:
         except (YFException, peewee.PeeweeException, LookupError, AttributeError, TypeError, ValueError) as exc:
             # What yfinance's cookie code raises on a cookie or a cookie file it did not expect; the cure drops both.
             raise self._failure(FailureKind.UNAUTHORIZED, exc) from exc
+        finally:
+            _close_database()
         return bytes(response.content)
 
     def _failure(self, kind: FailureKind, exc: BaseException) -> YahooCallError:
