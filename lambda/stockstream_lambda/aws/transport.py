@@ -1,7 +1,7 @@
 """Kept HTTP connections to one endpoint, handed out last in, first out; safe to use from many threads.
 
-A request is one write of head and body together, half of what `http.client` spends on it; answers are read by
-`http.client`, which knows every way a body may end.
+A request is one write of head and body together: written apart, as `http.client` does, the body may wait for the
+acknowledgement of the head.
 """
 
 import http.client
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
+from stockstream_lambda.aws.answers import read_answer
 from stockstream_lambda.aws.credentials import Endpoint
 from stockstream_lambda.errors import StoreUnavailableError
 
@@ -56,9 +57,7 @@ class Transport:
             connection, kept = self._take()
             try:
                 connection.sendall(request)
-                answer = http.client.HTTPResponse(connection, method=method)
-                answer.begin()
-                content = answer.read()
+                answer = read_answer(connection, method)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as exc:
                 connection.close()
                 if kept:
@@ -71,7 +70,7 @@ class Transport:
                 connection.close()
             else:
                 self._idle.append(connection)
-            return Response(answer.status, content)
+            return Response(answer.status, answer.body)
 
     def close(self) -> None:
         """Close the idle connections."""
