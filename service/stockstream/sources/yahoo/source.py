@@ -194,8 +194,11 @@ class YahooSource:
         self.last_cycle_seconds = clock.monotonic() - started_seconds
         self.cycles_total += 1
         await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
+        await asyncio.sleep(0)  # each of these walks the whole watchlist; the loop is not theirs for all of them
         self._say_sessions()
+        await asyncio.sleep(0)
         await self._say_stale()
+        await asyncio.sleep(0)
         log.debug(
             "yahoo_cycle",
             symbols=len(due),
