@@ -202,7 +202,7 @@ def _reshard() -> Fault:
 def _storm_quotes(name: str, quotes: int) -> int:
     if name not in PEERS:
         return quotes
-    return 2_000 if name in {"boto3 put_record", "aiokpl"} else 50_000
+    return 1_000 if name in {"boto3 put_record", "aiokpl"} else 20_000
 
 
 def _fault(report: dict[str, Any], *, stall: float, calls_per_second: float, cpu: float) -> Fault:

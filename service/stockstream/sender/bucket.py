@@ -4,9 +4,11 @@ from typing import Final
 
 from stockstream.sender.limits import SHARD_BYTES_PER_SECOND
 
-# After a throttle the shard gets a little less than what it was seen to take, then carefully more: it settles near the
-# share of the shard that is ours. A blind halving would leave most of that share unused.
-DECREASE: Final = 0.9
+# After a throttle the shard gets a little less than what it was seen to take, then more by a fifth every second: it
+# settles where a few percent are refused, which is the only way to know the share of the shard that is ours. A blind
+# halving would leave most of that share unused.
+DECREASE: Final = 0.98
+INCREASE_SHARE_PER_SECOND: Final = 0.2
 INCREASE_BYTES_PER_SECOND_SQUARED: Final = SHARD_BYTES_PER_SECOND / 8
 # The throttles of one burst tell one thing, so they count once.
 DECREASE_INTERVAL_SECONDS: Final = 0.5
@@ -45,7 +47,7 @@ class ShardBucket:
             return 0.0
         elapsed = max(0.0, now - self._updated_at)
         self._updated_at = now
-        self._rate += INCREASE_BYTES_PER_SECOND_SQUARED * elapsed
+        self._rate += max(INCREASE_BYTES_PER_SECOND_SQUARED, INCREASE_SHARE_PER_SECOND * self._rate) * elapsed
         self._tokens = min(self._rate * BURST_SECONDS, self._tokens + self._rate * elapsed)
         # A record larger than the burst goes when the bucket is full, and leaves a debt.
         needed = min(size_bytes, self._rate * BURST_SECONDS)
