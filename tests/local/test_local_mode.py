@@ -184,6 +184,27 @@ def test_a_file_that_is_named_wins_over_the_source_of_the_environment(tmp_path: 
     assert (code, summary["source"], summary["accepted"]) == (0, "replay", 15), output
 
 
+def test_the_users_account_and_proxy_are_never_used(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9"
+    environment = {
+        "AWS_PROFILE": "nope",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "of the real account",
+        "AWS_SESSION_TOKEN": "of the real account",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": nobody,
+        "AWS_ENDPOINT_URL_S3": nobody,
+        "HTTP_PROXY": nobody,
+        "http_proxy": nobody,
+        "HTTPS_PROXY": nobody,
+    }
+
+    code, summary, output = LocalCommand(tmp_path, environment).run("--replay", str(small_session(tmp_path)))
+
+    assert code == 0, output
+    assert (summary["stored"], summary["region"]) == (15, "us-east-1")
+
+
 def test_a_fresh_start_after_a_run_leaves_nothing_of_it(tmp_path: Path) -> None:
     command = LocalCommand(tmp_path)
     command.run("--replay", str(small_session(tmp_path)))

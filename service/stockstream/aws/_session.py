@@ -1,15 +1,26 @@
 """aiobotocore sessions. `AWS_*` variables keep their standard meaning; nothing here reads credentials itself."""
 
 import os
+import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
 
 from stockstream.errors import SettingsError
+
+_URL: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
+# Where endpoint and credentials are given, nothing of the user's profiles is read: they may not even exist.
+_NO_PROFILE: Final = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +46,27 @@ def resolve_aws(region: str | None) -> AwsConfig:
     botocore itself reads only AWS_DEFAULT_REGION; ECS and Lambda set AWS_REGION.
 
     Raises:
-        SettingsError: none of them names a region.
+        SettingsError: none of them names a region, there is no such profile, or an endpoint is not a URL.
     """
-    found = region or os.environ.get("AWS_REGION") or AioSession().get_config_variable("region")
+    _check_endpoints(os.environ)
+    try:
+        found = region or os.environ.get("AWS_REGION") or AioSession().get_config_variable("region")
+    except ProfileNotFound as exc:
+        msg = f"AWS_PROFILE={os.environ.get('AWS_PROFILE')!r}: {exc}: must be a profile of ~/.aws/config"
+        raise SettingsError(msg) from exc
     if not found:
         msg = (
             "STOCKSTREAM_REGION is not set, nor is AWS_REGION or a profile's region: must be a region such as us-east-1"
         )
         raise SettingsError(msg)
     return AwsConfig(region=str(found))
+
+
+def _check_endpoints(environ: Mapping[str, str]) -> None:
+    """Name a bad one: botocore finds out at the first client, deep in the start, and then raises a bare ValueError."""
+    for name, value in sorted(environ.items()):
+        if name.startswith("AWS_ENDPOINT_URL") and value and not _URL.match(value):
+            raise SettingsError(f"{name}={value!r}: must be a URL such as http://127.0.0.1:4566")
 
 
 def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncContextManager[Any]:
@@ -54,7 +77,8 @@ def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncCon
         service: Service name of botocore: kinesis, dynamodb, s3, sns, sqs, lambda.
         config: Fields of aiobotocore's AioConfig, such as `max_pool_connections`.
     """
-    client: AbstractAsyncContextManager[Any] = AioSession().create_client(
+    is_given = aws.access_key_id is not None
+    client: AbstractAsyncContextManager[Any] = AioSession(_NO_PROFILE if is_given else None).create_client(
         service,
         region_name=aws.region,
         endpoint_url=aws.endpoint_url,

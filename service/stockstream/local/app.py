@@ -1,6 +1,7 @@
 """`stockstream local`: emulator, resources, service and consumer in one process tree, watched and counted."""
 
 import asyncio
+import os
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from stockstream.eventsource import EventSourceRunner
 from stockstream.local.alerts_inbox import AlertsInbox
 from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
-from stockstream.local.emulator import Emulator, choose_port, run_emulator
+from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
@@ -73,6 +74,7 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
     await check_source(settings)
     if options.summary_path is not None:
         check_summary_path(options.summary_path)
+    keep_off_proxies(os.environ)
     with open_state(options.state_dir, fresh=options.fresh) as state:
         presenter = make_presenter(settings, options, state)
         settings = await _with_local_defaults(settings)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,12 @@ def choose_port(requested: int | None) -> int:
         port = int(probe.getsockname()[1])
     log.info("endpoint_port_taken", taken=DEFAULT_PORT, using=port)
     return port
+
+
+def keep_off_proxies(environ: MutableMapping[str, str]) -> None:
+    """Let this process and those it starts reach the emulator directly, whatever proxy the machine is behind."""
+    for name in ("no_proxy", "NO_PROXY"):
+        environ[name] = ",".join(part for part in (environ.get(name), _HOST) if part)
 
 
 def check_saved_state(folder: Path) -> None:
