@@ -111,3 +111,9 @@ async def test_a_taken_health_port_is_named_with_the_remedy() -> None:
         with pytest.raises(InputError, match="STOCKSTREAM_HEALTH_PORT"):
             async with serve_health("127.0.0.1", port, not_ready_reasons=list, metrics=metrics):
                 pytest.fail("bound twice")
+
+
+async def test_a_health_address_that_is_not_of_this_machine_is_named_by_its_own_variable() -> None:
+    with pytest.raises(InputError, match=r"192\.0\.2\.1.*STOCKSTREAM_HEALTH_HOST"):
+        async with serve_health("192.0.2.1", 0, not_ready_reasons=list, metrics=ServiceMetrics(readings)):
+            pytest.fail("bound to an address of the documentation's")

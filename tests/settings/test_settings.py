@@ -54,6 +54,8 @@ BAD_VALUES = {
     "LOG_LEVEL": "loud",
     "LOG_FORMAT": "xml",
     "METRICS_INTERVAL_SECONDS": "0",
+    "STALE_AFTER_SECONDS": "1e999",
+    "MAX_PRICE_RATIO": "inf",
     "HEALTH_PORT": "70000",
 }
 
@@ -154,4 +156,40 @@ def test_a_bad_setting_ends_the_program_with_exit_code_2(command: str) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "stockstream: STOCKSTREAM_POLL_INTERVAL_SECONDS='soon': must be a number from 0.1 to 3600"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "AWS_REGION"),
+        ({"AWS_PROFILE": "nope"}, "AWS_PROFILE='nope'"),
+        ({"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "localhost:4566"}, "AWS_ENDPOINT_URL='localhost:4566'"),
+        ({"AWS_REGION": "us-east-1", "STOCKSTREAM_SOURCE": "replay"}, "STOCKSTREAM_REPLAY_FILES"),
+    ],
+)
+def test_what_keeps_the_service_from_starting_is_told_at_once_in_one_line(
+    variables: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", ENV_PREFIX))}
+    environment = kept | {"HOME": str(tmp_path), "STOCKSTREAM_HEALTH_PORT": "0"} | variables
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stockstream", "run"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert said in done.stderr
+
+
+def test_a_command_whose_extra_is_not_installed_says_which_to_install() -> None:
+    code = "import sys; sys.modules['duckdb'] = None; sys.modules['rich'] = None; sys.argv = ['stockstream', 'local']\n"
+    code += "from stockstream.cli import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "stockstream: this command needs rich. Remedy: pip install 'stockstream[local]'"
     ]

@@ -13,7 +13,7 @@ from stockstream.cli.provision import provision
 from stockstream.cli.query import query
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
-from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
+from stockstream.errors import EXIT_FAILURE, EXIT_INTERRUPTED, StockstreamError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,6 +40,12 @@ def main() -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.split(".")[0].startswith("stockstream"):
+            raise
+        line = f"stockstream: this command needs {exc.name}. Remedy: pip install 'stockstream[local]'"
+        print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
+        sys.exit(EXIT_FAILURE)
     except click.Abort:
         print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_INTERRUPTED)

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics` over HTTP."""
 
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -48,11 +49,11 @@ async def serve_health(
         try:
             await site.start()
         except OSError as exc:
-            msg = (
-                f"cannot listen on {host}:{port} ({exc.strerror}). "
-                "Remedy: set STOCKSTREAM_HEALTH_PORT to a free port, or to 0 for any"
-            )
-            raise InputError(msg) from exc
+            if exc.errno in {errno.EADDRINUSE, errno.EACCES}:
+                remedy = "set STOCKSTREAM_HEALTH_PORT to a free port, or to 0 for any"
+            else:
+                remedy = "set STOCKSTREAM_HEALTH_HOST to an address of this machine"
+            raise InputError(f"cannot listen on {host}:{port} ({exc.strerror}). Remedy: {remedy}") from exc
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -21,7 +21,7 @@ from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
 from stockstream.sources.base import Source
-from stockstream.sources.factory import make_source
+from stockstream.sources.factory import check_source, make_source
 
 # Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
 _LATE_INTERVALS: Final = 3
@@ -97,6 +97,8 @@ class Service:
             StockstreamError: the source, the outbox or the health port cannot be used.
         """
         settings = self._settings
+        # Before anything is opened: a sender that is open drains first, and the reason would be told after that.
+        await check_source(settings)
         metrics = ServiceMetrics(self._readings)
         async with AsyncExitStack() as stack:
             if self._health:

@@ -63,10 +63,18 @@ class Settings(BaseSettings):
     )
     yahoo_batch_symbols: int = _setting("Yahoo", 90, "Symbols in one quote request; Yahoo refuses 100", ge=1, le=99)
     stale_after_seconds: float = _setting(
-        "Yahoo", 300.0, "A symbol silent for this long in an open session is sent once more, marked stale", ge=1
+        "Yahoo",
+        300.0,
+        "A symbol silent for this long in an open session is sent once more, marked stale",
+        ge=1,
+        le=604_800,
     )
     max_price_ratio: float = _setting(
-        "Yahoo", 10.0, "A price more than this many times its previous close, or less, is a bad tick", gt=1
+        "Yahoo",
+        10.0,
+        "A price more than this many times its previous close, or less, is a bad tick",
+        gt=1,
+        le=1_000_000,
     )
     cache_dir: Path = _setting("Yahoo", default_cache_dir(), "Folder for yfinance's cookie and time zone caches")
 
