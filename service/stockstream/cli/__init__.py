@@ -41,9 +41,10 @@ def main() -> None:
         exc.show()
         sys.exit(exc.exit_code)
     except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.split(".")[0].startswith("stockstream"):
+        package = (exc.name or "stockstream").split(".")[0]
+        if package.startswith("stockstream"):
             raise
-        line = f"stockstream: this command needs {exc.name}. Remedy: pip install 'stockstream[local]'"
+        line = f"stockstream: this command needs {package}. Remedy: pip install 'stockstream[local]'"
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
         sys.exit(EXIT_FAILURE)
     except click.Abort:
