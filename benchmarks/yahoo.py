@@ -27,7 +27,7 @@ import psutil
 import structlog
 
 from stockstream.gate import Gate
-from stockstream.settings._values import Watchlist
+from stockstream.settings import Watchlist
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo import YahooOptions, YahooSource
 from stockstream.sources.yahoo.client import YahooClient

@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from stockstream.settings._values import Watchlist
+from stockstream.settings import Watchlist
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo import YahooOptions, YahooSource
 from stockstream.sources.yahoo.client import REQUESTS_IN_FLIGHT, YahooClient

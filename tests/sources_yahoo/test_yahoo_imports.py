@@ -18,11 +18,11 @@ def test_nothing_that_the_command_line_imports_imports_yfinance() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_lxml_is_hidden_from_one_import_only() -> None:
+def test_what_we_do_not_use_is_hidden_from_one_import_only() -> None:
     code = (
         "import importlib.util, sys\n"
-        "from stockstream.sources.yahoo._memory import without_lxml\n"
-        "with without_lxml():\n"
+        "from stockstream.sources.yahoo._memory import without_unused\n"
+        "with without_unused():\n"
         "    try:\n"
         "        import lxml\n"
         "    except ImportError:\n"

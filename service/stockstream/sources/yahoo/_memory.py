@@ -22,31 +22,37 @@ def use_one_arena() -> None:
             ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, 1)
 
 
-@contextmanager
-def without_lxml() -> Iterator[None]:
-    """Hide lxml from imports made in the context: BeautifulSoup takes it up wherever it is installed, 4 MB.
+# Imported wherever it happens to be installed, and of no use here: BeautifulSoup takes up lxml (4 MB), while yfinance
+# parses its one consent page with Python's own parser.
+UNUSED_BY_US: Final = ("lxml",)
 
-    yfinance parses its one consent page with Python's own parser.
-    """
-    hidden = "lxml" not in sys.modules
-    if hidden:
+
+@contextmanager
+def without_unused() -> Iterator[None]:
+    """Hide what yfinance would import and we do not use, from imports made in the context."""
+    hidden = [name for name in UNUSED_BY_US if name not in sys.modules]
+    for name in hidden:
         # Python's documented way to make an import fail.
-        sys.modules["lxml"] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        if hidden:
-            del sys.modules["lxml"]
+        for name in hidden:
+            del sys.modules[name]
 
 
 def settle_after_import() -> None:
     """Take the modules just imported out of every later garbage collection, and give free pages back to the system.
 
-    A full collection that walks pandas takes 50 ms, in which no quote moves. The second part does nothing where the C
-    library is not glibc.
+    A full collection that walks pandas takes 50 ms, in which no quote moves.
     """
     gc.collect()
     gc.freeze()
+    return_freed_pages()
+
+
+def return_freed_pages() -> None:
+    """Give free pages back to the system; does nothing where the C library is not glibc."""
     with suppress(OSError, AttributeError):
         if sys.platform == "linux":
             ctypes.CDLL("libc.so.6").malloc_trim(0)

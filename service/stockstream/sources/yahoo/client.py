@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from stockstream.sources.yahoo._memory import settle_after_import, use_one_arena, without_lxml
+from stockstream.sources.yahoo._memory import settle_after_import, use_one_arena, without_unused
 from stockstream.sources.yahoo.errors import NOT_FOUND_STATUS, YahooCallError
 from stockstream.sources.yahoo.mapping import V7_FIELDS
 from stockstream.sources.yahoo.reply import decode_json, v7_results
@@ -129,10 +129,10 @@ class YahooClient:
 
 def _open_session(cache_dir: Path, timeout_seconds: float) -> "YahooSession":
     # Here and not above: the import takes 0.5-0.8 s and 99 MB, which only a process that polls Yahoo should pay.
-    with without_lxml():
+    with without_unused():
         from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
 
-    session = YahooSession(cache_dir, timeout_seconds)
+        session = YahooSession(cache_dir, timeout_seconds)
     settle_after_import()
     return session
 

@@ -15,6 +15,7 @@ from stockstream.errors import SourceError
 from stockstream.pipeline.schedule import Ticker
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
+from stockstream.sources.yahoo._memory import return_freed_pages
 from stockstream.sources.yahoo.batches import BATCH_SYMBOLS_DEFAULT, SPREAD_FRACTION, BatchSizer
 from stockstream.sources.yahoo.book import Book
 from stockstream.sources.yahoo.breaker import BreakerState
@@ -193,6 +194,8 @@ class YahooSource:
         rejected = await self._fall_back(report)
         self.last_cycle_seconds = clock.monotonic() - started_seconds
         self.cycles_total += 1
+        if self.cycles_total == 1:
+            return_freed_pages()  # what starting took: the AWS models, the first replies
         await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
         await asyncio.sleep(0)  # each of these walks the whole watchlist; the loop is not theirs for all of them
         self._say_sessions()
