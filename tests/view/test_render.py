@@ -156,6 +156,13 @@ def test_the_notice_stands_in_the_footer() -> None:
     assert "port 4566 was taken" in lines[-1]
 
 
+@pytest.mark.parametrize("width", range(100, 200, 7))
+def test_a_command_to_copy_is_whole_or_not_there(width: int) -> None:
+    footer = text_of(render_view(state(), width, 24), width, 24)[-1].rstrip()
+    command = "aws --no-sign-request --region us-east-1 --endpoint-url http://127.0.0.1:4566 dynamodb scan --table-name quotes"
+    assert footer.endswith(command) if width >= 155 else "aws" not in footer
+
+
 def test_a_terminal_without_unicode_gets_plain_signs() -> None:
     screen = "\n".join(text_of(render_view(state(WATCHLIST), 80, 24, ascii_only=True), 80, 24))
     assert set("●▁▂▃▄▅▆▇█").isdisjoint(screen)

@@ -133,8 +133,11 @@ def _footer(state: ViewState, width: int) -> Text:
     footer.append(" stop, drain and print a summary", style=_QUIET)
     if state.notice:
         footer.append(f"   {state.notice}", style="yellow")
-    elif width >= WIDE_COLUMNS:
-        hint = f"   aws --endpoint-url {state.endpoint_url} dynamodb scan --table-name quotes"
+        return footer
+    # Unsigned and with a region named, it works where the AWS CLI was never configured.
+    options = f"--no-sign-request --region us-east-1 --endpoint-url {state.endpoint_url}"
+    hint = f"   aws {options} dynamodb scan --table-name quotes"
+    if footer.cell_len + len(hint) <= width:
         footer.append(hint, style=_QUIET)
     return footer
 
