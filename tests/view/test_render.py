@@ -159,7 +159,8 @@ def test_the_notice_stands_in_the_footer() -> None:
 @pytest.mark.parametrize("width", range(100, 200, 7))
 def test_a_command_to_copy_is_whole_or_not_there(width: int) -> None:
     footer = text_of(render_view(state(), width, 24), width, 24)[-1].rstrip()
-    command = "aws --no-sign-request --region us-east-1 --endpoint-url http://127.0.0.1:4566 dynamodb scan --table-name quotes"
+    options = "--no-sign-request --region us-east-1 --endpoint-url http://127.0.0.1:4566"
+    command = f"aws {options} dynamodb scan --table-name quotes"
     assert footer.endswith(command) if width >= 155 else "aws" not in footer
 
 
