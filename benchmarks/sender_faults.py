@@ -121,6 +121,8 @@ def _outage(name: str, seconds: float) -> Fault:
         kinesis.set_faults(outage=False)
         ran = runner.result_of(sender)
         report = kinesis.report(ran["made"])
+    # The making of the quotes is not the sender's.
+    cpu -= ran["workload_cpu_seconds"] * seconds / total
     return _fault(report, stall=ran["stall_seconds"], calls_per_second=calls / elapsed, cpu=cpu)
 
 
@@ -218,7 +220,7 @@ def _fault(report: dict[str, Any], *, stall: float, calls_per_second: float, cpu
 
 
 def _cpu_seconds(pid: int) -> float:
-    """CPU of a running process, all threads; the making of quotes included."""
+    """CPU of a running process, all threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

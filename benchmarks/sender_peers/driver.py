@@ -76,6 +76,7 @@ async def main(job):
         "cpu_seconds": time.process_time() - cpu - workload.cpu_seconds,
         "seconds": time.monotonic() - began,
         "stall_seconds": stall,
+        "workload_cpu_seconds": workload.cpu_seconds,
         "made": workload.made,
     }
     print(json.dumps(result), flush=True)

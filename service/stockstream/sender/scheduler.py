@@ -26,7 +26,9 @@ _HELD: Final = LaneState.HELD
 # What an entry of the request weighs beside its data: names of the fields, partition key, hash key.
 ENTRY_OVERHEAD_BYTES: Final = 160
 # Ages are known to this resolution; finer marks would cost time on every record.
-MARK_INTERVAL_SECONDS: Final = 0.25
+MARK_INTERVAL_SECONDS: Final = 1.0
+# The flow is measured over this time, to decide how long a lane waits for more.
+FLOW_INTERVAL_SECONDS: Final = 0.25
 # A lane is behind when it holds this many aggregates, and this many times what the mean lane holds.
 BEHIND_AGGREGATES: Final = 16
 BEHIND_FACTOR: Final = 4
@@ -80,6 +82,8 @@ class Scheduler:
             accepted_at: When they were accepted, where that was not now.
         """
         self._mark_ages(now, accepted_at)
+        if now - self._flow_since >= FLOW_INTERVAL_SECONDS:
+            self._choose_linger(now)
         append_of_key = self._append_of_key
         for key, record in zip(batch.keys, batch.records, strict=True):
             try:
@@ -211,7 +215,7 @@ class Scheduler:
         """Wait longer where that fills aggregates: in full flow. A trickle gains nothing by waiting."""
         config = self._config
         longest = max(config.linger_seconds, config.linger_full_flow_seconds)
-        elapsed = max(now - self._flow_since, MARK_INTERVAL_SECONDS)
+        elapsed = now - self._flow_since
         per_lane = self._flow_bytes / elapsed * longest / len(self.lanes)
         self._linger_seconds = longest if per_lane >= self._max_bytes / 4 else config.linger_seconds
         self._flow_bytes = 0
@@ -298,6 +302,5 @@ class Scheduler:
             return
         for lane in self.lanes:
             lane.mark(self._period_start)
-        self._choose_linger(now)
         self._period_start = now if accepted_at is None else accepted_at
         self._next_mark_at = now + MARK_INTERVAL_SECONDS
