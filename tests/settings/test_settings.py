@@ -1,6 +1,7 @@
 """Settings: every variable is validated, documented, and a bad one is one clear line and exit code 2."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,7 @@ import pytest
 
 from scripts.settings_docs import TARGET, render
 from stockstream.errors import SettingsError
-from stockstream.settings import ENV_PREFIX, Settings, load_settings
-from stockstream.settings._load import FOREIGN_VARIABLES
+from stockstream.settings import ENV_PREFIX, FOREIGN_VARIABLES, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +142,19 @@ def test_every_setting_has_a_section_and_a_meaning() -> None:
 
 
 def test_foreign_variables_are_not_settings_of_the_service() -> None:
-    assert not {ENV_PREFIX + name.upper() for name in Settings.model_fields} & FOREIGN_VARIABLES
+    assert not {ENV_PREFIX + name.upper() for name in Settings.model_fields} & FOREIGN_VARIABLES.keys()
+
+
+def test_every_variable_that_the_lambda_package_reads_is_known_and_documented() -> None:
+    package = Path(__file__).parents[2] / "lambda" / "stockstream_lambda"
+    text = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    read = set(re.findall(r"STOCKSTREAM_[A-Z_]*[A-Z]", text)) - {"STOCKSTREAM_WEBHOOK"}
+    of_the_service = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+
+    assert len(read) > 10
+    assert read - of_the_service == {
+        name for name, known in FOREIGN_VARIABLES.items() if known.reader in {"consumer", "notifier"}
+    }
 
 
 @pytest.mark.parametrize("command", ["run", "local"])

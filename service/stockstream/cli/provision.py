@@ -53,6 +53,7 @@ async def _provision(settings: Settings, shards: int, package: Path | None) -> d
             names,
             alerts_topic_arn=resources.alerts_topic_arn,
             anomaly_threshold_percent=settings.anomaly_threshold_percent,
+            retention_days=settings.retention_days,
             log_level=settings.log_level,
         )
         made["function_arn"] = await deploy_function(aws, package, environment, resources)

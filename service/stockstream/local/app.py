@@ -142,6 +142,7 @@ class _Local:
             names,
             alerts_topic_arn=self.resources.alerts_topic_arn,
             anomaly_threshold_percent=settings.anomaly_threshold_percent,
+            retention_days=settings.retention_days,
             log_level=settings.log_level,
         )
         consumer_log = stack.enter_context(ConsumerLog(self.state.root / "consumer.log"))

@@ -33,6 +33,7 @@ async def run_consumer(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
         names,
         alerts_topic_arn=topic_arn,
         anomaly_threshold_percent=settings.anomaly_threshold_percent,
+        retention_days=settings.retention_days,
         log_level=settings.log_level,
     )
     async with AsyncExitStack() as stack:

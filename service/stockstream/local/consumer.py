@@ -17,6 +17,7 @@ from stockstream.eventsource import (
     SubprocessInvoker,
 )
 from stockstream.local.provision import ResourceNames
+from stockstream.settings import CONSUMER_VARIABLES
 
 FUNCTION_NAME: Final = "stockstream-consumer"
 HANDLER: Final = "stockstream_lambda.handler:handler"
@@ -34,6 +35,7 @@ def handler_environment(
     *,
     alerts_topic_arn: str,
     anomaly_threshold_percent: float,
+    retention_days: int,
     log_level: str,
 ) -> dict[str, str]:
     """Build the function's environment: the variables that Terraform sets, and where AWS is and who we are there."""
@@ -45,9 +47,11 @@ def handler_environment(
         "STOCKSTREAM_ARCHIVE_BUCKET": names.archive_bucket,
         "STOCKSTREAM_ALERTS_TOPIC_ARN": alerts_topic_arn,
         "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": f"{anomaly_threshold_percent:g}",
+        "STOCKSTREAM_RETENTION_DAYS": str(retention_days),
         "STOCKSTREAM_LOG_LEVEL": log_level.upper(),
         "AWS_REGION": aws.region,
         "AWS_DEFAULT_REGION": aws.region,
+        **{name: os.environ[name] for name in CONSUMER_VARIABLES if os.environ.get(name)},
     }
     optional = {
         "AWS_ENDPOINT_URL": aws.endpoint_url,

@@ -3,20 +3,14 @@
 import difflib
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from stockstream.errors import SettingsError
+from stockstream.settings._foreign import FOREIGN_VARIABLES
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._table import allowed_values
-
-# Variables that other parts of the project read. tests/settings holds this list against those parts.
-FOREIGN_VARIABLES: Final = frozenset(
-    {
-        "STOCKSTREAM_EMULATOR_PYTHON",
-    }
-)
 
 
 def load_settings(
@@ -53,13 +47,13 @@ def _line(error: Any, overrides: Mapping[str, Any], option_names: Mapping[str, s
 
 
 def _refuse_unknown_variables() -> None:
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | FOREIGN_VARIABLES
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | FOREIGN_VARIABLES.keys()
     unknown = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known)
     if not unknown:
         return
     lines = []
     for name in unknown:
-        near = difflib.get_close_matches(name, known - FOREIGN_VARIABLES, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(name, known - FOREIGN_VARIABLES.keys(), n=1, cutoff=0.75)
         hint = "docs/settings.md lists them all"
         if near:
             hint = f"did you mean {near[0]} ({allowed_values(near[0].removeprefix(ENV_PREFIX).lower())})?"

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from stockstream.settings._foreign import FOREIGN_VARIABLES
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._values import Watchlist
 from stockstream.settings.paths import default_cache_dir, default_state_dir
@@ -69,7 +70,12 @@ def settings_table() -> str:
     parts = []
     for section, rows in sections.items():
         parts += [f"### {section}", "", "| Variable | Default | Allowed | Meaning |", "|---|---|---|---|", *rows, ""]
-    return "\n".join(parts)
+    parts += ["### Of other parts", "", "| Variable | Read by | Default | Allowed | Meaning |", "|---|---|---|---|---|"]
+    parts += [
+        f"| `{name}` | {known.reader} | {known.default} | {_cell(known.allowed)} | {_cell(known.meaning)} |"
+        for name, known in FOREIGN_VARIABLES.items()
+    ]
+    return "\n".join([*parts, ""])
 
 
 def _plain_type(annotation: Any) -> Any:

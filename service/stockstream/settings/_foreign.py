@@ -1,0 +1,37 @@
+"""Variables with our prefix that the service does not read: the consumer's, the notifier's, local mode's."""
+
+from typing import Final, NamedTuple
+
+
+class ForeignVariable(NamedTuple):
+    """A variable of another part: who reads it, its default, what it may be, what it means."""
+
+    reader: str
+    default: str
+    allowed: str
+    meaning: str
+
+
+FOREIGN_VARIABLES: Final = {
+    "STOCKSTREAM_ALERT_RULES_KEY": ForeignVariable(
+        "consumer", "`config/alert-rules.json`", "an S3 key", "Alert rules per symbol, in the archive's bucket"
+    ),
+    "STOCKSTREAM_PARALLEL_CALLS": ForeignVariable(
+        "consumer", "`32`", "a whole number from 1 to 128", "Calls to the stores in flight at once"
+    ),
+    "STOCKSTREAM_WEBHOOK_URL": ForeignVariable("notifier", "–", "an https URL", "Where alerts are posted"),
+    "STOCKSTREAM_WEBHOOK_SHAPE": ForeignVariable(
+        "notifier", "`generic`", "one of generic, slack, discord, telegram", "Form of the posted message"
+    ),
+    "STOCKSTREAM_WEBHOOK_TELEGRAM_CHAT_ID": ForeignVariable(
+        "notifier", "–", "a chat id", "Chat that a Telegram bot posts to"
+    ),
+    "STOCKSTREAM_WEBHOOK_SECRET": ForeignVariable(
+        "notifier", "–", "text", "Key of the signature (HMAC-SHA256) that a generic webhook is sent with"
+    ),
+    "STOCKSTREAM_EMULATOR_PYTHON": ForeignVariable(
+        "local mode", "beside `.venv`", "a path", "Python whose environment holds the AWS emulator"
+    ),
+}
+# What local mode and compose hand on to the handler beside what the service's own settings say.
+CONSUMER_VARIABLES: Final = tuple(name for name, known in FOREIGN_VARIABLES.items() if known.reader == "consumer")
