@@ -47,7 +47,7 @@ def main() -> None:
         line = f"stockstream: this command needs {package}. Remedy: pip install 'stockstream[local]'"
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
         sys.exit(EXIT_FAILURE)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -184,7 +184,7 @@ def _client_error(check: str, exc: ClientError, missing: str) -> Finding:
             check, Status.PROBLEM, f"{code}: {words}", "the credentials are not of this account; check AWS_*"
         )
     if code in _DENIED:
-        remedy = "allow the action to this identity; docs/deployment.md lists the service's policy"
+        remedy = "allow the action to this identity; docs/deploy.md lists the service's policy"
         return Finding(check, Status.PROBLEM, f"{code}: {words}", remedy)
     if code in _MISSING or code.endswith(("NotFound", "NonExistentQueue", "DoesNotExist")):
         return Finding(check, Status.PROBLEM, f"does not exist ({code})", missing)
