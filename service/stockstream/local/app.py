@@ -217,7 +217,7 @@ class _Local:
         source = run.service.source
         waiting = report.sender.unsent
         if waiting and error is None and source is not None and source.label == "replay":
-            error = f"{waiting} quotes of the replay were not sent and wait in the outbox; the next run sends them first"
+            error = f"{waiting} quotes of the replay wait in the outbox, not sent; the next run sends them first"
         return Summary(
             source=source.label if source else self.settings.source,
             is_market_data=source.is_market_data if source else False,
