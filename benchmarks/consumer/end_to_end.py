@@ -25,12 +25,10 @@ _SYMBOLS = tuple(f"SIM{number}" for number in range(20))
 _LOOK_SECONDS = 0.01
 _WARM_UP_SECONDS = 3.0
 _READY_SECONDS = 60.0
-# One return in ten or so is a spike by these, so that there are alerts to be timed (once 30 returns have warmed them up).
+# One return in ten or so is a spike by these, so that there are alerts to be timed (30 returns warm them up).
 _RULES = {
     "v": 1,
-    "defaults": {
-        "spike": {"threshold_z": 2, "minimum_return_percent": 0.0001, "hysteresis": 1, "cooldown_seconds": 0}
-    },
+    "defaults": {"spike": {"threshold_z": 2, "minimum_return_percent": 0.0001, "hysteresis": 1, "cooldown_seconds": 0}},
 }
 
 
