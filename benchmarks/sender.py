@@ -24,7 +24,7 @@ ROUNDS, QUICK_ROUNDS = 5, 1
 THROTTLED_QUOTES_MAX = {"boto3 put_record": 500, "aiokpl": 4_000}
 # Enough for a second or so of each, so that starting up does not count.
 QUOTES = {"boto3 put_record": 2_000, "aiokpl": 8_000, "async-kinesis": 20_000}
-QUICK_QUOTES = {"boto3 put_record": 500, "aiokpl": 2_000, "async-kinesis": 5_000}
+QUICK_QUOTES = {"boto3 put_record": 300, "aiokpl": 1_000, "async-kinesis": 5_000}
 OUR_QUOTES, OUR_QUICK_QUOTES = 400_000, 150_000
 PEER_QUOTES, PEER_QUICK_QUOTES = 100_000, 30_000
 SCENARIOS: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ def main() -> None:
                     print(
                         f"{round_number + 1} {scenario:9} {name:34} {run['records_per_cpu_second']:>10,.0f}", flush=True
                     )
-        units = _payload_units(kinesis, quotes=100_000 if arguments.quick else 1_000_000)
+        units = _payload_units(kinesis, quotes=300_000 if arguments.quick else 1_000_000)
     result = _summarise(runs, units, arguments.quick, time.monotonic() - began)
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:

@@ -49,7 +49,7 @@ class Admission:
             return None, []
         batch = RecordBatch.of(records)
         longest = max(batch.data_lengths)
-        if longest + _SURELY_FITS_MARGIN_BYTES <= self._record_max_bytes and self._good_keys.issuperset(batch.keys):
+        if longest + _SURELY_FITS_MARGIN_BYTES <= self._record_max_bytes and self._are_good(batch.keys):
             return batch, []
         accepted: list[Record] = []
         rejected: list[RejectedRecord] = []
@@ -59,23 +59,37 @@ class Admission:
                 rejected.append(RejectedRecord(key, len(data), reason))
             else:
                 accepted.append((key, data))
-        if len(self._good_keys) > MAX_KNOWN_KEYS:
-            self._good_keys.clear()
-        self._good_keys.update(key for key, _ in accepted)
         if not rejected:
             return batch, []
         return (RecordBatch.of(accepted) if accepted else None), rejected
 
+    def _are_good(self, keys: Sequence[str]) -> bool:
+        """Whether Kinesis takes all of these keys; each is looked at once."""
+        if self._good_keys.issuperset(keys):
+            return True
+        new_keys = set(keys) - self._good_keys
+        if any(_reason_against_key(key) for key in new_keys):
+            return False
+        if len(self._good_keys) > MAX_KNOWN_KEYS:
+            self._good_keys.clear()
+        self._good_keys |= new_keys
+        return True
 
-def _reason_against(key: str, data: bytes, record_max_bytes: int) -> str:
+
+def _reason_against_key(key: str) -> str:
     if not key:
         return "empty_key"
+    if len(key) > PARTITION_KEY_MAX_CHARACTERS:
+        return "key_too_long"
     try:
         key.encode()
     except UnicodeEncodeError:
         return "key_not_unicode"
-    if len(key) > PARTITION_KEY_MAX_CHARACTERS:
-        return "key_too_long"
-    if record_size_bytes(key, data, _HASH_KEY_SAMPLE) + LANE_KEY_MAX_BYTES > record_max_bytes:
-        return "too_large"
     return ""
+
+
+def _reason_against(key: str, data: bytes, record_max_bytes: int) -> str:
+    reason = _reason_against_key(key)
+    if not reason and record_size_bytes(key, data, _HASH_KEY_SAMPLE) + LANE_KEY_MAX_BYTES > record_max_bytes:
+        reason = "too_large"
+    return reason

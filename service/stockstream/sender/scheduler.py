@@ -1,6 +1,7 @@
 """Which lanes send what, and when: pure decisions, with the time passed in and no I/O."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable
 from itertools import count
@@ -27,6 +28,8 @@ _HELD: Final = LaneState.HELD
 ENTRY_OVERHEAD_BYTES: Final = 160
 # Ages are known to this resolution; finer marks would cost time on every record.
 MARK_INTERVAL_SECONDS: Final = 1.0
+# Held and waiting lanes are released on this grid.
+RELEASE_GRID_SECONDS: Final = 0.025
 # The flow is measured over this time, to decide how long a lane waits for more.
 FLOW_INTERVAL_SECONDS: Final = 0.25
 # A lane is behind when it holds this many aggregates, and this many times what the mean lane holds.
@@ -230,6 +233,8 @@ class Scheduler:
         self._ready.append(lane)
 
     def _hold(self, lane: Lane, until: float, state: LaneState) -> None:
+        # On a grid, so that lanes held by a storm come back together and share requests.
+        until = math.ceil(until / RELEASE_GRID_SECONDS) * RELEASE_GRID_SECONDS
         lane.state = state
         lane.due_at = until
         heapq.heappush(self._timers, (until, next(self._timer_ids), lane))
