@@ -68,6 +68,7 @@ NOT_IN_ECS = {
     "STOCKSTREAM_OUTBOX_POLICY": "block, the default: nothing accepted is dropped",
     "STOCKSTREAM_LEDGER_DIR": "beside the outbox, the default: on the same volume",
     "STOCKSTREAM_SENDER_TRANSPORT": "the default; producer_environment can set it",
+    "STOCKSTREAM_SENDER_AGGREGATION": "on, the default; off only for Redshift streaming, by producer_environment",
     "STOCKSTREAM_SENDER_RECORD_MAX_BYTES": "the stream takes 1 MiB, the default",
     "STOCKSTREAM_YAHOO_REQUESTS_PER_SECOND": "Yahoo's patience is the same everywhere",
     "STOCKSTREAM_YAHOO_BATCH_SYMBOLS": "Yahoo's limit is the same everywhere",

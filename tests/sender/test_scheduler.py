@@ -115,6 +115,20 @@ def _resolve(
     scheduler.on_stored(record, "shard", now)
 
 
+def test_without_aggregation_a_lane_sends_its_records_one_by_one_as_they_are() -> None:
+    scheduler = _scheduler(lanes=1, aggregation=False)
+    scheduler.enqueue(RecordBatch.of([("A", b"first"), ("A", b"second")]), now=0.0)
+
+    (record,) = scheduler.next_request(0.0)
+    assert scheduler.next_request(0.0) == []
+    scheduler.on_stored(record, "shard", 0.1)
+    (following,) = scheduler.next_request(0.1)
+    scheduler.on_stored(following, "shard", 0.2)
+
+    assert [record.data, following.data] == [b"first", b"second"]
+    assert scheduler.idle
+
+
 def test_the_age_is_that_of_the_oldest_unresolved_record() -> None:
     scheduler = _scheduler(lanes=4, linger_seconds=0.0)
     for second in range(10):

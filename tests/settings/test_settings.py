@@ -49,6 +49,7 @@ BAD_VALUES = {
     "OUTBOX_MAX_BYTES": "1",
     "OUTBOX_POLICY": "drop_newest",
     "SENDER_TRANSPORT": "pigeon",
+    "SENDER_AGGREGATION": "maybe",
     "SENDER_RECORD_MAX_BYTES": "99999999",
     "SHUTDOWN_SECONDS": "-1",
     "LOG_LEVEL": "loud",

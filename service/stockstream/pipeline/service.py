@@ -145,6 +145,7 @@ class Service:
             outbox_dir=settings.outbox_dir if settings.outbox == "disk" else None,
             outbox_max_bytes=settings.outbox_max_bytes,
             outbox_policy=settings.outbox_policy,
+            aggregation=settings.sender_aggregation,
             record_max_bytes=settings.sender_record_max_bytes,
             transport=settings.sender_transport,
             close_seconds=settings.shutdown_seconds,

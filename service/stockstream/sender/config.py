@@ -30,6 +30,8 @@ class SenderConfig:
         outbox_policy: What `send` does at the bound (of the disk, or of memory without a disk): wait for room, or drop
             the oldest records, counted and logged.
         memory_max_bytes: Bound of the record bytes held in memory; past it the outbox on disk holds the rest.
+        aggregation: Put many records into one Kinesis record (KPL format). False sends each as one of its own, for
+            readers that do not deaggregate (Redshift streaming ingestion); a lane then has one record in flight.
         aggregate_max_bytes: Largest aggregate with its keys; one PUT payload unit by default.
         backlog_units: Payload units in one record of a lane that has fallen far behind the others; 1 for never.
         record_max_bytes: Largest Kinesis record that the stream takes: 1 MiB, up to 10 MiB where it is set so.
@@ -52,6 +54,7 @@ class SenderConfig:
     outbox_max_bytes: int = 1024 * MEBIBYTE
     outbox_policy: OutboxPolicy = "block"
     memory_max_bytes: int = 64 * MEBIBYTE
+    aggregation: bool = True
     aggregate_max_bytes: int = PAYLOAD_UNIT_BYTES
     backlog_units: int = 8
     record_max_bytes: int = MEBIBYTE

@@ -226,7 +226,7 @@ class Scheduler:
 
     def _full_count(self) -> float:
         """Records that fill an aggregate, as far as their mean size tells."""
-        return self._max_bytes / self._mean_record_bytes
+        return self._max_bytes / self._mean_record_bytes if self._config.aggregation else 1
 
     def _make_ready(self, lane: Lane) -> None:
         lane.state = _READY
@@ -255,6 +255,10 @@ class Scheduler:
             heapq.heappop(timers)
 
     def _build(self, lane: Lane, now: float) -> KinesisRecord:
+        if not self._config.aggregation:
+            _, data = lane.pending.popleft()
+            lane.record = KinesisRecord(lane, data, 1, len(data), now)
+            return lane.record
         aggregator = self._aggregator_for(lane)
         filled = aggregator.fill(lane.pending)
         if not filled:

@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     sender_transport: Literal["fast", "aiobotocore"] = _setting(
         "Sender", "fast", "`fast` writes and signs PutRecords itself; `aiobotocore` leaves both to botocore"
     )
+    sender_aggregation: bool = _setting(
+        "Sender",
+        True,
+        "Many quotes in one Kinesis record (KPL); false for readers that do not deaggregate, at many times the cost",
+    )
     sender_record_max_bytes: int = _setting(
         "Sender",
         1024**2,
