@@ -31,7 +31,8 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         ValueError: the text is not of that form, or names no real moment.
     """
-    if len(text) != TIMESTAMP_LENGTH or text[-1] != "Z" or text[10] != "T" or text[19] != ".":
+    # fromisoformat alone takes ISO week dates too, whose text does not sort as time.
+    if len(text) != TIMESTAMP_LENGTH or text[-1] != "Z" or text[7] + text[10] + text[19] != "-T.":
         msg = f"{text!r} is not of the form 2026-11-22T14:30:00.000Z"
         raise ValueError(msg)
     return datetime.fromisoformat(text)
