@@ -57,6 +57,12 @@ def test_a_growing_move_is_news_at_twice_and_three_times_the_threshold_without_w
     assert moves(folder) == [("up", "info"), ("up", "warning"), ("up", "critical")]
 
 
+def test_backfilled_history_alerts_nobody_and_the_live_feed_after_it_goes_on_from_there() -> None:
+    folder = Folder().add(ticks(["104", "106"], source="backfill")).add(ticks(["106.5"], start=600))
+    assert moves(folder) == []
+    assert moves(folder.add(ticks(["111"], start=1200))) == [("up", "warning")]
+
+
 def test_a_new_session_is_a_new_edge() -> None:
     night = 3 * 86_400
     folder = Folder().add([*ticks(["94", "93"]), *ticks(["94", "93"], start=night)])

@@ -30,6 +30,8 @@ SEGMENT_MAX_BYTES: Final = 96 * 1024
 # A transaction holds 100 items, five of them the symbol and its open candles; one quote fires at most five alerts.
 SEGMENT_MAX_ALERTS: Final = 50
 
+# What `stockstream backfill` writes into `source`.
+BACKFILL_SOURCE: Final = "backfill"
 _HUNDRED: Final = Decimal(100)
 
 
@@ -160,7 +162,10 @@ class SymbolFold:
         stale = state.alerts.get("stale")
         if stale is not None:
             stale.active = False
-        segment.alerts += detect.detect(state, quote, signals, self._rules)
+        alerts = detect.detect(state, quote, signals, self._rules)
+        # History is remembered like any quote (no second alert when the live feed goes on) and rings nobody's phone.
+        if quote.source != BACKFILL_SOURCE:
+            segment.alerts += alerts
         self._store_latest(quote, published, indicators, marks, segment)
         state.last_price, state.last_open, state.last_previous_close = quote.price, quote.open, quote.previous_close
 
