@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -152,14 +153,17 @@ def _provision(environ: dict[str, str]) -> None:
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
     dynamodb = boto3.client("dynamodb", endpoint_url=environ["AWS_ENDPOINT_URL"], **keys)
     for table, names in _KEYS.items():
-        dynamodb.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[
-                {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
-            ],
-        )
+        # A request that botocore repeats on a busy machine may find its own table.
+        with suppress(dynamodb.exceptions.ResourceInUseException):
+            dynamodb.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+                KeySchema=[
+                    {"AttributeName": name, "KeyType": kind}
+                    for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+                ],
+            )
     boto3.client("s3", endpoint_url=environ["AWS_ENDPOINT_URL"], **keys).create_bucket(Bucket="archive")
 
 

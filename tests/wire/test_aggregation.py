@@ -169,7 +169,7 @@ def test_a_truncated_aggregate_is_refused(cut: int) -> None:
         (b"\x0a\x7fA", "past the message"),
         (b"\x0a\x01\xff", "inconsistent"),  # not UTF-8
         (b"\x0b", "wire type 3"),
-        (b"\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "64 bits"),
+        (b"\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "more than 5 bytes"),
     ],
 )
 def test_a_sealed_but_inconsistent_message_is_refused(body: bytes, complaint: str) -> None:

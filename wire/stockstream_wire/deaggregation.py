@@ -24,6 +24,8 @@ from stockstream_wire.errors import AggregationError
 
 # A protobuf varint holds 64 bits at most.
 _VARINT_MAX_SHIFT: Final = 63
+# Tags and lengths have at most 32 bits: five bytes. protobuf refuses longer ones, even of small values.
+_SHORT_VARINT_MAX_SHIFT: Final = 28
 _FIXED_SIZES: Final = {1: 8, 5: 4}
 _LENGTH_DELIMITED: Final = 2
 
@@ -64,7 +66,7 @@ def _parse_aggregate(body: bytes) -> list[UserRecord]:
         if tag not in {TAG_RECORD, TAG_PARTITION_KEY, TAG_EXPLICIT_HASH_KEY}:
             position = _skip_unknown(body, position, end)
             continue
-        length, position = _read_varint(body, position + 1)
+        length, position = _read_varint(body, position + 1, _SHORT_VARINT_MAX_SHIFT)
         stop = position + length
         if stop > end:
             raise AggregationError(f"a field of {length} bytes ends past the message")
@@ -91,7 +93,7 @@ def _parse_canonical(body: bytes, position: int, stop: int) -> _IndexedRecord | 
         hash_index, position = _read_varint(body, position + 1)
     if body[position] != TAG_DATA:
         return None
-    length, position = _read_varint(body, position + 1)
+    length, position = _read_varint(body, position + 1, _SHORT_VARINT_MAX_SHIFT)
     return (key_index, hash_index, body[position:stop]) if position + length == stop else None
 
 
@@ -107,7 +109,7 @@ def _parse_record(body: bytes, position: int, stop: int) -> _IndexedRecord:
         elif tag == TAG_EXPLICIT_HASH_KEY_INDEX:
             hash_index, position = _read_varint(body, position + 1)
         elif tag == TAG_DATA:
-            length, start = _read_varint(body, position + 1)
+            length, start = _read_varint(body, position + 1, _SHORT_VARINT_MAX_SHIFT)
             position = start + length
             data = body[start:position]
         else:
@@ -120,14 +122,14 @@ def _parse_record(body: bytes, position: int, stop: int) -> _IndexedRecord:
 
 
 def _skip_unknown(body: bytes, position: int, end: int) -> int:
-    tag, position = _read_varint(body, position)
+    tag, position = _read_varint(body, position, _SHORT_VARINT_MAX_SHIFT)
     wire_type = tag & 7
-    if tag >> 3 == 0:
-        raise AggregationError("field number 0")
+    if tag >> 3 == 0 or tag >> 32:
+        raise AggregationError(f"field number {tag >> 3} is none")
     if wire_type == 0:
         position = _read_varint(body, position)[1]
     elif wire_type == _LENGTH_DELIMITED:
-        length, position = _read_varint(body, position)
+        length, position = _read_varint(body, position, _SHORT_VARINT_MAX_SHIFT)
         position += length
     elif wire_type in _FIXED_SIZES:
         position += _FIXED_SIZES[wire_type]
@@ -138,7 +140,7 @@ def _skip_unknown(body: bytes, position: int, end: int) -> int:
     return position
 
 
-def _read_varint(body: bytes, position: int) -> tuple[int, int]:
+def _read_varint(body: bytes, position: int, max_shift: int = _VARINT_MAX_SHIFT) -> tuple[int, int]:
     """Return the value and the position after it; IndexError where the bytes end inside it."""
     byte = body[position]
     position += 1
@@ -153,5 +155,5 @@ def _read_varint(body: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
-        if shift > _VARINT_MAX_SHIFT:
-            raise AggregationError("a varint of more than 64 bits")
+        if shift > max_shift:
+            raise AggregationError(f"a varint of more than {max_shift // 7 + 1} bytes")
