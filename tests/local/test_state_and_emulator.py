@@ -19,14 +19,9 @@ from stockstream.errors import LocalModeError
 from stockstream.local.emulator import Emulator, check_saved_state, choose_port, find_emulator_python, run_emulator
 from stockstream.local.provision import ResourceNames, provision, table_keys
 from stockstream.local.state import open_state
+from tests.local.local_command import free_port
 
 NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive", shards=2)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_state_folder_serves_one_run_at_a_time_and_names_the_other(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
-from stockstream.errors import StockstreamError
+from stockstream.errors import only_error
 from stockstream.eventsource.checkpoints import CheckpointStore, StreamIdentity
 from stockstream.eventsource.config import EventSourceConfig
 from stockstream.eventsource.context import WorkerContext
@@ -124,9 +124,9 @@ class EventSourceRunner:
                 try:
                     await self._run_once(stop_event)
                 except* StreamRecreatedError as group:
-                    self._log.warning("stream_recreated", reason=str(_only_error(group)))
+                    self._log.warning("stream_recreated", reason=str(only_error(group)))
         except BaseExceptionGroup as group:
-            error = _only_error(group)
+            error = only_error(group)
             if error is None:
                 raise
             raise error from group
@@ -267,11 +267,3 @@ class EventSourceRunner:
     def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()
         change.set()
-
-
-def _only_error(group: BaseExceptionGroup[BaseException]) -> StockstreamError | None:
-    """The one error of ours in a group of them, so that callers can catch it by its name."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
-        found = found.exceptions[0]
-    return found if isinstance(found, StockstreamError) else None
