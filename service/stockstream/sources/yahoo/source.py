@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +14,7 @@ from stockstream.errors import SourceError
 from stockstream.pipeline.schedule import Ticker
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
+from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo._memory import return_freed_pages
 from stockstream.sources.yahoo.batches import BATCH_SYMBOLS_DEFAULT, SPREAD_FRACTION, BatchSizer
 from stockstream.sources.yahoo.book import Book
@@ -30,8 +30,6 @@ from stockstream_wire import Quote, format_timestamp
 
 # Charts cost one request a symbol; more missing than this is an outage, and the next cycle asks again.
 CHARTS_PER_CYCLE_MAX: Final = 10
-# Batches that wait for the pipeline; past it polling waits too, and memory stays bounded.
-_QUEUE_BATCHES: Final = 128
 _TURN_PLACES: Final = 7
 # While the breaker is open, silences are still said and the watchlist still read, this often.
 _HOUSEKEEPING_SECONDS: Final = 30.0
@@ -103,35 +101,23 @@ class YahooSource:
             stale_after_seconds=options.stale_after_seconds,
             max_price_ratio=options.max_price_ratio,
         )
-        self._queue: asyncio.Queue[SourceBatch | Exception] = asyncio.Queue(_QUEUE_BATCHES)
+        self._worker = BatchWorker(self._work, "yahoo-poller")
         self._polling = asyncio.Lock()
-        self._worker: asyncio.Task[None] | None = None
         self._exchanges_said: dict[str, str] = {}
         self.cycles_total = 0
         self.last_cycle_seconds = 0.0
 
-    async def batches(self) -> AsyncGenerator[SourceBatch, None]:
+    def batches(self) -> AsyncGenerator[SourceBatch, None]:
         """Iterate over what each reply gave.
 
         Raises:
             SourceError: Yahoo knows none of the symbols.
         """
-        # A task of its own, and a queue: quotes of a reply go on while the rest of the cycle is still spread out, and
-        # the iterator may be asked from any task.
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="yahoo-poller")
-        try:
-            while True:
-                item = await self._queue.get()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-        finally:
-            await self._stop_worker()
+        return self._worker.batches()
 
     async def aclose(self) -> None:
         """Stop polling and let the threads go. Safe to call twice."""
-        await self._stop_worker()
+        await self._worker.aclose()
         await self._api.aclose()
 
     async def refresh(self, symbols: Sequence[str]) -> None:
@@ -141,19 +127,9 @@ class YahooSource:
                 symbols, spread_seconds=0.0, is_known=self.book.lives.is_known, deliver=self._deliver
             )
 
-    async def _stop_worker(self) -> None:
-        worker = self._worker
-        if worker is not None and not worker.done():
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
-
     async def _work(self) -> None:
-        try:
-            with self._watchlist.reload_on_sighup():
-                await self._cycles()
-        except Exception as exc:  # noqa: BLE001 - handed to whoever iterates, which raises it
-            await self._queue.put(exc)
+        with self._watchlist.reload_on_sighup():
+            await self._cycles()
 
     async def _cycles(self) -> None:
         clock, breaker = self._clock, self.poller.breaker
@@ -196,7 +172,7 @@ class YahooSource:
         self.cycles_total += 1
         if self.cycles_total == 1:
             return_freed_pages()  # what starting took: the AWS models, the first replies
-        await self._queue.put(SourceBatch([], rejected, failures=report.failures_untold))
+        await self._worker.put(SourceBatch([], rejected, failures=report.failures_untold))
         await asyncio.sleep(0)  # each of these walks the whole watchlist; the loop is not theirs for all of them
         self._say_sessions()
         await asyncio.sleep(0)
@@ -222,7 +198,7 @@ class YahooSource:
         )
         if woken:
             log.info("feed_resumed", symbols=woken[:20], count=len(woken))
-        await self._queue.put(SourceBatch(quotes, rejected, failures))
+        await self._worker.put(SourceBatch(quotes, rejected, failures))
 
     async def _fall_back(self, report: CycleReport) -> list[Rejection]:
         """Ask for the charts of the few that v7 left out or failed on; count the absent."""
@@ -240,7 +216,7 @@ class YahooSource:
             if isinstance(outcome, Quote) and bad_tick(outcome, self._options.max_price_ratio) is None:
                 self.book.take_quote(outcome, self._clock.monotonic())
                 found.add(symbol)
-                await self._queue.put(SourceBatch([outcome]))
+                await self._worker.put(SourceBatch([outcome]))
             elif isinstance(outcome, Rejection) and outcome.reason == "chart_empty":
                 confirmed.add(symbol)
         return [
@@ -269,4 +245,4 @@ class YahooSource:
         stale = self.book.stale_quotes(self._clock.monotonic(), now.timestamp(), format_timestamp(now))
         if stale:
             log.warning("feed_silent", symbols=[quote.symbol for quote in stale[:20]], count=len(stale))
-            await self._queue.put(SourceBatch(stale))
+            await self._worker.put(SourceBatch(stale))

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final
 
 import structlog
@@ -12,6 +12,7 @@ import structlog
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.sources.base import SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
+from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
 from stockstream.sources.yahoo.ticks import bad_tick
 from stockstream.sources.yahoo_stream.connection import STREAM_URL, StreamConnection, StreamTimings
@@ -26,7 +27,6 @@ GATHERED_MAX: Final = 2000
 SNAPSHOT_RETRY_SECONDS: Final = 60.0
 # The v7 backstop's interval, at least: the stream is the feed, v7 only its witness.
 BACKSTOP_SECONDS_MIN: Final = 120.0
-_QUEUE_BATCHES: Final = 128
 
 log = structlog.get_logger("stockstream.yahoo_stream")
 
@@ -75,49 +75,29 @@ class YahooStreamSource:
         self._news = asyncio.Event()
         self._wanted: set[str] = set()
         self._wanting = asyncio.Event()
-        self._queue: asyncio.Queue[SourceBatch | Exception] = asyncio.Queue(_QUEUE_BATCHES)
-        self._worker: asyncio.Task[None] | None = None
+        self._worker = BatchWorker(self._work, "yahoo-stream")
         self.counts: Counter[str] = Counter()
 
-    async def batches(self) -> AsyncGenerator[SourceBatch, None]:
+    def batches(self) -> AsyncGenerator[SourceBatch, None]:
         """Iterate over bursts of ticks, and what the backstop adds.
 
         Raises:
             SourceError: Yahoo knows none of the symbols.
         """
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="yahoo-stream")
-        try:
-            while True:
-                item = await self._queue.get()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-        finally:
-            await self._stop_worker()
+        return self._worker.batches()
 
     async def aclose(self) -> None:
         """Close the connection and the backstop. Safe to call twice."""
-        await self._stop_worker()
+        await self._worker.aclose()
         await self._backstop.aclose()
-
-    async def _stop_worker(self) -> None:
-        worker = self._worker
-        if worker is not None and not worker.done():
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
 
     async def _work(self) -> None:
         await asyncio.to_thread(preload)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow_backstop())
-                group.create_task(self.connection.run())
-                group.create_task(self._hand_over())
-                group.create_task(self._fetch_snapshots())
-        except* Exception as failed:  # noqa: BLE001 - handed to whoever iterates, which raises it
-            await self._queue.put(failed.exceptions[0])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_backstop())
+            group.create_task(self.connection.run())
+            group.create_task(self._hand_over())
+            group.create_task(self._fetch_snapshots())
 
     async def _on_message(self, message: str | bytes) -> bool:
         try:
@@ -168,7 +148,7 @@ class YahooStreamSource:
         self._news.clear()
         batch, self._gathered = self._gathered, SourceBatch([])
         if batch.quotes or batch.rejected:
-            await self._queue.put(batch)
+            await self._worker.put(batch)
 
     async def _follow_backstop(self) -> None:
         async with aclosing(self._backstop.batches()) as batches:
@@ -185,7 +165,7 @@ class YahooStreamSource:
                     self._bases[quote.symbol], is_news = merge_snapshot(base, quote)
                     if is_news:
                         news.append(quote)
-                await self._queue.put(SourceBatch(news, batch.rejected, batch.failures))
+                await self._worker.put(SourceBatch(news, batch.rejected, batch.failures))
                 await self._suspect_silence(news)
 
     async def _suspect_silence(self, news: list[Quote]) -> None:
