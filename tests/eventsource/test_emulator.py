@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from stockstream.eventsource import (
 )
 from stockstream.eventsource.errors import DestinationUnavailableError, InvokerUnavailableError
 from stockstream.local.emulator import find_emulator_python, run_emulator
+from tests.local.local_command import free_port
 
 pytestmark = pytest.mark.emulator
 
@@ -42,12 +42,6 @@ CONFIG = EventSourceConfig(
     maximum_retry_attempts=1,
     retry_backoff_base_seconds=0.01,
 )
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
