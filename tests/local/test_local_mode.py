@@ -164,6 +164,15 @@ def test_a_wrong_argument_ends_with_one_clear_line(tmp_path: Path, arguments: li
     assert not (tmp_path / "state").exists(), "told after the start"
 
 
+def test_a_file_without_rows_is_no_successful_run(tmp_path: Path) -> None:
+    bare = write_session(tmp_path / "bare.csv", [])
+
+    code, summary, output = LocalCommand(tmp_path).run("--replay", str(bare))
+
+    assert (code, summary) == (2, {})
+    assert output == f"stockstream: {bare}: has columns and no rows. Record it again, or leave it out\n"
+
+
 def test_an_accepted_tick_that_no_market_makes_is_in_quarantine_and_not_lost(tmp_path: Path) -> None:
     rows = [
         (f"2026-11-20T15:{minute:02d}:00.000Z", "AAPL", "100", "200000", "1", price, "100", 1000)

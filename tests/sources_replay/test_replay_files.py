@@ -280,6 +280,29 @@ async def test_a_file_that_cannot_be_read_is_a_clear_error_with_its_name(
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x"])
+async def test_a_header_without_rows_stops_with_the_name_of_its_file(name: str, tmp_path: Path) -> None:
+    good, bare = write(tmp_path, "a.csv", HEADER, ROW), write(tmp_path, name, HEADER, "", "\r")
+    got: list[Quote] = []
+    with pytest.raises(InputError, match="has columns and no rows") as caught:
+        await replay_into(got, good, bare)
+    assert str(caught.value).startswith(f"{bare}: ")
+    assert (got, caught.value.exit_code) == ([], 2)
+
+
+async def test_parquet_without_rows_stops_with_its_name(tmp_path: Path) -> None:
+    source = write(tmp_path, "a.csv", HEADER, ROW)
+    to_parquet(f"FROM read_csv('{source}', all_varchar=true) WHERE symbol = 'none'", tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet: has columns and no rows"):
+        await replay(tmp_path / "b.parquet")
+
+
+async def test_a_file_of_broken_rows_only_is_reported_row_by_row(tmp_path: Path) -> None:
+    quotes, rejected = await replay(write(tmp_path, "a.csv", HEADER, "what is this"))
+    assert quotes == []
+    assert reasons(rejected) == [("a.csv:2", "column_count")]
+
+
 async def test_a_truncated_gzip_never_yields_the_row_it_was_cut_in(tmp_path: Path) -> None:
     moments = [f"{h:02d}:{m:02d}:{s:02d}" for h in range(6) for m in range(60) for s in range(60)]
     rows = [f"2014-06-05T{moment}Z,AAPL,1,2,1,2,1,{hash_of(moment)}" for moment in moments]

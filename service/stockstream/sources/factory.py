@@ -41,7 +41,7 @@ async def check_source(settings: Settings) -> None:
     """Refuse a replay that cannot start, without starting it.
 
     Raises:
-        InputError: no files, or one that is absent, unreadable, empty or without a needed column.
+        InputError: no files, or one that is absent, unreadable, without rows or without a needed column.
     """
     if settings.source == "replay":
         await asyncio.to_thread(_replay(settings, SYSTEM_CLOCK).check_files)

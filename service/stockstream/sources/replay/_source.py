@@ -63,7 +63,7 @@ class ReplaySource:
         """Iterate over the files; every file is opened and its columns checked before the first quote.
 
         Raises:
-            InputError: a file is absent, unreadable, empty, truncated, or lacks a column (which it names).
+            InputError: a file is absent, unreadable, without rows, truncated, or lacks a column (which it names).
             SourceError: none of the symbols asked for is in the files.
         """
         await asyncio.to_thread(self.check_files)
@@ -82,15 +82,17 @@ class ReplaySource:
         self._closed.set()
 
     def check_files(self) -> None:
-        """Open every file and check its columns.
+        """Open every file and check its columns, and that there is a row at all.
 
         Raises:
-            InputError: a file is absent, unreadable, empty, truncated, or lacks a column (which it names).
+            InputError: a file is absent, unreadable, without rows, truncated, or lacks a column (which it names).
         """
         for path in self._files:
             reader = open_reader(path)
             try:
                 check_columns(str(path), reader.columns)
+                if next(reader.rows(), None) is None:
+                    raise InputError(f"{path}: has columns and no rows. Record it again, or leave it out")
             finally:
                 reader.close()
 
