@@ -35,7 +35,8 @@ class RecordBatch:
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
         """Make the columns of records, of which there must be one at least."""
-        keys, datas = zip(*records, strict=True)
+        keys = [key for key, _ in records]
+        datas = [data for _, data in records]
         data_lengths = list(map(len, datas))
         return cls(records, keys, datas, data_lengths, sum(data_lengths))
 
