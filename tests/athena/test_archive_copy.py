@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from moto.server import ThreadedMotoServer
 
 from stockstream.aws import AwsConfig
-from stockstream.cli import stockstream
+from stockstream.cli._commands import stockstream
 from stockstream.errors import AwsUnavailableError, InputError
 from stockstream.lake import Lake, fetch_archive, find_athena_files
 from tests.athena.sessions import objects, quote, write_archive

@@ -194,15 +194,3 @@ def test_what_keeps_the_service_from_starting_is_told_at_once_in_one_line(
     assert done.returncode == 2
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
     assert said in done.stderr
-
-
-def test_a_command_whose_extra_is_not_installed_says_which_to_install() -> None:
-    code = "import sys; sys.modules['duckdb'] = None; sys.modules['rich'] = None; sys.argv = ['stockstream', 'local']\n"
-    code += "from stockstream.cli import main; main()"
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "stockstream: this command needs rich. Remedy: pip install 'stockstream[local]'"
-    ]

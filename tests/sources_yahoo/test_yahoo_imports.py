@@ -8,7 +8,7 @@ HEAVY = ("yfinance", "pandas", "curl_cffi")
 
 def test_nothing_that_the_command_line_imports_imports_yfinance() -> None:
     code = (
-        "import sys, stockstream.cli, stockstream.sources.factory, stockstream.sources.yahoo, "
+        "import sys, stockstream.cli._commands, stockstream.sources.factory, stockstream.sources.yahoo, "
         "stockstream.sources.yahoo_stream, stockstream.doctor\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )

@@ -1,53 +1,24 @@
-"""The command line: parsing and calling, nothing else. One module a command; add a command by registering it here."""
+"""The command line: parsing and calling, nothing else. One module a command; `_commands.py` registers them."""
 
 import sys
 
-import click
-
-from stockstream.cli.audit import audit
-from stockstream.cli.backfill import backfill
-from stockstream.cli.consume import consume
-from stockstream.cli.doctor import doctor
-from stockstream.cli.local import local
-from stockstream.cli.provision import provision
-from stockstream.cli.query import query
-from stockstream.cli.redrive import redrive
-from stockstream.cli.run import run
-from stockstream.errors import EXIT_FAILURE, EXIT_INTERRUPTED, StockstreamError
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="stockstream")
-def stockstream() -> None:
-    """Stream stock quotes through Kinesis, Lambda, DynamoDB, S3 and SNS; on AWS, or all of it on this machine.
-
-    Settings come from STOCKSTREAM_* variables (docs/settings.md); AWS_* variables keep their standard meaning.
-    """
-
-
-for command in (run, local, provision, consume, query, backfill, audit, redrive, doctor):
-    stockstream.add_command(command)
+from stockstream.errors import EXIT_USAGE
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one clear line on standard error and its exit code."""
+    """Run the command line; a package that is not installed is one clear line that names the extra which has it."""
+    needing, extra = "the command line", "service"
     try:
-        code = stockstream.main(standalone_mode=False)
-    except StockstreamError as exc:
-        for line in str(exc).splitlines():
-            print(f"stockstream: {line}", file=sys.stderr)  # noqa: T201 - the last words to a person
-        sys.exit(exc.exit_code)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
+        # Imported late: the console script is there with every extra, click only with `service`.
+        from stockstream.cli._commands import run_command_line  # noqa: PLC0415
+
+        needing, extra = "this command", "local"
+        code = run_command_line()
     except ModuleNotFoundError as exc:
         package = (exc.name or "stockstream").split(".")[0]
         if package.startswith("stockstream"):
             raise
-        line = f"stockstream: this command needs {package}. Remedy: pip install 'stockstream[local]'"
+        line = f"stockstream: {needing} needs {package}. Remedy: pip install 'stockstream[{extra}]'"
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
-        sys.exit(EXIT_FAILURE)
-    except (click.Abort, KeyboardInterrupt):
-        print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
-        sys.exit(EXIT_INTERRUPTED)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = EXIT_USAGE
+    sys.exit(code)

@@ -1,0 +1,50 @@
+"""The group of all commands, and what an error of theirs says to a person. Add a command by registering it here."""
+
+import sys
+
+import click
+
+from stockstream.cli.audit import audit
+from stockstream.cli.backfill import backfill
+from stockstream.cli.consume import consume
+from stockstream.cli.doctor import doctor
+from stockstream.cli.local import local
+from stockstream.cli.provision import provision
+from stockstream.cli.query import query
+from stockstream.cli.redrive import redrive
+from stockstream.cli.run import run
+from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stockstream")
+def stockstream() -> None:
+    """Stream stock quotes through Kinesis, Lambda, DynamoDB, S3 and SNS; on AWS, or all of it on this machine.
+
+    Settings come from STOCKSTREAM_* variables (docs/settings.md); AWS_* variables keep their standard meaning.
+    """
+
+
+for command in (run, local, provision, consume, query, backfill, audit, redrive, doctor):
+    stockstream.add_command(command)
+
+
+def run_command_line() -> int:
+    """Run the command that the arguments name; an error of ours is one clear line on standard error.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = stockstream.main(standalone_mode=False)
+    except StockstreamError as exc:
+        for line in str(exc).splitlines():
+            print(f"stockstream: {line}", file=sys.stderr)  # noqa: T201 - the last words to a person
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
+        return EXIT_INTERRUPTED
+    return code if isinstance(code, int) else 0
