@@ -44,6 +44,7 @@ BAD_VALUES = {
     "ALERTS_TABLE": "q",
     "ARCHIVE_BUCKET": "My_Bucket",
     "ALERTS_TOPIC_ARN": "topic",
+    "FAILED_BATCHES_QUEUE_URL": "stockstream-failed-batches",
     "ANOMALY_THRESHOLD_PERCENT": "0",
     "OUTBOX": "tape",
     "OUTBOX_MAX_BYTES": "1",
@@ -74,6 +75,51 @@ def test_a_bad_value_is_one_line_with_variable_value_and_range(
     assert message.startswith(f"{ENV_PREFIX}{name}={value!r}: ")
     assert "must be " in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://sqs.us-east-1.amazonaws.com/123456789012/stockstream-failed-batches",
+        "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/failed.fifo",
+        "https://queue.amazonaws.com/123456789012/failed",
+        "https://vpce-0a.sqs.us-east-1.vpce.amazonaws.com/123456789012/failed",
+        "http://127.0.0.1:4566/000000000000/stockstream-failed-batches",
+        "http://[::1]:4566/000000000000/failed",
+        "http://my_emulator:4566/queue/us-east-1/000000000000/failed",
+        "http://localhost:9324/queue/failed",
+    ],
+)
+def test_a_queue_of_aws_or_of_any_emulator_is_taken_as_it_stands(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKSTREAM_FAILED_BATCHES_QUEUE_URL", url)
+
+    assert load_settings().failed_batches_queue_url == url
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "arn:aws:sqs:us-east-1:123456789012:stockstream-failed-batches",
+        "sqs.us-east-1.amazonaws.com/123456789012/failed",
+        "ftp://sqs.us-east-1.amazonaws.com/123456789012/failed",
+        "https://sqs.us-east-1.amazonaws.com",
+        "https:///123456789012/failed",
+        "https://localhost:port/123456789012/failed",
+        "https://sqs.us-east-1.amazonaws.com/123456789012/two words",
+        "https://sqs.us-east-1.amazonaws.com/123456789012/failed?Action=SendMessage",
+    ],
+)
+def test_what_is_no_queue_url_is_told_with_its_form(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKSTREAM_FAILED_BATCHES_QUEUE_URL", value)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert str(caught.value) == (
+        f"STOCKSTREAM_FAILED_BATCHES_QUEUE_URL={value!r}: must be the URL of an SQS queue, "
+        "such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+    )
+    assert caught.value.exit_code == 2
 
 
 def test_every_bad_value_gets_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ ENV_PREFIX: Final = "STOCKSTREAM_"
 _STREAM_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,128}$"
 _TABLE_PATTERN: Final = r"^[a-zA-Z0-9_.-]{3,255}$"
 _BUCKET_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+# Host, port, account and name as AWS writes them; emulators put more, or less, before the name.
+_QUEUE_URL_PATTERN: Final = r"^(?i:https?)://([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[a-zA-Z0-9_.-]+)+$"
 
 
 def _setting(section: str, default: Any, description: str, **constraints: Any) -> Any:
@@ -96,7 +98,10 @@ class Settings(BaseSettings):
         "AWS", None, "SNS topic of alerts; `doctor` and local mode use it", pattern=r"^arn:aws[a-z-]*:sns:.+$"
     )
     failed_batches_queue_url: str | None = _setting(
-        "AWS", None, "SQS queue where the event source puts batches it gave up on; `redrive` reads it"
+        "AWS",
+        None,
+        "SQS queue where the event source puts batches it gave up on; `redrive` reads it",
+        pattern=_QUEUE_URL_PATTERN,
     )
 
     # --- consumer ---------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ _FORMS: Final = {
     "alerts_table": _TABLE,
     "archive_bucket": "3 to 63 of a-z 0-9 . -",
     "alerts_topic_arn": "arn:aws:sns:REGION:ACCOUNT:NAME",
-    "failed_batches_queue_url": "the URL of an SQS queue",
+    "failed_batches_queue_url": "the URL of an SQS queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
     "health_host": "an address or host name",
 }
 
