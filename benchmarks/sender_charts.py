@@ -20,16 +20,39 @@ def rate_chart(result: dict[str, Any], path: Path) -> None:
 
 
 def outage_chart(faults: dict[str, Any], fault: str, path: Path) -> None:
-    """Bars of the quotes lost and of the CPU spent in an outage."""
+    """Bars of the quotes lost, of the caller's longest stall and of the CPU spent in an outage."""
+    titles = {"lost": "quotes lost", "stall_seconds": "longest stall of the caller, s", "cpu_seconds": "CPU, s"}
+    measured = {name: of_sender[fault] for name, of_sender in faults.items() if "lost" in of_sender.get(fault, {})}
+    columns = {title: {name: found[field] for name, found in measured.items()} for field, title in titles.items()}
+    _columns(path, list(measured), columns)
+
+
+def stops_chart(faults: dict[str, Any], path: Path) -> None:
+    """Bars of the quotes lost when the process is ended, by kill -9 and by SIGTERM."""
+    stops = ("kill_9", "sigterm")
+    names = [name for name in faults if any("lost" in faults[name].get(fault, {}) for fault in stops)]
+    columns: dict[str, dict[str, float]] = {
+        "quotes lost in a kill -9 (mean)": {},
+        "quotes lost in a SIGTERM (worst)": {},
+    }
+    for column, fault in zip(columns.values(), stops, strict=True):
+        for name in names:
+            found = faults[name].get(fault, {})
+            if "lost" in found:
+                column[name] = found["lost"] / found.get("kills", 1)
+    _columns(path, names, columns)
+
+
+def _columns(path: Path, names: list[str], columns: dict[str, dict[str, float]]) -> None:
+    """Draw one bar chart for each column, side by side; a sender that was not measured has no bar."""
     plt = _pyplot()
 
-    names = [name for name in faults if fault in faults[name]]
-    figure, axes = plt.subplots(1, 3, figsize=(12, 0.4 * len(names) + 1.4), sharey=True)
-    titles = {"lost": "quotes lost", "stall_seconds": "longest stall of the caller, s", "cpu_seconds": "CPU, s"}
-    for axis, (field, title) in zip(axes, titles.items(), strict=True):
-        values = [faults[name][fault][field] for name in names]
-        bars = axis.barh(names, values, color=[_OURS if name in OURS else _PEER for name in names])
-        axis.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    figure, axes = plt.subplots(1, len(columns), figsize=(12, 0.4 * len(names) + 1.4), sharey=True)
+    for axis, (title, values) in zip(axes, columns.items(), strict=True):
+        lengths = [values.get(name, 0.0) for name in names]
+        bars = axis.barh(names, lengths, color=[_OURS if name in OURS else _PEER for name in names])
+        labels = [f"{values[name]:.3g}" if name in values else "not measured" for name in names]
+        axis.bar_label(bars, labels=labels, padding=3, fontsize=8)
         axis.set_title(title, fontsize=9)
         axis.margins(x=0.2)
         axis.spines[["top", "right"]].set_visible(False)

@@ -1,7 +1,9 @@
 """Runs one sender in a process of its own and measures its CPU: `driver.py '{"sender": …}'`.
 
-Modes: `flow` sends a number of quotes as fast as it can; `paced` offers a rate for a time and measures how long a call
-of `send` holds its caller. Prints `ready`, then one line of JSON. Runs in the peers' environment as well as in ours.
+Modes: `flow` sends a number of quotes as fast as it can; `paced` offers a rate for a time. Both measure how long a call
+of `send` holds its caller: in full flow that is backpressure too. Prints `ready`, then one line of JSON at the end.
+With `tell`, a line after every call of `send` that returned as well, so that whoever kills this process knows what its
+caller had been told. Runs in the peers' environment as well as in ours.
 """
 
 # See senders.py.
@@ -21,30 +23,51 @@ from benchmarks.sender_peers.senders import SENDERS
 from benchmarks.sender_peers.workload import Workload
 
 
-async def _flow(sender, workload, job):
-    batch_size = job.get("batch", 1000)
-    remaining = job["quotes"]
-    while remaining > 0:
-        count = min(batch_size, remaining)
-        await sender.send(workload.batch(count))
-        remaining -= count
-        if job.get("pause"):
-            await asyncio.sleep(job["pause"])
-        if job.get("tell"):
-            print(json.dumps({"accepted": workload.made[workload.names[0]]}), flush=True)
-        if job.get("stopping"):
-            break
+class _Caller:
+    """Calls `send` and notes what came of it."""
 
+    def __init__(self, sender, workload, job):
+        self.sender, self.workload, self.job = sender, workload, job
+        self.accepted = 0
+        self.stall_seconds = 0.0
+        self.sent_at = []
+        self._cpu = time.process_time()
 
-async def _paced(sender, workload, job):
-    longest, tick = 0.0, 0.1
-    began = time.monotonic()
-    for step in range(int(job["seconds"] / tick)):
-        await asyncio.sleep(max(0.0, began + step * tick - time.monotonic()))
+    @property
+    def cpu_seconds(self):
+        return time.process_time() - self._cpu - self.workload.cpu_seconds
+
+    async def send(self, count):
+        batch = self.workload.batch(count)
         start = time.monotonic()
-        await sender.send(workload.batch(int(job["rate"] * tick)))
-        longest = max(longest, time.monotonic() - start)
-    return longest
+        await self.sender.send(batch)
+        self.stall_seconds = max(self.stall_seconds, time.monotonic() - start)
+        self.accepted += count
+        if self.job.get("tell"):
+            told = {
+                "accepted": self.accepted,
+                "cpu_seconds": self.cpu_seconds,
+                "stall_seconds": self.stall_seconds,
+            }
+            print(json.dumps(told), flush=True)
+
+    async def flow(self):
+        batch_size = self.job.get("batch", 1000)
+        remaining = self.job["quotes"]
+        while remaining > 0 and not self.job.get("stopping"):
+            count = min(batch_size, remaining)
+            await self.send(count)
+            remaining -= count
+            if self.job.get("pause"):
+                await asyncio.sleep(self.job["pause"])
+
+    async def paced(self):
+        tick = 0.1
+        began = time.monotonic()
+        for step in range(int(self.job["seconds"] / tick)):
+            await asyncio.sleep(max(0.0, began + step * tick - time.monotonic()))
+            self.sent_at.append(time.monotonic())
+            await self.send(int(self.job["rate"] * tick))
 
 
 async def main(job):
@@ -55,29 +78,27 @@ async def main(job):
     if hasattr(sender, "ready") and not job.get("at_once"):
         await sender.ready()
     if job.get("sigterm"):
-        # What a service does: stop accepting, drain, end.
+        # What our service does: stop accepting, drain, end.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: job.update(stopping=True))
     # What the imports made stays for good; without this every sender would pay for walking it again and again.
     gc.collect()
     gc.freeze()
     print("ready", flush=True)
-    stall = 0.0
-    cpu, began = time.process_time(), time.monotonic()
-    if "rate" in job:
-        stall = await _paced(sender, workload, job)
-    else:
-        await _flow(sender, workload, job)
+    began = time.monotonic()
+    caller = _Caller(sender, workload, job)
+    await (caller.paced() if "rate" in job else caller.flow())
     try:
         async with asyncio.timeout(job.get("finish_seconds", 300)):
             await sender.finish()
     except TimeoutError:
         pass
     result = {
-        "cpu_seconds": time.process_time() - cpu - workload.cpu_seconds,
+        "cpu_seconds": caller.cpu_seconds,
         "seconds": time.monotonic() - began,
-        "stall_seconds": stall,
+        "stall_seconds": caller.stall_seconds,
         "workload_cpu_seconds": workload.cpu_seconds,
         "made": workload.made,
+        "sent_at": caller.sent_at,
     }
     print(json.dumps(result), flush=True)
 

@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.sender_peers.environment import ROOT, peers_python
-from benchmarks.sender_peers.senders import OURS
+from benchmarks.sender_peers.senders import PEERS
 
 _DRIVER = Path(__file__).with_name("driver.py")
 _SECONDS_MAX = 900
@@ -16,7 +19,7 @@ _SECONDS_MAX = 900
 
 def start(job: dict[str, Any]) -> subprocess.Popen[str]:
     """Start a sender; returns when it is ready to send."""
-    python: Any = sys.executable if job["sender"] in OURS else peers_python()
+    python: Any = peers_python() if job["sender"] in PEERS else sys.executable
     process = subprocess.Popen(
         [python, _DRIVER, json.dumps(job)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -29,10 +32,29 @@ def start(job: dict[str, Any]) -> subprocess.Popen[str]:
     return process
 
 
+@contextmanager
+def started(job: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """Start a sender that does not outlive the block."""
+    process = start(job)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
 def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for the sender's end and return what it measured."""
-    output, _ = process.communicate(timeout=_SECONDS_MAX)
-    lines = output.strip().splitlines()
+    assert process.stdout is not None
+    # Not `communicate`, which passes by what came together with the line that `start` read.
+    late = threading.Timer(_SECONDS_MAX, process.kill)
+    late.start()
+    lines = process.stdout.read().strip().splitlines()
+    process.wait()
+    late.cancel()
+    process.stdout.close()
     if process.returncode or not lines:
         raise RuntimeError(f"a sender ended with code {process.returncode} and no result")
     return dict(json.loads(lines[-1]))

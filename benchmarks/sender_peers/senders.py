@@ -26,6 +26,19 @@ def _boto3_client(url, retries=True):
     return boto3.client("kinesis", endpoint_url=url, config=config, **_CREDENTIALS)
 
 
+class CallerAlone:
+    """No sender at all: what the caller's clock and its making of quotes cost by themselves."""
+
+    async def start(self, url, **_):
+        pass
+
+    async def send(self, batch):
+        pass
+
+    async def finish(self):
+        pass
+
+
 class Boto3PutRecord:
     """boto3 `put_record` per quote."""
 
@@ -291,7 +304,9 @@ class StockstreamAiobotocore(Stockstream):
     settings = {"transport": "aiobotocore"}
 
 
+CONTROL = "caller alone"
 SENDERS = {
+    CONTROL: CallerAlone,
     "stockstream": Stockstream,
     "stockstream, outbox on disk": StockstreamOutbox,
     "stockstream, JSON": StockstreamJson,
@@ -307,4 +322,4 @@ SENDERS = {
     "kinesis-producer": KinesisProducer,
 }
 OURS = tuple(name for name in SENDERS if name.startswith("stockstream"))
-PEERS = tuple(name for name in SENDERS if name not in OURS)
+PEERS = tuple(name for name in SENDERS if name not in (*OURS, CONTROL))

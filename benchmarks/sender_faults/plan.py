@@ -1,0 +1,113 @@
+"""Which sender meets which fault, how often, and what may run beside what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from benchmarks.sender_faults.common import LAPTOP, OURS_IN_MEMORY, OURS_ON_DISK, Fault
+from benchmarks.sender_faults.outage import outage
+from benchmarks.sender_faults.reshard import reshard
+from benchmarks.sender_faults.reshard_moto import reshard_moto
+from benchmarks.sender_faults.stops import kill_9, sigterm
+from benchmarks.sender_faults.storms import STORMS, storm
+from benchmarks.sender_peers.senders import PEERS
+
+OUTAGES_SECONDS: Final = (40, 170)
+QUICK_OUTAGE_SECONDS: Final = 8
+OUR_KILLS, PEER_KILLS, OUR_QUICK_KILLS, PEER_QUICK_KILLS = 50, 10, 5, 2
+SIGTERMS, QUICK_SIGTERMS = 5, 1
+QUICK_FINISH_SECONDS: Final = 8.0
+KILL_THROTTLED_ENTRIES: Final = 0.02
+SIDE_BY_SIDE_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One sender in one fault.
+
+    Attributes:
+        sender: As in `SENDERS`.
+        fault: Name of the fault in the result.
+        measure: Returns what was found.
+        seconds: How long it may take in a quick run, on two cores that others use as well.
+    """
+
+    sender: str
+    fault: str
+    measure: Callable[[], Fault]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Measurements of which so many run side by side."""
+
+    side_by_side: int
+    measurements: list[Measurement]
+
+
+def full_plan() -> list[Phase]:
+    """All senders in all faults.
+
+    An outage is waiting for the most part: all senders meet it at the same time, and nothing else runs. Storms are full
+    flow: one at a time.
+    """
+    outages = [
+        Phase(
+            SIDE_BY_SIDE_MAX,
+            [
+                Measurement(name, f"outage_{seconds}s", partial(outage, name, seconds))
+                for name in (OURS_ON_DISK, OURS_IN_MEMORY, *PEERS)
+            ],
+        )
+        for seconds in OUTAGES_SECONDS
+    ]
+    kills = [
+        Measurement(OURS_ON_DISK, "kill_9", partial(kill_9, OURS_ON_DISK, OUR_KILLS)),
+        _kill_throttled(OUR_KILLS),
+        *(Measurement(name, "kill_9", partial(kill_9, name, PEER_KILLS)) for name in PEERS),
+    ]
+    senders = (OURS_ON_DISK, *PEERS)
+    sigterms = [Measurement(name, "sigterm", partial(sigterm, name, SIGTERMS)) for name in senders]
+    reshards = [Measurement(name, "reshard_2_4_3", partial(reshard, name)) for name in senders]
+    on_moto = [Measurement(name, "reshard_2_4_3_moto", partial(reshard_moto, name)) for name in (LAPTOP, *PEERS)]
+    storms = [
+        Measurement(name, fault, partial(storm, name, fault, quick=False))
+        for fault in STORMS
+        for name in (OURS_IN_MEMORY, OURS_ON_DISK, *PEERS)
+    ]
+    return [*outages, Phase(2, [*kills, *sigterms]), Phase(4, [*reshards, *on_moto]), Phase(1, storms)]
+
+
+def quick_plan() -> list[Phase]:
+    """Ours in everything; then the peers, as far as the time goes: the faults that say most come first."""
+    finish = QUICK_FINISH_SECONDS
+    outage_name = f"outage_{QUICK_OUTAGE_SECONDS}s"
+    ours = [
+        Measurement(name, outage_name, partial(outage, name, QUICK_OUTAGE_SECONDS, finish_seconds=finish))
+        for name in (OURS_ON_DISK, OURS_IN_MEMORY)
+    ]
+    ours += [
+        Measurement(OURS_ON_DISK, "reshard_2_4_3", partial(reshard, OURS_ON_DISK, seconds_each=2.0)),
+        Measurement(LAPTOP, "reshard_2_4_3_moto", partial(reshard_moto, LAPTOP, seconds_each=2.0)),
+        Measurement(OURS_ON_DISK, "kill_9", partial(kill_9, OURS_ON_DISK, OUR_QUICK_KILLS)),
+        _kill_throttled(OUR_QUICK_KILLS),
+        Measurement(OURS_ON_DISK, "sigterm", partial(sigterm, OURS_ON_DISK, QUICK_SIGTERMS)),
+        *(Measurement(OURS_ON_DISK, fault, partial(storm, OURS_ON_DISK, fault, quick=True)) for fault in STORMS),
+    ]
+    peers = [
+        *(_quick_peer(name, "kill_9", partial(kill_9, name, PEER_QUICK_KILLS), 8) for name in PEERS),
+        *(_quick_peer(name, "sigterm", partial(sigterm, name, QUICK_SIGTERMS), 5) for name in PEERS),
+    ]
+    return [Phase(SIDE_BY_SIDE_MAX, ours), Phase(2, peers)]
+
+
+def _kill_throttled(kills: int) -> Measurement:
+    """Ours once more, with retries in flight: of peers that drop what is throttled it would not show a kill's loss."""
+    measure = partial(kill_9, OURS_ON_DISK, kills, throttled_entries=KILL_THROTTLED_ENTRIES)
+    return Measurement(OURS_ON_DISK, "kill_9_throttled", measure)
+
+
+def _quick_peer(name: str, fault: str, measure: Callable[[], Fault], seconds: float) -> Measurement:
+    return Measurement(name, fault, measure, seconds)
