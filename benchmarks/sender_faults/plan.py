@@ -15,7 +15,7 @@ from benchmarks.sender_peers.senders import PEERS
 
 OUTAGES_SECONDS: Final = (40, 170)
 QUICK_OUTAGE_SECONDS: Final = 8
-OUR_KILLS, PEER_KILLS, OUR_QUICK_KILLS, PEER_QUICK_KILLS = 50, 10, 5, 2
+OUR_KILLS, PEER_KILLS, OUR_QUICK_KILLS, QUICK_THROTTLED_KILLS, PEER_QUICK_KILLS = 50, 10, 5, 2, 1
 SIGTERMS, QUICK_SIGTERMS = 5, 1
 QUICK_FINISH_SECONDS: Final = 8.0
 KILL_THROTTLED_ENTRIES: Final = 0.02
@@ -92,13 +92,17 @@ def quick_plan() -> list[Phase]:
         Measurement(OURS_ON_DISK, "reshard_2_4_3", partial(reshard, OURS_ON_DISK, seconds_each=2.0)),
         Measurement(LAPTOP, "reshard_2_4_3_moto", partial(reshard_moto, LAPTOP, seconds_each=2.0)),
         Measurement(OURS_ON_DISK, "kill_9", partial(kill_9, OURS_ON_DISK, OUR_QUICK_KILLS)),
-        _kill_throttled(OUR_QUICK_KILLS),
+        _kill_throttled(QUICK_THROTTLED_KILLS),
         Measurement(OURS_ON_DISK, "sigterm", partial(sigterm, OURS_ON_DISK, QUICK_SIGTERMS)),
         *(Measurement(OURS_ON_DISK, fault, partial(storm, OURS_ON_DISK, fault, quick=True)) for fault in STORMS),
     ]
     peers = [
-        *(_quick_peer(name, "kill_9", partial(kill_9, name, PEER_QUICK_KILLS), 8) for name in PEERS),
-        *(_quick_peer(name, "sigterm", partial(sigterm, name, QUICK_SIGTERMS), 5) for name in PEERS),
+        measurement
+        for name in reversed(PEERS)
+        for measurement in (
+            Measurement(name, "kill_9", partial(kill_9, name, PEER_QUICK_KILLS), seconds=7.0),
+            Measurement(name, "sigterm", partial(sigterm, name, QUICK_SIGTERMS), seconds=5.0),
+        )
     ]
     return [Phase(SIDE_BY_SIDE_MAX, ours), Phase(2, peers)]
 
@@ -107,7 +111,3 @@ def _kill_throttled(kills: int) -> Measurement:
     """Ours once more, with retries in flight: of peers that drop what is throttled it would not show a kill's loss."""
     measure = partial(kill_9, OURS_ON_DISK, kills, throttled_entries=KILL_THROTTLED_ENTRIES)
     return Measurement(OURS_ON_DISK, "kill_9_throttled", measure)
-
-
-def _quick_peer(name: str, fault: str, measure: Callable[[], Fault], seconds: float) -> Measurement:
-    return Measurement(name, fault, measure, seconds)

@@ -12,6 +12,7 @@ from benchmarks.sender_peers import runner
 
 # What two shards take of unaggregated records, less what makes senders with a limiter of their own wait for it.
 RATE: Final = 1000
+SYMBOLS: Final = 100
 SHARDS: Final = (2, 4, 3)
 NOTES: Final = {
     SLOW_PEER: f"offered {SLOW_PEER_RATE} quotes a second: it sends one at a time, each for a call's latency",
@@ -20,7 +21,7 @@ NOTES: Final = {
 }
 
 
-def reshard(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 60.0) -> Fault:
+def reshard(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 20.0) -> Fault:
     """Measure one sender through both reshards.
 
     Args:
@@ -31,7 +32,8 @@ def reshard(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 60.
     rate = SLOW_PEER_RATE if name == SLOW_PEER else RATE
     with NullKinesis(shards=SHARDS[0]) as kinesis, outbox() as outbox_dir:
         kinesis.set_faults(shuffle=True, latency_seconds=0.01)
-        job = {"sender": name, "url": kinesis.url, "outbox_dir": outbox_dir, "finish_seconds": finish_seconds}
+        job = {"sender": name, "url": kinesis.url, "outbox_dir": outbox_dir, "symbols": SYMBOLS}
+        job |= {"finish_seconds": finish_seconds}
         with runner.started({**job, "rate": rate, "seconds": len(SHARDS) * seconds_each}) as sender:
             for shards in SHARDS[1:]:
                 time.sleep(seconds_each)

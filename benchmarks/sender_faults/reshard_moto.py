@@ -24,7 +24,7 @@ SYMBOLS: Final = 100
 RATE: Final = 400
 
 
-def reshard_moto(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 60.0) -> Fault:
+def reshard_moto(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 20.0) -> Fault:
     """Send at 400 quotes a second, reshard twice, then read every shard, parents first, and check.
 
     Args:

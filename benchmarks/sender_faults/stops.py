@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.null_kinesis import NullKinesis
 from benchmarks.sender_faults.common import SLOW_PEER, Fault, fault_of, outbox
@@ -22,6 +22,12 @@ from benchmarks.sender_peers.senders import OURS
 KILL_SYMBOLS = 50
 SIGTERM_SYMBOLS = 1000
 SIGTERM_BATCH = 200
+_WAITS = "waits for Kinesis inside send: what was accepted had been answered, and the caller was held meanwhile"
+NOTES: Final = {
+    SLOW_PEER: _WAITS,
+    "boto3 put_records": _WAITS,
+    "kinesis-producer": "its queue has no bound and what is in it is lost; the caller stops at 20,000 quotes in it",
+}
 # What a process had written to its sockets when it ended is the endpoint's to read.
 _SETTLE_SECONDS = 0.2
 
@@ -71,7 +77,8 @@ def kill_9(name: str, kills: int, *, throttled_entries: float = 0.0) -> Fault:
         calls_per_second=report["calls"] / seconds,
         cpu=ran["cpu_seconds"] + sum(process.cpu_seconds for process in told),
     )
-    return {**found, "kills": kills, "accepted": batches * KILL_SYMBOLS}
+    found |= {"kills": kills, "accepted": batches * KILL_SYMBOLS}
+    return {**found, "note": NOTES[name]} if name in NOTES else found
 
 
 def sigterm(name: str, times: int) -> Fault:
@@ -85,7 +92,8 @@ def sigterm(name: str, times: int) -> Fault:
     for _ in range(times):
         found = _sigterm(name, rng.uniform(0.3, 1.0))
         worst = {key: max(value, worst.get(key, 0)) for key, value in found.items()}
-    return {**worst, "times": times}
+    worst |= {"times": times}
+    return {**worst, "note": NOTES[name]} if name in NOTES else worst
 
 
 def _sigterm(name: str, after_seconds: float) -> Fault:
@@ -100,6 +108,8 @@ def _sigterm(name: str, after_seconds: float) -> Fault:
         }
         # One call for each quote: a batch of more would not be accepted before the signal.
         job |= {"tell": True, "sigterm": name in OURS, "batch": 1 if name == SLOW_PEER else SIGTERM_BATCH}
+        # A caller that never gives way would starve whoever sends in the background.
+        job |= {"pause": 0}
         began = time.monotonic()
         with runner.started(job) as sender:
             told = _until_its_end(sender, signal.SIGTERM, after_seconds)

@@ -58,7 +58,7 @@ class _Caller:
             count = min(batch_size, remaining)
             await self.send(count)
             remaining -= count
-            if self.job.get("pause"):
+            if "pause" in self.job:
                 await asyncio.sleep(self.job["pause"])
 
     async def paced(self):
