@@ -2,12 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
+from stockstream.aws import list_keys, read_object
 from stockstream_wire import WireError, decode_quote
 
 _PARALLEL_READS: Final = 16
@@ -27,9 +27,7 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
 
     async def look(key: str) -> None:
         async with limit:
-            response = await s3.get_object(Bucket=bucket, Key=key)
-            async with response["Body"] as stream:
-                body = await stream.read()
+            body = await read_object(s3, bucket, key)
         try:
             data = base64.b64decode(msgspec.json.decode(body, type=_Quarantined).data_base64)
             quote = decode_quote(data)
@@ -40,12 +38,6 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
 
     if wanted:
         async with asyncio.TaskGroup() as tasks:
-            async for key in _keys(s3, bucket):
+            async for key in list_keys(s3, bucket, "quarantine/"):
                 tasks.create_task(look(key))
     return found
-
-
-async def _keys(s3: Any, bucket: str) -> AsyncIterator[str]:
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="quarantine/"):
-        for entry in page.get("Contents", []):
-            yield entry["Key"]

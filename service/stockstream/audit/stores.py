@@ -12,6 +12,7 @@ from stockstream.audit.candles import INTERVALS
 from stockstream.audit.findings import Finding, Problem
 from stockstream.audit.ledger import digest_of
 from stockstream.audit.reconcile import ArchiveLine
+from stockstream.aws import list_keys, read_object
 from stockstream_wire import WireError, decode_quote
 
 _DAY_PREFIX: Final = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
@@ -55,14 +56,11 @@ class Stores:
 
     async def archive(self, symbol: str, day: str) -> Archived:
         """Read a symbol's day of the archive."""
-        keys = [key async for key in self._keys(f"raw/symbol={symbol}/dt={day}/")]
+        keys = [key async for key in list_keys(self.s3, self.bucket, f"raw/symbol={symbol}/dt={day}/")]
         lines: list[ArchiveLine] = []
         findings: list[Finding] = []
         for key in sorted(keys, key=_stream_order):
-            response = await self.s3.get_object(Bucket=self.bucket, Key=key)
-            async with response["Body"] as stream:
-                packed = await stream.read()
-            read = _read_object(symbol, day, key, packed)
+            read = _read_lines(symbol, day, key, await read_object(self.s3, self.bucket, key))
             lines += read.lines
             findings += read.findings
         return Archived(lines, findings)
@@ -101,13 +99,8 @@ class Stores:
             for entry in page.get("CommonPrefixes", []):
                 yield entry["Prefix"]
 
-    async def _keys(self, prefix: str) -> AsyncIterator[str]:
-        async for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                yield entry["Key"]
 
-
-def _read_object(symbol: str, day: str, key: str, packed: bytes) -> Archived:
+def _read_lines(symbol: str, day: str, key: str, packed: bytes) -> Archived:
     try:
         body = gzip.decompress(packed)
     except (OSError, EOFError, zlib.error) as exc:

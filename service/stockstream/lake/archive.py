@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from stockstream.aws import AwsConfig, open_client
+from stockstream.aws import AwsConfig, open_client, read_object
 from stockstream.errors import AwsUnavailableError, InputError
 
 # What the tables read; the rest of the bucket (quarantine, rules) stays where it is.
@@ -88,9 +88,7 @@ async def _synchronise(s3: Any, bucket: str, folder: Path, remote: dict[str, str
 
     async def download(key: str) -> None:
         async with limit:
-            answer = await s3.get_object(Bucket=bucket, Key=key)
-            async with answer["Body"] as body:
-                data = await body.read()
+            data = await read_object(s3, bucket, key)
         await asyncio.to_thread(_write, _local_path(folder, key), data)
         current[key] = remote[key]
 

@@ -3,12 +3,12 @@
 import asyncio
 import gzip
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from stockstream.audit.quarantine_lookup import quarantined_among
-from stockstream.aws import AwsConfig, open_client
+from stockstream.aws import AwsConfig, list_keys, open_client, read_object
 from stockstream_wire import WireError, decode_quote
 
 _PARALLEL_READS: Final = 16
@@ -104,8 +104,7 @@ async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[
 
     async def read(key: str) -> None:
         async with limit:
-            response = await s3.get_object(Bucket=bucket, Key=key)
-            body = await response["Body"].read()
+            body = await read_object(s3, bucket, key)
         for line in gzip.decompress(body).splitlines():
             try:
                 quote = decode_quote(line)
@@ -114,7 +113,7 @@ async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[
             lines[quote.symbol, quote.timestamp] += 1
 
     async with asyncio.TaskGroup() as group:
-        async for key in _keys(s3, bucket, "raw/"):
+        async for key in list_keys(s3, bucket, "raw/"):
             if any(f"/dt={day}/" in key for day in days):
                 group.create_task(read(key))
     return lines
@@ -122,12 +121,6 @@ async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[
 
 async def _count_objects(s3: Any, bucket: str, prefix: str) -> int:
     count = 0
-    async for _ in _keys(s3, bucket, prefix):
+    async for _ in list_keys(s3, bucket, prefix):
         count += 1
     return count
-
-
-async def _keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[str]:
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", []):
-            yield entry["Key"]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stockstream.aws import list_keys, read_object
 from stockstream.redrive.items import Item, Origin, Standing, preview_of
 from stockstream.redrive.stream_range import BatchInfo, read_range, user_records
 
@@ -71,11 +72,8 @@ async def queued(
 
 async def in_bucket(s3: Any, kinesis: Any, bucket: str, prefix: str, stream: str) -> AsyncIterator[Item]:
     """Iterate over the objects of an on-failure bucket: their payload holds the records themselves."""
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", []):
-            response = await s3.get_object(Bucket=bucket, Key=entry["Key"])
-            async with response["Body"] as body:
-                yield await _item(kinesis, Origin.BUCKET, entry["Key"], await body.read(), stream)
+    async for key in list_keys(s3, bucket, prefix):
+        yield await _item(kinesis, Origin.BUCKET, key, await read_object(s3, bucket, key), stream)
 
 
 async def waiting_messages(sqs: Any, queue_url: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from stockstream.aws import list_keys
 from stockstream.redrive.errors import RedriveError
 from stockstream.redrive.failed_batches import in_bucket, queued, release, waiting_messages
 from stockstream.redrive.items import Item, Origin
@@ -59,9 +60,8 @@ class Places:
         if Origin.QUEUE in selection.origins and self.queue_url is not None:
             total += await waiting_messages(self.sqs, self.queue_url)
         if Origin.BUCKET in selection.origins:
-            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=FAILED_BATCHES_PREFIX)
-            async for page in pages:
-                total += page.get("KeyCount", 0)
+            async for _ in list_keys(self.s3, self.bucket, FAILED_BATCHES_PREFIX):
+                total += 1
         return total
 
     async def items(self, selection: Selection) -> AsyncIterator[Item]:

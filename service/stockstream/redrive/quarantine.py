@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stockstream.aws import list_keys, read_object
 from stockstream.redrive.items import Item, Origin, Standing, preview_of, sendable_key
 from stockstream_wire import WireError, decode_quote
 
@@ -43,7 +44,7 @@ async def quarantined(
     for start in range(0, len(keys), _PARALLEL_READS):
         part = keys[start : start + _PARALLEL_READS]
         async with asyncio.TaskGroup() as tasks:
-            reads = [tasks.create_task(_read(s3, bucket, key)) for key in part]
+            reads = [tasks.create_task(read_object(s3, bucket, key)) for key in part]
         for key, read in zip(part, reads, strict=True):
             item = _item(key, read.result())
             if reason is not None and item.reason != reason:
@@ -89,15 +90,7 @@ def _position(key: str) -> tuple[str, int, int, str]:
         return folder, 0, 0, key
 
 
-async def _read(s3: Any, bucket: str, key: str) -> bytes:
-    response = await s3.get_object(Bucket=bucket, Key=key)
-    async with response["Body"] as stream:
-        body: bytes = await stream.read()
-    return body
-
-
 async def quarantine_keys(s3: Any, bucket: str, day: str | None) -> list[str]:
     """Keys of the quarantine: of one day of arrival, or of all."""
     prefix = f"{PREFIX}dt={day}/" if day else PREFIX
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [entry["Key"] async for page in pages for entry in page.get("Contents", [])]
+    return [key async for key in list_keys(s3, bucket, prefix)]
