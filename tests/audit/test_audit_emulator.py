@@ -3,9 +3,8 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from stockstream.local.emulator import run_emulator
 from stockstream.local.provision import ResourceNames, provision
 from stockstream_wire import encode_quote
 from tests.audit.stored_day import CANDLES, DAY, QUOTES, item_of, quote
+from tests.local.local_command import free_port
 
 pytestmark = pytest.mark.emulator
 
@@ -25,10 +25,7 @@ KEY = f"raw/symbol=AAPL/dt={DAY}/shardId-000000000000-{{}}.json.gz"
 
 @asynccontextmanager
 async def stores_on_emulator(state_dir: Path) -> AsyncIterator[Stores]:
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    async with run_emulator(state_dir, port, region="us-east-1") as emulator:
+    async with run_emulator(state_dir, free_port(), region="us-east-1") as emulator:
         aws = AwsConfig("us-east-1", emulator.endpoint_url, "test", "test")
         await provision(aws, NAMES)
         async with open_client(aws, "s3") as s3, open_client(aws, "dynamodb") as dynamodb:

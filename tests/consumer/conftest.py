@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import structlog.testing
 from stockstream_lambda.app import build_pipeline
 from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
+from tests.local.local_command import free_port
 
 MARKET_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "market"
 _EMULATOR_PYTHON = Path(f"{sys.prefix}-emulator") / "bin" / "python"
@@ -30,9 +30,7 @@ _numbers = itertools.count()
 def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running emulator's URL."""
     folder = tmp_path_factory.mktemp("emulator")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))} | {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),

@@ -17,6 +17,7 @@ from stockstream.eventsource import (
     InvokerUnavailableError,
 )
 from tests.eventsource.kinesis_twin import KinesisTwin, client_error
+from tests.eventsource.running import running
 
 KEYS = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOG", "META", "TSLA"]
 
@@ -78,18 +79,11 @@ async def test_every_record_is_done_and_each_key_in_order_through_faults_and_har
     store = FileCheckpointStore(tmp_path, "consumer")
     for _ in range(4):
         before = len(function.done)
-        stop = asyncio.Event()
-        task = asyncio.create_task(EventSourceRunner(config, twin, function, store, random=rng.random).run(stop))
-        while len(function.done) < min(before + 40, 400):  # noqa: ASYNC110 - the function's state, which has no event
-            await asyncio.sleep(0.01)
-        stop.set()
-        await task
-    stop = asyncio.Event()
-    runner = EventSourceRunner(config, twin, function, store, random=rng.random)
-    task = asyncio.create_task(runner.run(stop))
-    await runner.drained()
-    stop.set()
-    await task
+        async with running(EventSourceRunner(config, twin, function, store, random=rng.random)):
+            while len(function.done) < min(before + 40, 400):  # noqa: ASYNC110 - the function's state, without an event
+                await asyncio.sleep(0.01)
+    async with running(EventSourceRunner(config, twin, function, store, random=rng.random)) as runner:
+        await runner.drained()
 
     first_done = list(dict.fromkeys(function.done))
     assert sorted(number for _, number in first_done) == list(range(400))

@@ -26,6 +26,7 @@ from stockstream.eventsource import (
 )
 from stockstream.eventsource.errors import DestinationUnavailableError, InvokerUnavailableError
 from stockstream.local.emulator import find_emulator_python, run_emulator
+from tests.eventsource.running import running
 from tests.local.local_command import free_port
 
 pytestmark = pytest.mark.emulator
@@ -52,17 +53,6 @@ async def stream(state_dir: Path, port: int, shards: int = 2) -> AsyncIterator[t
             if not (await kinesis.list_streams())["StreamNames"]:
                 await kinesis.create_stream(StreamName="stockstream", ShardCount=shards)
             yield aws, kinesis
-
-
-@asynccontextmanager
-async def running(runner: EventSourceRunner) -> AsyncIterator[EventSourceRunner]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(runner.run(stop))
-    try:
-        yield runner
-    finally:
-        stop.set()
-        await task
 
 
 async def put(kinesis: Any, items: list[tuple[str, str]]) -> None:

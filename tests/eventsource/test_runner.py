@@ -4,8 +4,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from stockstream.eventsource import (
 )
 from stockstream.eventsource.failure_record import FailureRecord
 from tests.eventsource.kinesis_twin import ARN, KinesisTwin, client_error
+from tests.eventsource.running import running
 
 Behaviour = Callable[[list[dict[str, Any]]], Any]
 
@@ -88,17 +88,6 @@ def config(**changes: Any) -> EventSourceConfig:
 async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 - the state of the other side, which has no event
         await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def running(runner: EventSourceRunner) -> AsyncIterator[EventSourceRunner]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(runner.run(stop))
-    try:
-        yield runner
-    finally:
-        stop.set()
-        await task
 
 
 def make(

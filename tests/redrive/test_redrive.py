@@ -1,14 +1,12 @@
 """Redrive on the emulator: what the event source gave up on and what the consumer refused goes through again."""
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from socket import socket
 
 import pytest
 
@@ -38,6 +36,8 @@ from stockstream.redrive.items import UserRecord, preview_of
 from stockstream.sender import Sender, SenderConfig
 from stockstream_wire import Quote, aggregate, deaggregate, encode_quote, is_aggregated
 from stockstream_wire import UserRecord as WireRecord
+from tests.eventsource.running import running
+from tests.local.local_command import free_port
 
 pytestmark = pytest.mark.emulator
 BUCKET = "stockstream-archive"
@@ -85,10 +85,7 @@ class Function:
 
 @asynccontextmanager
 async def world(state_dir: Path) -> AsyncIterator[tuple[AwsConfig, Places]]:
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    async with run_emulator(state_dir, port, region="us-east-1") as emulator:
+    async with run_emulator(state_dir, free_port(), region="us-east-1") as emulator:
         aws = AwsConfig("us-east-1", emulator.endpoint_url, "test", "test")
         async with (
             open_client(aws, "s3") as s3,
@@ -109,11 +106,8 @@ async def give_up_on(places: Places, function: Function, destination: FailureDes
 
 
 async def drain(runner: EventSourceRunner) -> None:
-    stop = asyncio.Event()
-    task = asyncio.create_task(runner.run(stop))
-    await runner.drained()
-    stop.set()
-    await task
+    async with running(runner):
+        await runner.drained()
 
 
 async def new_records(places: Places, function: Function, before: int) -> list[UserRecord]:
