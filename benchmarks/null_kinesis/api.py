@@ -5,10 +5,10 @@ import binascii
 import time
 from typing import Any, NamedTuple
 
+import cbor2
 import msgspec
 
 from benchmarks.null_kinesis.stream import Stream
-from stockstream.sender.transport import cbor
 
 JSON_TYPE = "application/x-amz-json-1.1"
 CBOR_TYPE = "application/x-amz-cbor-1.1"
@@ -70,7 +70,7 @@ class KinesisApi:
                 answer = self._put_records(body, is_cbor)
             else:
                 answer = self._other(operation, body, is_cbor)
-        except (msgspec.DecodeError, cbor.CborError, binascii.Error, KeyError, TypeError, AttributeError) as exc:
+        except (msgspec.DecodeError, cbor2.CBORError, binascii.Error, KeyError, TypeError, AttributeError) as exc:
             return _error("SerializationException", str(exc), is_cbor)
         if is_put and faults.happens(stream.rng, faults.stored_then_lost):
             return Answer(None)
@@ -106,7 +106,7 @@ class KinesisApi:
 
     def _other(self, operation: str, body: bytes, is_cbor: bool) -> Answer:
         stream = self._stream
-        request: dict[str, Any] = cbor.decode(body) if is_cbor else msgspec.json.decode(body or b"{}")
+        request: dict[str, Any] = cbor2.loads(body) if is_cbor else msgspec.json.decode(body or b"{}")
         name = str(request.get("StreamName") or request.get("StreamARN", stream.name)).rpartition("/")[2]
         if name != stream.name:
             return _error("ResourceNotFoundException", f"Stream {name} not found", is_cbor)
@@ -144,18 +144,18 @@ def _read_json(body: bytes) -> tuple[str, Entries]:
 
 
 def _read_cbor(body: bytes) -> tuple[str, Entries]:
-    request = cbor.decode(body)
+    request = cbor2.loads(body)
     entries = []
     for entry in request["Records"]:
         if not isinstance(entry["Data"], bytes):
-            raise cbor.CborError("Data is not a byte string")
+            raise TypeError("Data is not a byte string")
         entries.append((entry["PartitionKey"], entry.get("ExplicitHashKey"), entry["Data"]))
     return request.get("StreamName") or request.get("StreamARN") or "", entries
 
 
 def _answer(value: dict[str, Any], is_cbor: bool) -> Answer:
     if is_cbor:
-        return Answer(200, CBOR_TYPE, cbor.encode(value))
+        return Answer(200, CBOR_TYPE, cbor2.dumps(value))
     return Answer(200, JSON_TYPE, msgspec.json.encode(value))
 
 

@@ -58,7 +58,7 @@ class SenderConfig:
     aggregate_max_bytes: int = PAYLOAD_UNIT_BYTES
     backlog_units: int = 8
     record_max_bytes: int = MEBIBYTE
-    request_target_bytes: int = 256 * KIBIBYTE
+    request_target_bytes: int = 512 * KIBIBYTE
     request_max_records: int = REQUEST_MAX_RECORDS
     requests_in_flight: int = 8
     lanes: int | None = None

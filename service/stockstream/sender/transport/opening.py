@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import aiohttp
+import structlog
 from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
@@ -15,13 +15,17 @@ from stockstream.aws import AwsConfig, ca_bundle_path, load_credentials
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport
 from stockstream.sender.transport.base import Transport
-from stockstream.sender.transport.fast import Encoding, FastTransport
+from stockstream.sender.transport.bodies import Encoding
+from stockstream.sender.transport.connections import ConnectionPool
+from stockstream.sender.transport.fast import FastTransport
 from stockstream.sender.transport.sigv4 import FrozenCredentials
 
 # Endpoints of AWS itself, China and dual-stack names included.
 _AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
 # Kinesis closes idle connections after some minutes; a poll every 30 seconds should still find its connection open.
 _KEEPALIVE_SECONDS: Final = 60.0
+
+log = structlog.get_logger("stockstream.sender")
 
 
 class _BotocoreCredentials:
@@ -52,36 +56,34 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
         aws: Credentials.
         client: An open Kinesis client of aiobotocore, which knows endpoint and region.
     """
-    if config.transport == "aiobotocore":
+    endpoint_url = str(client.meta.endpoint_url)
+    proxy = ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
+    if config.transport == "fast" and proxy is not None:
+        log.info("transport_chosen", transport="aiobotocore", reason="the fast one goes through no proxy")
+    if config.transport == "aiobotocore" or proxy is not None:
         yield AiobotocoreTransport(client, config.stream)
         return
-    endpoint_url = str(client.meta.endpoint_url)
-    connector = aiohttp.TCPConnector(
-        limit=config.requests_in_flight + 1,
-        keepalive_timeout=_KEEPALIVE_SECONDS,
-        ssl=ssl.create_default_context(cafile=ca_bundle_path()) if endpoint_url.startswith("https:") else False,
+    url = urlsplit(endpoint_url)
+    is_tls = url.scheme == "https"
+    pool = ConnectionPool(
+        url.hostname or "",
+        url.port or (443 if is_tls else 80),
+        tls=ssl.create_default_context(cafile=ca_bundle_path()) if is_tls else None,
+        connect_timeout_seconds=config.connect_timeout_seconds,
+        read_timeout_seconds=config.read_timeout_seconds,
+        keepalive_seconds=_KEEPALIVE_SECONDS,
     )
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=config.connect_timeout_seconds, sock_read=config.read_timeout_seconds
-    )
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
+    try:
         yield FastTransport(
             endpoint_url=endpoint_url,
             region=str(client.meta.region_name),
             stream=config.stream,
             credentials=_BotocoreCredentials(aws),
             encoding=choose_encoding(config.encoding, endpoint_url),
-            session=session,
-            proxy=_proxy_of(endpoint_url),
+            pool=pool,
         )
-
-
-def _proxy_of(endpoint_url: str) -> str | None:
-    """The proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY as botocore reads them; once, not for every call."""
-    proxy = ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
-    return None if proxy is None else str(proxy)
+    finally:
+        await pool.close()
 
 
 def choose_encoding(setting: str, endpoint_url: str) -> Encoding:

@@ -39,13 +39,13 @@ class Signer:
         self._key = b""
 
     def sign(
-        self, credentials: FrozenCredentials, body: bytes, content_type: str, target: str, now: datetime
+        self, credentials: FrozenCredentials, body_sha256: str, content_type: str, target: str, now: datetime
     ) -> dict[str, str]:
         """Return the headers to send, the signature among them.
 
         Args:
             credentials: Who signs.
-            body: The whole body.
+            body_sha256: Of the whole body, hexadecimal.
             content_type: Value of Content-Type.
             target: Value of X-Amz-Target.
             now: Aware, UTC; Kinesis takes five minutes of difference.
@@ -57,7 +57,7 @@ class Signer:
         signed = "content-type;host;x-amz-date;" + ("x-amz-security-token;" if token else "") + "x-amz-target"
         canonical = (
             f"POST\n{self._path}\n\ncontent-type:{content_type}\nhost:{self._host}\nx-amz-date:{timestamp}\n"
-            f"{token_line}x-amz-target:{target}\n\n{signed}\n{hashlib.sha256(body).hexdigest()}"
+            f"{token_line}x-amz-target:{target}\n\n{signed}\n{body_sha256}"
         )
         scope = f"{date}/{self._scope_suffix}"
         digest = hashlib.sha256(canonical.encode()).hexdigest()

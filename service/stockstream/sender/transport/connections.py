@@ -1,0 +1,241 @@
+"""HTTP/1.1 POSTs of large bodies to one endpoint, over connections that stay open.
+
+A general client copies a body of half a megabyte into fresh memory twice, and the page faults of that cost more than
+all the rest of the request (docs/sender.md has the figures). Here each connection has one buffer, which every request
+is laid into and sent from. Answers are read by llhttp (httptools).
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
+
+import httptools
+
+_BUFFER_BYTES: Final = 256 * 1024
+# A buffer that a rare large request has grown past this is not kept.
+_BUFFER_KEPT_BYTES: Final = 2 * 1024 * 1024
+_HAPPY_EYEBALLS_SECONDS: Final = 0.25
+
+
+class HttpAnswer(NamedTuple):
+    """Status, Content-Type without parameters, and the whole body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class ConnectionPool:
+    """Connections to one host; each carries one request at a time.
+
+    Args:
+        host: Name or address.
+        port: TCP port.
+        tls: For `https`; None speaks plain HTTP.
+        connect_timeout_seconds: Of name, connection and TLS handshake together.
+        read_timeout_seconds: Without any byte sent or received.
+        keepalive_seconds: Idle connections older than this are not used any more.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        connect_timeout_seconds: float,
+        read_timeout_seconds: float,
+        keepalive_seconds: float,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._keepalive_seconds = keepalive_seconds
+        self._idle: deque[_Connection] = deque()
+        self._open: set[_Connection] = set()
+
+    async def post(self, request: Sequence[bytes]) -> HttpAnswer:
+        """Send a request (head and body, in pieces) and return the answer.
+
+        Raises:
+            OSError: no connection, or it broke: ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror.
+            httptools.HttpParserError: what came back is not HTTP.
+        """
+        connection = await self._connection()
+        try:
+            answer = await connection.ask(request, self._read_timeout_seconds)
+        except BaseException:
+            # Cancellation included: an answer that comes later must meet nobody's request.
+            connection.abort()
+            raise
+        if connection.reusable:
+            self._idle.append(connection)
+        else:
+            connection.abort()
+        return answer
+
+    async def close(self) -> None:
+        """End all connections."""
+        self._idle.clear()
+        for connection in list(self._open):
+            connection.abort()
+        while self._open:
+            await next(iter(self._open)).closed
+
+    async def _connection(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._keepalive_seconds
+        while self._idle:
+            # The one used last: in a lull the others grow old, and are closed when they are met.
+            connection = self._idle.pop()
+            if connection.idle_since >= oldest and connection.reusable:
+                return connection
+            connection.abort()
+        async with asyncio.timeout(self._connect_timeout_seconds):
+            _, connection = await loop.create_connection(
+                lambda: _Connection(loop, self._open),
+                self._host,
+                self._port,
+                ssl=self._tls,
+                happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
+            )
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, and the parser's callbacks (those named `on_…`).
+
+    Args:
+        loop: The running loop.
+        registry: Of open connections; this one enters when it is made, and leaves when it is lost.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, registry: "set[_Connection]") -> None:
+        self._loop = loop
+        self._registry = registry
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._transport: asyncio.Transport
+        self._parser: httptools.HttpResponseParser
+        self._answer: asyncio.Future[HttpAnswer] | None = None
+        self._content_type = ""
+        self._body: list[bytes] = []
+        self._has_length = False
+        self._headers_complete = False
+        self._received_bytes = 0
+        self._keeps_alive = True
+        self._timer: asyncio.TimerHandle | None = None
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow: the connection stands, and the last request was sent whole."""
+        is_open = not self._transport.is_closing() and not self.closed.done()
+        return is_open and self._keeps_alive and not self._transport.get_write_buffer_size()
+
+    async def ask(self, request: Sequence[bytes], timeout_seconds: float) -> HttpAnswer:
+        """Send one request and wait for its answer."""
+        size = sum(map(len, request))
+        # The transport may hold a view of the buffer until all is sent, so one too small is replaced and not resized.
+        if not size <= len(self._buffer) <= max(size, _BUFFER_KEPT_BYTES):
+            self._buffer = bytearray(size)
+        view = memoryview(self._buffer)
+        start = 0
+        for piece in request:
+            end = start + len(piece)
+            view[start:end] = piece
+            start = end
+        self._expect_answer()
+        self._answer = self._loop.create_future()
+        self._transport.write(view[:size])
+        self._watch(timeout_seconds, None)
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+            self.idle_since = self._loop.time()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._registry.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._registry.discard(self)
+        self.closed.set_result(None)
+        self._keeps_alive = False
+        if self._headers_complete and not self._has_length:
+            # RFC 9112, 6.3: without a length the body ends with the connection.
+            self.on_message_complete()
+        elif exc is None:
+            self._fail(ConnectionResetError("the connection was closed before the answer was complete"))
+        else:
+            self._fail(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._received_bytes += len(data)
+        if self._answer is None:
+            # Nobody has asked: an answer to nothing, such as 408 before the server closes.
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as exc:
+            self._fail(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the answer."""
+        name = name.lower()
+        if name == b"content-type":
+            self._content_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+        elif name in {b"content-length", b"transfer-encoding"}:
+            self._has_length = True
+
+    def on_headers_complete(self) -> None:
+        """All of them."""
+        self._headers_complete = True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The whole answer; those of status 1xx come before it."""
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._expect_answer(self._parser)
+            return
+        self._headers_complete = False
+        self._keeps_alive = self._keeps_alive and self._parser.should_keep_alive()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(HttpAnswer(status, self._content_type, b"".join(self._body)))
+
+    def _expect_answer(self, parser: httptools.HttpResponseParser | None = None) -> None:
+        self._parser = httptools.HttpResponseParser(self) if parser is None else parser
+        self._content_type = ""
+        self._body = []
+        self._has_length = self._headers_complete = False
+
+    def _fail(self, failure: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(failure)
+
+    def _watch(self, timeout_seconds: float, seen: tuple[int, int] | None) -> None:
+        """Fail when nothing has moved for as long as the timeout."""
+        progress = (self._transport.get_write_buffer_size(), self._received_bytes)
+        if progress == seen:
+            self._fail(TimeoutError(f"no byte sent or received for {timeout_seconds:g} s"))
+            return
+        self._timer = self._loop.call_later(timeout_seconds, self._watch, timeout_seconds, progress)
