@@ -9,13 +9,13 @@ from typing import Any
 import boto3
 import pytest
 from click.testing import CliRunner, Result
-from moto.server import ThreadedMotoServer
 
 from stockstream.aws import AwsConfig
 from stockstream.cli._commands import stockstream
 from stockstream.errors import AwsUnavailableError, InputError
 from stockstream.lake import Lake, fetch_archive, find_athena_files
 from tests.athena.sessions import objects, quote, write_archive
+from tests.moto_server import moto_server
 
 BUCKET = "stockstream-archive"
 QUOTES = [
@@ -27,11 +27,8 @@ QUOTES = [
 
 @pytest.fixture(name="endpoint", scope="module")
 def _endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(name="aws")

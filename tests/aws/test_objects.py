@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from stockstream.aws import AwsConfig, list_keys, open_client, read_object
+from tests.moto_server import moto_server
 
 # S3 lists 1,000 keys a page; the stand-in is told to list so many.
 PAGE_KEYS = 3
@@ -15,11 +15,8 @@ PAGE_KEYS = 3
 
 @pytest.fixture(name="aws")
 def _aws() -> Iterator[AwsConfig]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield AwsConfig("us-east-1", f"http://{host}:{port}", "test", "test")
-    server.stop()
+    with moto_server() as url:
+        yield AwsConfig("us-east-1", url, "test", "test")
 
 
 async def test_keys_below_a_prefix_come_in_order_over_all_pages(

@@ -11,9 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-import requests
 from click.testing import CliRunner
-from moto.server import ThreadedMotoServer
 
 from stockstream.backfill import Gap, GapLog
 from stockstream.cli.backfill import backfill, parse_range
@@ -21,21 +19,16 @@ from stockstream.errors import InputError
 from stockstream_wire import Quote, decode_quote
 from stockstream_wire.deaggregation import deaggregate, is_aggregated
 from tests.backfill.chart_standin import OPEN_SECONDS, ChartStandin, minute
+from tests.moto_server import moto_server
 
 NOW = datetime(2026, 11, 20, 16, 0, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # The servers of one process share what is behind them.
-    requests.post(f"{url}/moto-api/reset", timeout=5)
-    make_resources(url)
-    yield url
-    server.stop()
+    with moto_server() as url:
+        make_resources(url)
+        yield url
 
 
 def client(service: str, endpoint: str) -> Any:

@@ -12,11 +12,11 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from stockstream.doctor import Finding, Status, examine, has_problem, render_json, render_text
 from stockstream.doctor.aws import check_clock
 from stockstream.settings import Settings, load_settings
+from tests.moto_server import moto_server
 
 TABLES = {
     "quotes": ("symbol", "timestamp"),
@@ -28,11 +28,8 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
