@@ -40,10 +40,11 @@ def stops_chart(faults: dict[str, Any], path: Path) -> None:
             found = faults[name].get(fault, {})
             if "lost" in found:
                 column[name] = found["lost"] / found.get("kills", 1)
-    _columns(path, names, columns)
+    # From a handful to whole queues.
+    _columns(path, names, columns, scale="symlog")
 
 
-def _columns(path: Path, names: list[str], columns: dict[str, dict[str, float]]) -> None:
+def _columns(path: Path, names: list[str], columns: dict[str, dict[str, float]], scale: str = "linear") -> None:
     """Draw one bar chart for each column, side by side; a sender that was not measured has no bar."""
     plt = _pyplot()
 
@@ -51,14 +52,19 @@ def _columns(path: Path, names: list[str], columns: dict[str, dict[str, float]])
     for axis, (title, values) in zip(axes, columns.items(), strict=True):
         lengths = [values.get(name, 0.0) for name in names]
         bars = axis.barh(names, lengths, color=[_OURS if name in OURS else _PEER for name in names])
-        labels = [f"{values[name]:.3g}" if name in values else "not measured" for name in names]
+        labels = [_label(values[name]) if name in values else "not measured" for name in names]
         axis.bar_label(bars, labels=labels, padding=3, fontsize=8)
         axis.set_title(title, fontsize=9)
+        axis.set_xscale(scale)
         axis.margins(x=0.2)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _bars(path: Path, names: list[str], values: list[float], title: str) -> None:
