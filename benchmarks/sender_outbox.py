@@ -81,7 +81,7 @@ def _segment_log(folder: Path, batches: int) -> dict[str, float]:
     meter = _Meter(batches)
     for _ in range(batches):
         batch = RecordBatch.of(meter.workload.batch(BATCH))
-        log.append([(encode_frame(batch, 0), len(batch))])
+        log.append([encode_frame(batch, 0)])
     meter.appended()
     read = _read_log(log)
     log.close()
@@ -155,7 +155,7 @@ def _sqlite_batches(folder: Path, batches: int) -> dict[str, float]:
     connection.execute("CREATE TABLE batches (position INTEGER PRIMARY KEY, frame BLOB)")
     meter = _Meter(batches)
     for _ in range(batches):
-        frame = encode_frame(RecordBatch.of(meter.workload.batch(BATCH)), 0)
+        frame = b"".join(encode_frame(RecordBatch.of(meter.workload.batch(BATCH)), 0).pieces)
         connection.execute("INSERT INTO batches (frame) VALUES (?)", (frame,))
     meter.appended()
     read = last = 0

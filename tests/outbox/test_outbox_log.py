@@ -19,7 +19,15 @@ from stockstream.outbox import (
     RecordBatch,
 )
 from stockstream.outbox.acks import AckTable
-from stockstream.outbox.frame import HEADER_BYTES, decode_keys, decode_records, encode_frame, is_intact, parse_header
+from stockstream.outbox.frame import (
+    HEADER_BYTES,
+    EncodedFrame,
+    decode_keys,
+    decode_records,
+    encode_frame,
+    is_intact,
+    parse_header,
+)
 from stockstream.outbox.segment_log import SegmentLog
 
 _keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -31,8 +39,8 @@ def _lane_of_key(key: str, lanes: int) -> int:
     return sum(key.encode()) % lanes
 
 
-def _frame(*records: tuple[str, bytes]) -> tuple[bytes, int]:
-    return encode_frame(RecordBatch.of(records), 1_700_000_000_000), len(records)
+def _frame(*records: tuple[str, bytes]) -> EncodedFrame:
+    return encode_frame(RecordBatch.of(records), 1_700_000_000_000)
 
 
 def _contents(log: SegmentLog) -> list[tuple[str, bytes]]:
@@ -46,7 +54,9 @@ def _contents(log: SegmentLog) -> list[tuple[str, bytes]]:
 @given(_records, st.integers(0, 2**63))
 @settings(deadline=None, max_examples=60)
 def test_a_frame_comes_back_as_it_was(records: list[tuple[str, bytes]], accepted_at_ms: int) -> None:
-    frame = encode_frame(RecordBatch.of(records), accepted_at_ms)
+    encoded = encode_frame(RecordBatch.of(records), accepted_at_ms)
+    frame = b"".join(encoded.pieces)
+    assert (encoded.size_bytes, encoded.records) == (len(frame), len(records))
     header = parse_header(frame[:HEADER_BYTES])
     assert header is not None
     payload = frame[HEADER_BYTES:]
@@ -59,7 +69,7 @@ def test_a_frame_comes_back_as_it_was(records: list[tuple[str, bytes]], accepted
 @given(_records, st.data())
 @settings(deadline=None, max_examples=60)
 def test_any_flipped_byte_of_a_frame_is_found(records: list[tuple[str, bytes]], draw: st.DataObject) -> None:
-    frame = bytearray(encode_frame(RecordBatch.of(records), 1))
+    frame = bytearray(b"".join(encode_frame(RecordBatch.of(records), 1).pieces))
     frame[draw.draw(st.integers(0, len(frame) - 1))] ^= draw.draw(st.integers(1, 255))
     header = parse_header(bytes(frame[:HEADER_BYTES]))
     assert header is None or not is_intact(header, bytes(frame[HEADER_BYTES:]))
@@ -271,7 +281,8 @@ async def test_a_full_disk_makes_the_caller_wait_and_goes_on_when_there_is_room(
     loop = asyncio.get_running_loop()
     room = False
 
-    def write_or_fail(descriptor: int, data: bytes) -> None:
+    def write_or_fail(descriptor: int, pieces: list[bytes]) -> None:
+        data = b"".join(pieces)
         if not room:
             os.write(descriptor, data[: len(data) // 2])
             loop.call_soon_threadsafe(full.set)

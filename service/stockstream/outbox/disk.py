@@ -4,9 +4,9 @@ import asyncio
 import errno
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -16,9 +16,10 @@ from stockstream.outbox.acks import AckTable
 from stockstream.outbox.batch import Record, RecordBatch
 from stockstream.outbox.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from stockstream.outbox.errors import OutboxWriteError
-from stockstream.outbox.frame import decode_keys, decode_records, encode_frame
+from stockstream.outbox.frame import EncodedFrame, decode_keys, decode_records, encode_frame
 from stockstream.outbox.lock import OutboxLock
 from stockstream.outbox.segment_log import LogView, Position, SegmentLog
+from stockstream.outbox.worker import Worker
 
 _ACKS_FILE_NAME: Final = "acks"
 _SEGMENT_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -43,6 +44,7 @@ class StoredBatch(NamedTuple):
 
 class _Append(NamedTuple):
     batch: RecordBatch
+    frames: list[EncodedFrame]
     done: "asyncio.Future[None]"
 
 
@@ -73,7 +75,7 @@ class DiskOutbox:
         self._now_ms = now_ms
         self._resources = ExitStack()
         # One thread: the log is not made for more, and order is the point.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
+        self._worker = Worker("outbox")
         self._queue: list[_Append] = []
         self._commit_running = False
         self._retry: asyncio.TimerHandle | None = None
@@ -96,7 +98,7 @@ class DiskOutbox:
             await self.in_thread(self._open)
         except BaseException:
             self._resources.close()
-            self._thread.shutdown()
+            self._worker.stop()
             raise
 
     async def close(self) -> None:
@@ -106,7 +108,7 @@ class DiskOutbox:
         self._fail(self._queue, OSError(errno.ENOSPC, "the disk is full, and the outbox closes"))
         self._queue = []
         await self.in_thread(self._close)
-        self._thread.shutdown()
+        self._worker.stop()
 
     @property
     def lanes(self) -> int:
@@ -131,7 +133,10 @@ class DiskOutbox:
         Raises (through the future):
             OutboxWriteError: the disk refused; the batch is not accepted.
         """
-        append = _Append(batch, asyncio.get_running_loop().create_future())
+        accepted_at_ms = self._now_ms()
+        # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
+        frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
+        append = _Append(batch, frames, asyncio.get_running_loop().create_future())
         self._queue.append(append)
         self._appending_bytes += batch.size_bytes
         if not self._commit_running:
@@ -172,7 +177,7 @@ class DiskOutbox:
 
     async def in_thread(self, function: Callable[[], _T]) -> _T:
         """Run a blocking function in the outbox's thread, after what was asked of it before."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await self._worker.run(function)
 
     def _open(self) -> None:
         self._resources.enter_context(OutboxLock(self._directory))
@@ -288,21 +293,16 @@ class DiskOutbox:
     def _start_commit(self) -> None:
         batch, self._queue = self._queue, []
         self._commit_running = True
-        committing = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, batch)
+        committing = self._worker.run(partial(self._commit, batch))
         committing.add_done_callback(partial(self._on_committed, batch))
 
     def _commit(self, batch: list[_Append]) -> list[Position]:
         """Write and sync the batches; returns the place after each."""
-        accepted_at_ms = self._now_ms()
-        frames: list[tuple[bytes, int]] = []
-        last_frame_of: list[int] = []
-        for append in batch:
-            for part in append.batch.parts():
-                frames.append((encode_frame(part, accepted_at_ms), len(part)))  # noqa: PERF401 (two levels)
-            last_frame_of.append(len(frames) - 1)
+        frames = [frame for append in batch for frame in append.frames]
         ends = self._log.append(frames)
         self._view = self._log.view()
-        return [ends[index] for index in last_frame_of]
+        last_frames = accumulate(len(append.frames) for append in batch)
+        return [ends[number - 1] for number in last_frames]
 
     def _on_committed(self, batch: list[_Append], committing: "asyncio.Future[list[Position]]") -> None:
         self._commit_running = False

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from stockstream.outbox.errors import OutboxCorruptError
 from stockstream.outbox.files import sync_data, sync_directory, write_all
-from stockstream.outbox.frame import HEADER_BYTES, FrameHeader, is_intact, parse_header
+from stockstream.outbox.frame import HEADER_BYTES, EncodedFrame, FrameHeader, is_intact, parse_header
 from stockstream.outbox.recovery import SegmentScan, rewrite_intact_frames, scan_segment
 
 _SUFFIX: Final = ".log"
@@ -107,8 +107,8 @@ class SegmentLog:
         size_bytes = sum(segment.size_bytes for segment in self.segments.values())
         return LogView(self.first, self.end, size_bytes, len(self.segments))
 
-    def append(self, frames: Sequence[tuple[bytes, int]]) -> list[Position]:
-        """Write frames (bytes, number of records) and sync them; returns the place after each.
+    def append(self, frames: Sequence[EncodedFrame]) -> list[Position]:
+        """Write frames and sync them; returns the place after each.
 
         Raises:
             OSError: nothing of it counts; the log ends where it did before.
@@ -116,18 +116,17 @@ class SegmentLog:
         if self.end.offset >= self._segment_bytes:
             self._start_segment(self.end.segment + 1)
         segment, start = self.end
-        data = frames[0][0] if len(frames) == 1 else b"".join([frame for frame, _ in frames])
         try:
-            write_all(self._write_descriptor, data)
+            write_all(self._write_descriptor, [piece for frame in frames for piece in frame.pieces])
             sync_data(self._write_descriptor)
         except OSError:
             self._give_up_tail(segment, start)
             raise
         ends = []
         info = self.segments[segment]
-        for frame, records in frames:
-            info.size_bytes += len(frame)
-            info.records += records
+        for frame in frames:
+            info.size_bytes += frame.size_bytes
+            info.records += frame.records
             ends.append(Position(segment, info.size_bytes))
         return ends
 
