@@ -55,8 +55,11 @@ def _columns(path: Path, names: list[str], columns: dict[str, dict[str, float]],
         labels = [_label(values[name]) if name in values else "not measured" for name in names]
         axis.bar_label(bars, labels=labels, padding=3, fontsize=8)
         axis.set_title(title, fontsize=9)
-        axis.set_xscale(scale)
-        axis.margins(x=0.2)
+        if any(lengths):
+            axis.set_xscale(scale)
+            axis.margins(x=0.2)
+        else:
+            axis.set_xlim(0, 1)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

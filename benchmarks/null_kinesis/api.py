@@ -116,9 +116,10 @@ class KinesisApi:
             if shard is None:
                 return _error("ProvisionedThroughputExceededException", "Rate exceeded", is_cbor)
             return _answer({"SequenceNumber": f"{len(stream.records):056d}", "ShardId": shard.shard_id}, is_cbor)
-        if operation == "ListShards":
-            return _answer({"Shards": stream.list_shards()}, is_cbor)
         open_shards = [s for s in stream.list_shards() if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
+        if operation == "ListShards":
+            only_open = request.get("ShardFilter", {}).get("Type") == "AT_LATEST"
+            return _answer({"Shards": open_shards if only_open else stream.list_shards()}, is_cbor)
         common = {
             "StreamName": stream.name,
             "StreamARN": f"arn:aws:kinesis:us-east-1:000000000000:stream/{stream.name}",

@@ -19,11 +19,14 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
     puts = itertools.count()
+    # moto copies records from shard to shard without a lock: a put beside that would be lost or late by moto's doing.
+    one_at_a_time = threading.Lock()
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "PutRecord" in environ.get("HTTP_X_AMZ_TARGET", ""):
             next(puts)
-        return moto(environ, start_response)
+        with one_at_a_time:
+            return moto(environ, start_response)
 
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

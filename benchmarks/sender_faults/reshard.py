@@ -18,6 +18,12 @@ NOTES: Final = {
     SLOW_PEER: f"offered {SLOW_PEER_RATE} quotes a second: it sends one at a time, each for a call's latency",
     "kinesis-producer": "partition keys are random and quotes are joined by newlines: not KPL, and no order to keep",
     "async-kinesis KPL": "its aggregation takes no partition keys: readers drop its aggregates before any reshard too",
+    "aws_kinesis_agg": "an aggregate goes by its first quote's key: readers drop most of them before any reshard too",
+}
+_NOTES: Final = {
+    **NOTES,
+    "aiokpl": "aiokpl 0.2 does not list the shards again for an answer from a shard that it does not know: it sends those "
+    "records again and again, here for as long as it is given to finish",
 }
 
 
@@ -47,4 +53,4 @@ def reshard(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 20.
         cpu=ran["cpu_seconds"],
     )
     found |= {"quotes": sum(ran["made"].values()), "shards_used": report["shards_used"]}
-    return {**found, "note": NOTES[name]} if name in NOTES else found
+    return {**found, "note": _NOTES[name]} if name in _NOTES else found

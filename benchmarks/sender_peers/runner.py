@@ -50,6 +50,7 @@ def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     # Not `communicate`, which passes by what came together with the line that `start` read.
     late = threading.Timer(_SECONDS_MAX, process.kill)
+    late.daemon = True
     late.start()
     lines = process.stdout.read().strip().splitlines()
     process.wait()
