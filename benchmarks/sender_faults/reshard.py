@@ -22,8 +22,8 @@ NOTES: Final = {
 }
 _NOTES: Final = {
     **NOTES,
-    "aiokpl": "aiokpl 0.2 does not list the shards again for an answer from a shard that it does not know: it sends those "
-    "records again and again, here for as long as it is given to finish",
+    "aiokpl": "aiokpl 0.2 does not list the shards again for an answer from a shard that it does not know: "
+    "it sends those records again and again, here for as long as it is given to finish",
 }
 
 

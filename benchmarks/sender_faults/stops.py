@@ -26,6 +26,7 @@ _WAITS = "waits for Kinesis inside send: what was accepted had been answered, an
 NOTES: Final = {
     SLOW_PEER: _WAITS,
     "boto3 put_records": _WAITS,
+    "async-kinesis KPL": "it sends every half second, and what is in its queue is lost",
     "kinesis-producer": "its queue has no bound and what is in it is lost; the caller stops at 20,000 quotes in it",
 }
 # What a process had written to its sockets when it ended is the endpoint's to read.
