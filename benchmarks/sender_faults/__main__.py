@@ -40,8 +40,13 @@ def main() -> None:
     if quick:
         ours, theirs = quick_plan()
         run.phase(ours)
-        peers_python()
-        run.phase(theirs)
+        try:
+            peers_python()
+        except (subprocess.CalledProcessError, OSError) as exc:
+            for measurement in theirs.measurements:
+                run.leave_out(measurement, f"the peers could not be installed: {exc}")
+        else:
+            run.phase(theirs)
     else:
         peers_python()
         for phase in full_plan():
@@ -76,6 +81,11 @@ class _Run:
         """What was found, senders in their usual order."""
         return {name: self._found[name] for name in SENDERS if name in self._found}
 
+    def leave_out(self, measurement: Measurement, why: str) -> None:
+        """Name what is not measured."""
+        with self._lock:
+            self.left_out.append({"sender": measurement.sender, "fault": measurement.fault, "why": why})
+
     def phase(self, phase: Phase) -> None:
         """Measure all of a phase."""
         with ThreadPoolExecutor(max_workers=phase.side_by_side) as pool:
@@ -85,8 +95,7 @@ class _Run:
     def _measure(self, measurement: Measurement) -> None:
         name, fault = measurement.sender, measurement.fault
         if self._seconds_max is not None and self.elapsed() + measurement.seconds > self._seconds_max:
-            with self._lock:
-                self.left_out.append({"sender": name, "fault": fault, "why": "a quick run ends within a minute"})
+            self.leave_out(measurement, "a quick run ends within a minute")
             return
         try:
             found = measurement.measure()
