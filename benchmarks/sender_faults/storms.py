@@ -16,7 +16,7 @@ STORMS: Final[dict[str, dict[str, Any]]] = {
 OUR_QUOTES, OUR_QUICK_QUOTES = 300_000, 30_000
 PEER_QUOTES, PEER_QUICK_QUOTES = 20_000, 5_000
 # A quote a call, or five thousand a CPU-second.
-SLOW_QUOTES, SLOW_QUICK_QUOTES = 1_000, 200
+SLOW_QUOTES, SLOW_QUICK_QUOTES = 1_000, 100
 
 
 def storm(name: str, fault: str, *, quick: bool, finish_seconds: float = 60.0) -> Fault:
