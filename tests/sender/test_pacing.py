@@ -59,17 +59,72 @@ def test_a_bucket_that_was_never_throttled_has_no_limit() -> None:
     assert bucket.delay_seconds(10**9, 0.0) == 0.0
 
 
-def test_a_throttled_shard_gets_a_little_less_than_it_was_seen_to_take() -> None:
+def _overload(bucket: ShardBucket, now: float) -> None:
+    """Refuse so many records in a row that there is no doubt."""
+    for _ in range(100):
+        bucket.on_throttled(now)
+
+
+def test_an_overloaded_shard_gets_a_little_less_than_it_was_seen_to_take() -> None:
     bucket = ShardBucket(0.0)
     for step in range(1, 201):
         bucket.on_delivered(10_000, step * 0.01)
-    bucket.on_throttled(2.0)
+    _overload(bucket, 2.0)
     assert bucket.bytes_per_second == pytest.approx(bucket_module.DECREASE * 1_000_000, rel=0.05)
+
+
+@pytest.mark.parametrize("refused_of_a_hundred", [1, 5])
+def test_the_odd_refusal_slows_nothing_down(refused_of_a_hundred: int) -> None:
+    bucket = ShardBucket(0.0)
+    rng = Random(6)
+    delayed = 0
+    for step in range(5000):
+        now = step * 0.01
+        delayed += bucket.delay_seconds(25_000, now) > 0
+        if rng.randrange(100) < refused_of_a_hundred:
+            bucket.on_throttled(now)
+        else:
+            bucket.on_delivered(25_000, now)
+    assert delayed < 50
+
+
+def test_a_sender_that_asks_for_twice_what_a_shard_gives_settles_near_it() -> None:
+    bucket = ShardBucket(0.0)
+    capacity, tokens, now, taken, refused = 1_000_000.0, 0.0, 0.0, 0, 0
+    for _ in range(40 * 100):
+        now += 0.01
+        tokens = min(capacity, tokens + capacity * 0.01)
+        for _ in range(2):  # two records of 10,000 bytes each 10 ms: twice the capacity
+            if bucket.delay_seconds(10_000, now) > 0:
+                continue
+            if tokens >= 10_000:
+                tokens -= 10_000
+                taken += 10_000
+                bucket.on_delivered(10_000, now)
+            else:
+                refused += 1
+                bucket.on_throttled(now)
+    assert taken >= 0.9 * capacity * now
+    assert refused * 10_000 <= 0.3 * taken
+
+
+def test_a_large_record_gets_its_turn_beside_small_ones() -> None:
+    bucket = ShardBucket(0.0)
+    for step in range(1, 101):
+        bucket.on_delivered(10_000, step * 0.01)
+    _overload(bucket, 1.0)
+    now, large = 1.0, 0
+    while now < 5.0:
+        now += 0.01
+        large += bucket.delay_seconds(200_000, now) == 0.0
+        while bucket.delay_seconds(25_000, now) == 0.0:
+            pass
+    assert large > 4
 
 
 def test_the_limit_is_kept_and_then_grows_and_is_forgotten() -> None:
     bucket = ShardBucket(0.0)
-    bucket.on_throttled(0.0)
+    _overload(bucket, 0.0)
     assert bucket.bytes_per_second == MIN_BYTES_PER_SECOND
     now, sent = 0.0, 0
     while now < 2.0:
@@ -87,10 +142,10 @@ def test_the_limit_is_kept_and_then_grows_and_is_forgotten() -> None:
 
 def test_the_throttles_of_one_burst_count_once() -> None:
     bucket = ShardBucket(0.0)
-    for _ in range(50):
-        bucket.on_delivered(SHARD_BYTES_PER_SECOND, 5.0)
-    bucket.on_throttled(5.0)
+    bucket.on_delivered(SHARD_BYTES_PER_SECOND, 5.0)
+    _overload(bucket, 5.0)
     first = bucket.bytes_per_second
+    assert first is not None
     for _ in range(50):
         bucket.on_throttled(5.1)
     assert bucket.bytes_per_second == first

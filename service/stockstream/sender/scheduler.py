@@ -58,6 +58,8 @@ class Scheduler:
         self._aggregators: dict[int, Aggregator] = {}
         self._append_of_key: dict[str, Callable[[Record], None]] = {}
         self._ready: deque[Lane] = deque()
+        # When the first of the lanes that are ready became so.
+        self.ready_since = 0.0
         self._timers: list[tuple[float, int, Lane]] = []
         self._timer_ids = count()
         self._buckets: dict[str, ShardBucket] = {}
@@ -103,13 +105,21 @@ class Scheduler:
             state = lane.state
             if (state is _IDLE or state is _WAITING) and lane.pending:
                 if len(lane.pending) >= full:
-                    self._make_ready(lane)
+                    self._make_ready(lane, now)
                 elif state is _IDLE:
                     self._hold(lane, due, _WAITING)
 
+    def advance(self, now: float) -> None:
+        """Make the lanes ready whose time has come."""
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            due, _, lane = heapq.heappop(timers)
+            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
+                self._make_ready(lane, now)
+
     def next_request(self, now: float, max_records: int | None = None) -> list[KinesisRecord]:
         """Take the ready records of as many lanes as one request should carry; empty where none is ready."""
-        self._release_timers(now)
+        self.advance(now)
         request: list[KinesisRecord] = []
         ready = self._ready
         target = self._config.request_target_bytes
@@ -150,6 +160,20 @@ class Scheduler:
         """Whether a lane is ready now."""
         return bool(self._ready)
 
+    @property
+    def fills_request(self) -> bool:
+        """Whether the lanes that are ready have as much as one request should carry, as far as their mean tells."""
+        config = self._config
+        if len(self._ready) >= config.request_max_records:
+            return True
+        size = 0.0
+        for lane in self._ready:
+            waiting = len(lane.pending) * self._mean_record_bytes
+            size += len(lane.record.data) if lane.record is not None else min(waiting, self._max_bytes)
+            if size >= config.request_target_bytes:
+                return True
+        return False
+
     def on_stored(self, record: KinesisRecord, shard_id: str, now: float) -> bool:
         """Kinesis has the record. True where the shard is another than the one foretold (a reshard)."""
         lane = record.lane
@@ -164,7 +188,7 @@ class Scheduler:
         if lane.pending:
             due = record.built_at + self._linger_seconds
             if due <= now or self.flushing or len(lane.pending) >= self._full_count():
-                self._make_ready(lane)
+                self._make_ready(lane, now)
             else:
                 self._hold(lane, due, _WAITING)
         return moved
@@ -202,8 +226,8 @@ class Scheduler:
         self.flushing = True
         for lane in self.lanes:
             if lane.state is _WAITING:
-                self._make_ready(lane)
-        self._release_timers(now)
+                self._make_ready(lane, now)
+        self.advance(now)
 
     def oldest_at(self, now: float) -> float | None:
         """When the oldest unresolved record was accepted, monotonic seconds."""
@@ -228,7 +252,9 @@ class Scheduler:
         """Records that fill an aggregate, as far as their mean size tells."""
         return self._max_bytes / self._mean_record_bytes if self._config.aggregation else 1
 
-    def _make_ready(self, lane: Lane) -> None:
+    def _make_ready(self, lane: Lane, now: float) -> None:
+        if not self._ready:
+            self.ready_since = now
         lane.state = _READY
         self._ready.append(lane)
 
@@ -238,13 +264,6 @@ class Scheduler:
         lane.state = state
         lane.due_at = until
         heapq.heappush(self._timers, (until, next(self._timer_ids), lane))
-
-    def _release_timers(self, now: float) -> None:
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            due, _, lane = heapq.heappop(timers)
-            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
-                self._make_ready(lane)
 
     def _drop_stale_timers(self) -> None:
         timers = self._timers
