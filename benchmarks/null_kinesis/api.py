@@ -48,7 +48,7 @@ class KinesisApi:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
-    def handle(self, target: str, content_type: str, body: bytes) -> Answer:
+    def handle(self, target: str, content_type: str, body: memoryview | bytes) -> Answer:
         """Answer one call."""
         stream, faults = self._stream, self._stream.faults
         operation = target.rpartition(".")[2]
@@ -76,7 +76,7 @@ class KinesisApi:
             return Answer(None)
         return answer
 
-    def _put_records(self, body: bytes, is_cbor: bool) -> Answer:
+    def _put_records(self, body: memoryview | bytes, is_cbor: bool) -> Answer:
         stream = self._stream
         name, entries = _read_cbor(body) if is_cbor else _read_json(body)
         if name.rpartition("/")[2] != stream.name:
@@ -104,7 +104,7 @@ class KinesisApi:
                 results[index] = {"SequenceNumber": f"{len(stream.records):056d}", "ShardId": shard.shard_id}
         return _answer({"FailedRecordCount": failed, "Records": results, "EncryptionType": "NONE"}, is_cbor)
 
-    def _other(self, operation: str, body: bytes, is_cbor: bool) -> Answer:
+    def _other(self, operation: str, body: memoryview | bytes, is_cbor: bool) -> Answer:
         stream = self._stream
         request: dict[str, Any] = cbor2.loads(body) if is_cbor else msgspec.json.decode(body or b"{}")
         name = str(request.get("StreamName") or request.get("StreamARN", stream.name)).rpartition("/")[2]
@@ -138,13 +138,13 @@ class KinesisApi:
         return _error("UnknownOperationException", operation, is_cbor)
 
 
-def _read_json(body: bytes) -> tuple[str, Entries]:
+def _read_json(body: memoryview | bytes) -> tuple[str, Entries]:
     request = _put_records_decoder.decode(body)
     entries = [(e.PartitionKey, e.ExplicitHashKey, binascii.a2b_base64(e.Data)) for e in request.Records]
     return request.StreamName or request.StreamARN or "", entries
 
 
-def _read_cbor(body: bytes) -> tuple[str, Entries]:
+def _read_cbor(body: memoryview | bytes) -> tuple[str, Entries]:
     request = cbor2.loads(body)
     entries = []
     for entry in request["Records"]:
