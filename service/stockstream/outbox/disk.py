@@ -19,7 +19,7 @@ from stockstream.outbox.errors import OutboxWriteError
 from stockstream.outbox.frame import EncodedFrame, decode_keys, decode_records, encode_frame
 from stockstream.outbox.lock import OutboxLock
 from stockstream.outbox.segment_log import LogView, Position, SegmentLog
-from stockstream.outbox.worker import Worker
+from stockstream.outbox.worker import Worker, attempt
 
 _ACKS_FILE_NAME: Final = "acks"
 _SEGMENT_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -28,6 +28,12 @@ _SEGMENT_MIN_BYTES: Final = 64 * 1024
 _SEGMENTS_AT_BOUND: Final = 16
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DISK_FULL_RETRY_SECONDS: Final = 1.0
+# A disk that commits within this time, as a rule, does so in the event loop's own thread: the way to another thread and
+# back takes more CPU than the commit, and stops the loop as long. One slow commit sends those after it to the thread.
+_FAST_COMMIT_SECONDS: Final = 0.002
+_FAST_COMMIT_MAX_BYTES: Final = 1024 * 1024
+# Until the disk has shown what it is.
+_ASSUMED_COMMIT_SECONDS: Final = 0.01
 
 _T = TypeVar("_T")
 
@@ -78,8 +84,10 @@ class DiskOutbox:
         self._worker = Worker("outbox")
         self._queue: list[_Append] = []
         self._commit_running = False
-        self._retry: asyncio.TimerHandle | None = None
+        self._usual_commit_seconds = _ASSUMED_COMMIT_SECONDS
+        self._next_commit: asyncio.Handle | None = None
         self._appending_bytes = 0
+        self._closing = False
         self._log: SegmentLog
         self._view: LogView
         self._acks: AckTable | None = None
@@ -103,10 +111,10 @@ class DiskOutbox:
 
     async def close(self) -> None:
         """Finish the commits under way and let go of the folder."""
-        if self._retry is not None:
-            self._retry.cancel()
-        self._fail(self._queue, OSError(errno.ENOSPC, "the disk is full, and the outbox closes"))
-        self._queue = []
+        self._closing = True
+        if self._next_commit is not None:
+            self._next_commit.cancel()
+            self._start_commit()
         await self.in_thread(self._close)
         self._worker.stop()
 
@@ -128,7 +136,7 @@ class DiskOutbox:
     def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """Append a batch; the future is done when the batch is durable. Batches keep the order of the calls.
 
-        Batches that arrive while the disk is busy share the next sync.
+        Batches that arrive together, or while the disk is busy, share a sync.
 
         Raises (through the future):
             OutboxWriteError: the disk refused; the batch is not accepted.
@@ -140,7 +148,8 @@ class DiskOutbox:
         self._queue.append(append)
         self._appending_bytes += batch.size_bytes
         if not self._commit_running:
-            self._start_commit()
+            self._commit_running = True
+            self._next_commit = asyncio.get_running_loop().call_soon(self._start_commit)
         return append.done
 
     async def read(self, position: Position) -> StoredBatch | None:
@@ -291,40 +300,42 @@ class DiskOutbox:
         self._resources.close()
 
     def _start_commit(self) -> None:
+        self._next_commit = None
         batch, self._queue = self._queue, []
-        self._commit_running = True
-        committing = self._worker.run(partial(self._commit, batch))
-        committing.add_done_callback(partial(self._on_committed, batch))
+        commit = partial(self._commit, batch)
+        is_fast = self._usual_commit_seconds <= _FAST_COMMIT_SECONDS
+        # The log is not made for two threads at a time.
+        if is_fast and self._worker.idle and self._appending_bytes <= _FAST_COMMIT_MAX_BYTES:
+            self._on_committed(batch, *attempt(commit))
+        else:
+            self._worker.call(commit, partial(self._on_committed, batch))
 
     def _commit(self, batch: list[_Append]) -> list[Position]:
         """Write and sync the batches; returns the place after each."""
+        began = time.monotonic()
         frames = [frame for append in batch for frame in append.frames]
         ends = self._log.append(frames)
         self._view = self._log.view()
+        self._usual_commit_seconds += (time.monotonic() - began - self._usual_commit_seconds) / 8
         last_frames = accumulate(len(append.frames) for append in batch)
         return [ends[number - 1] for number in last_frames]
 
-    def _on_committed(self, batch: list[_Append], committing: "asyncio.Future[list[Position]]") -> None:
-        self._commit_running = False
-        if committing.cancelled():
-            failure: BaseException | None = asyncio.CancelledError()
-        else:
-            failure = committing.exception()
-        if isinstance(failure, OSError) and failure.errno in _DISK_FULL:
+    def _on_committed(self, batch: list[_Append], ends: list[Position] | None, failure: BaseException | None) -> None:
+        if isinstance(failure, OSError) and failure.errno in _DISK_FULL and not self._closing:
             # The thread stays free: removing what is acknowledged is what makes room.
             log.error("outbox_disk_full", directory=str(self._directory), effect="send waits", remedy="free space")
             self._queue[:0] = batch
-            self._commit_running = True
-            self._retry = asyncio.get_running_loop().call_later(_DISK_FULL_RETRY_SECONDS, self._start_commit)
+            self._next_commit = asyncio.get_running_loop().call_later(_DISK_FULL_RETRY_SECONDS, self._start_commit)
             return
         self._appending_bytes -= sum(append.batch.size_bytes for append in batch)
-        if failure is None:
-            for append, end in zip(batch, committing.result(), strict=True):
+        if failure is not None or ends is None:
+            self._fail(batch, failure or RuntimeError("a commit without a result"))
+        else:
+            for append, end in zip(batch, ends, strict=True):
                 self._on_commit(append.batch, end)
                 if not append.done.done():
                     append.done.set_result(None)
-        else:
-            self._fail(batch, failure)
+        self._commit_running = bool(self._queue)
         if self._queue:
             self._start_commit()
 

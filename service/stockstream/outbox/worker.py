@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+# Told what a function returned, or what it raised.
+OnDone = Callable[[Any, BaseException | None], None]
+_Job = tuple[Callable[[], Any], OnDone, asyncio.AbstractEventLoop]
 
 
 class Worker:
-    """Runs functions one after the other in a thread of its own.
+    """Runs functions one after the other in a thread of its own; asked and answered in the event loop.
 
     Args:
         name: Of the thread.
@@ -19,15 +23,25 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._unanswered = 0
         # A daemon: a process that ends without `stop` must not wait for a disk that does not answer.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything asked for is done and answered: then the thread touches nothing."""
+        return not self._unanswered
+
+    def call(self, function: Callable[[], Any], on_done: OnDone) -> None:
+        """Run a function after those before it, and call `on_done` in the event loop."""
+        self._unanswered += 1
+        self._jobs.put((function, on_done, asyncio.get_running_loop()))
+
     def run(self, function: Callable[[], _T]) -> "asyncio.Future[_T]":
         """Run a function after those before it; the future has what it returns or raises."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[_T] = loop.create_future()
-        self._jobs.put((function, done, loop))
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self.call(function, partial(_settle, done))
         return done
 
     def stop(self) -> None:
@@ -37,19 +51,23 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            function, done, loop = job
-            result: Any = None
-            failure: BaseException | None = None
-            try:
-                result = function()
-            except BaseException as exc:  # noqa: BLE001 (it belongs to whoever waits)
-                failure = exc
+            function, on_done, loop = job
+            result, failure = attempt(function)
             # A loop that is closed has nobody who waits.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_settle, done, result, failure)
+                loop.call_soon_threadsafe(self._answer, on_done, result, failure)
+
+    def _answer(self, on_done: OnDone, result: Any, failure: BaseException | None) -> None:
+        self._unanswered -= 1
+        on_done(result, failure)
 
 
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+def attempt(function: Callable[[], _T]) -> tuple[_T | None, BaseException | None]:
+    """Call a function; what it raises belongs to whoever waits for it."""
+    try:
+        return function(), None
+    except BaseException as exc:  # noqa: BLE001 (see above)
+        return None, exc
 
 
 def _settle(done: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:
