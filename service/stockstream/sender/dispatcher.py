@@ -16,8 +16,8 @@ from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 from stockstream.sender.transport import EntryResult, Transport
 
-# While an answer is awaited, a request that is not full waits this long for more: lanes whose answers come one by one
-# would otherwise travel one by one ever after.
+# While an answer is awaited or lanes fill, a request that is not full waits this long for more: lanes whose answers come
+# one by one would otherwise travel one by one ever after.
 PARTIAL_REQUEST_SECONDS: Final = 0.025
 # A reshard is seen by many lanes at once; one look at the stream serves them all.
 REFRESH_INTERVAL_SECONDS: Final = 5.0
@@ -109,7 +109,7 @@ class Dispatcher:
 
     def _start_calls(self, calls: asyncio.TaskGroup, now: float) -> None:
         while self._in_flight < self._max_in_flight and self.breaker.allows(now):
-            if self._in_flight and now < self._partial_request_at and not self._scheduler.fills_request:
+            if self._gathers and now < self._partial_request_at and not self._scheduler.fills_request:
                 return
             probing = self.breaker.state != "closed"
             request = self._scheduler.next_request(now, max_records=1 if probing else None)
@@ -121,6 +121,10 @@ class Dispatcher:
             calls.create_task(self._call(request))
 
     @property
+    def _gathers(self) -> bool:
+        return self._in_flight > 0 or self._scheduler.is_full_flow
+
+    @property
     def _partial_request_at(self) -> float:
         return self._scheduler.ready_since + PARTIAL_REQUEST_SECONDS
 
@@ -130,7 +134,7 @@ class Dispatcher:
             probe_at = self.breaker.next_probe_at()
             due_at = self._scheduler.next_due_at()
             if self._scheduler.has_ready:
-                due_at = self._partial_request_at if self._in_flight else now
+                due_at = self._partial_request_at if self._gathers else now
             if due_at is not None and self.breaker.state != "probing":
                 moments.append(due_at if probe_at is None else max(due_at, probe_at))
         return min(moments, default=None)

@@ -161,6 +161,11 @@ class Scheduler:
         return bool(self._ready)
 
     @property
+    def is_full_flow(self) -> bool:
+        """Whether so much comes that waiting fills aggregates."""
+        return self._linger_seconds > self._config.linger_seconds and not self.flushing
+
+    @property
     def fills_request(self) -> bool:
         """Whether the lanes that are ready have as much as one request should carry, as far as their mean tells."""
         config = self._config
