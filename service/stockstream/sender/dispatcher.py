@@ -16,8 +16,8 @@ from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 from stockstream.sender.transport import EntryResult, Transport
 
-# While an answer is awaited or lanes fill, a request that is not full waits this long for more: lanes whose answers come
-# one by one would otherwise travel one by one ever after.
+# While an answer is awaited, and in full flow, a request that is not full waits this long for more: lanes whose answers
+# come one by one would otherwise travel one by one ever after.
 PARTIAL_REQUEST_SECONDS: Final = 0.025
 # A reshard is seen by many lanes at once; one look at the stream serves them all.
 REFRESH_INTERVAL_SECONDS: Final = 5.0
@@ -64,6 +64,7 @@ class Dispatcher:
         self._refresh_due = False
         self._refreshed_at = float("-inf")
         self._stopping = False
+        self._awaits_probe = False
         # Lanes whose record Kinesis finds fault with even alone; said once for each.
         self._stuck_lanes: set[int] = set()
         self.breaker = Breaker(rng)
@@ -75,8 +76,9 @@ class Dispatcher:
         return self._in_flight
 
     def wake(self) -> None:
-        """Something changed: look again."""
-        self._wake.set()
+        """More is to be sent: look again, unless nothing may go before the probe that is planned."""
+        if not self._awaits_probe:
+            self._wake.set()
 
     def stop(self) -> None:
         """Start no more calls; `run` returns when those in flight are answered."""
@@ -95,7 +97,9 @@ class Dispatcher:
                     self._refresh_due = False
                     self._refreshed_at = now
                     calls.create_task(self._refresh_shards_logged())
-                await self._sleep(self._next_look_at(now), now)
+                until = self._next_look_at(now)
+                self._awaits_probe = until is not None and until == self.breaker.next_probe_at()
+                await self._sleep(until, now)
 
     async def _sleep(self, until: float | None, now: float) -> None:
         timer = None

@@ -56,6 +56,7 @@ class Scheduler:
         self._max_bytes = config.aggregate_max_bytes
         self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
         self._aggregators: dict[int, Aggregator] = {}
+        self._lane_of_key: dict[str, Lane] = {}
         self._append_of_key: dict[str, Callable[[Record], None]] = {}
         self._ready: deque[Lane] = deque()
         # When the first of the lanes that are ready became so.
@@ -101,7 +102,10 @@ class Scheduler:
         self._flow_bytes += batch.size_bytes
         due = now + self._linger_seconds
         full = 1 if self.flushing else self._full_count()
-        for lane in self.lanes:
+        # A batch of a few records is not worth a look at every lane.
+        is_large = 2 * len(batch) > len(self.lanes)
+        lanes = self.lanes if is_large else dict.fromkeys(map(self.lane_of, batch.keys))
+        for lane in lanes:
             state = lane.state
             if (state is _IDLE or state is _WAITING) and lane.pending:
                 if len(lane.pending) >= full:
@@ -321,14 +325,18 @@ class Scheduler:
         return bucket
 
     def _lane_append(self, key: str) -> Callable[[Record], None]:
-        if len(self._append_of_key) >= MAX_KNOWN_KEYS:
-            self._append_of_key.clear()
         append = self._append_of_key[key] = self.lane_of(key).pending.append
         return append
 
     def lane_of(self, key: str) -> Lane:
         """The lane that a partition key belongs to."""
-        return self.lanes[lane_of_key(key, len(self.lanes))]
+        lane = self._lane_of_key.get(key)
+        if lane is None:
+            if len(self._lane_of_key) >= MAX_KNOWN_KEYS:
+                self._lane_of_key.clear()
+                self._append_of_key.clear()
+            lane = self._lane_of_key[key] = self.lanes[lane_of_key(key, len(self.lanes))]
+        return lane
 
     def _mark_ages(self, now: float, accepted_at: float | None = None) -> None:
         if now < self._next_mark_at:
