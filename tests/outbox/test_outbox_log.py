@@ -276,7 +276,7 @@ async def test_a_full_disk_makes_the_caller_wait_and_goes_on_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No file system here is small enough to fill, so the write is where the disk is full.
-    monkeypatch.setattr("stockstream.outbox.disk._DISK_FULL_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("stockstream.outbox.commits._DISK_FULL_RETRY_SECONDS", 0.01)
     full = asyncio.Event()
     loop = asyncio.get_running_loop()
     room = False

@@ -1,12 +1,10 @@
 """The outbox on disk as asyncio sees it: durable appends that share their syncs, reads, and removal from the front."""
 
 import asyncio
-import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -15,25 +13,17 @@ import structlog
 from stockstream.outbox.acks import AckTable
 from stockstream.outbox.batch import Record, RecordBatch
 from stockstream.outbox.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from stockstream.outbox.errors import OutboxWriteError
-from stockstream.outbox.frame import EncodedFrame, decode_keys, decode_records, encode_frame
+from stockstream.outbox.commits import CommitQueue
+from stockstream.outbox.frame import EncodedFrame, decode_keys, decode_records
 from stockstream.outbox.lock import OutboxLock
 from stockstream.outbox.segment_log import LogView, Position, SegmentLog
-from stockstream.outbox.worker import Worker, attempt
+from stockstream.outbox.worker import Worker
 
 _ACKS_FILE_NAME: Final = "acks"
 _SEGMENT_MAX_BYTES: Final = 64 * 1024 * 1024
 _SEGMENT_MIN_BYTES: Final = 64 * 1024
 # A segment is the grain of removal, so the bound on the whole must hold several.
 _SEGMENTS_AT_BOUND: Final = 16
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_DISK_FULL_RETRY_SECONDS: Final = 1.0
-# A disk that commits within this time, as a rule, does so in the event loop's own thread: the way to another thread and
-# back takes more CPU than the commit, and stops the loop as long. One slow commit sends those after it to the thread.
-_FAST_COMMIT_SECONDS: Final = 0.002
-_FAST_COMMIT_MAX_BYTES: Final = 1024 * 1024
-# Until the disk has shown what it is.
-_ASSUMED_COMMIT_SECONDS: Final = 0.01
 
 _T = TypeVar("_T")
 
@@ -46,12 +36,6 @@ class StoredBatch(NamedTuple):
     records: list[Record]
     accepted_at_ms: int
     end: Position
-
-
-class _Append(NamedTuple):
-    batch: RecordBatch
-    frames: list[EncodedFrame]
-    done: "asyncio.Future[None]"
 
 
 class DiskOutbox:
@@ -77,17 +61,10 @@ class DiskOutbox:
         self._directory = directory
         self._segment_bytes = max(_SEGMENT_MIN_BYTES, min(_SEGMENT_MAX_BYTES, max_bytes // _SEGMENTS_AT_BOUND))
         self._lane_of_key = lane_of_key
-        self._on_commit = on_commit
-        self._now_ms = now_ms
         self._resources = ExitStack()
         # One thread: the log is not made for more, and order is the point.
         self._worker = Worker("outbox")
-        self._queue: list[_Append] = []
-        self._commit_running = False
-        self._usual_commit_seconds = _ASSUMED_COMMIT_SECONDS
-        self._next_commit: asyncio.Handle | None = None
-        self._appending_bytes = 0
-        self._closing = False
+        self._commits = CommitQueue(directory, self._worker, write=self._write, on_commit=on_commit, now_ms=now_ms)
         self._log: SegmentLog
         self._view: LogView
         self._acks: AckTable | None = None
@@ -111,10 +88,7 @@ class DiskOutbox:
 
     async def close(self) -> None:
         """Finish the commits under way and let go of the folder."""
-        self._closing = True
-        if self._next_commit is not None:
-            self._next_commit.cancel()
-            self._start_commit()
+        self._commits.close()
         await self.in_thread(self._close)
         self._worker.stop()
 
@@ -131,7 +105,7 @@ class DiskOutbox:
     @property
     def size_bytes(self) -> int:
         """Size of the log on disk, what is about to be appended included."""
-        return self._view.size_bytes + self._appending_bytes
+        return self._view.size_bytes + self._commits.waiting_bytes
 
     def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """Append a batch; the future is done when the batch is durable. Batches keep the order of the calls.
@@ -141,16 +115,7 @@ class DiskOutbox:
         Raises (through the future):
             OutboxWriteError: the disk refused; the batch is not accepted.
         """
-        accepted_at_ms = self._now_ms()
-        # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
-        frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
-        append = _Append(batch, frames, asyncio.get_running_loop().create_future())
-        self._queue.append(append)
-        self._appending_bytes += batch.size_bytes
-        if not self._commit_running:
-            self._commit_running = True
-            self._next_commit = asyncio.get_running_loop().call_soon(self._start_commit)
-        return append.done
+        return self._commits.append(batch)
 
     async def read(self, position: Position) -> StoredBatch | None:
         """Read the batch at a place; None at the end."""
@@ -299,53 +264,7 @@ class DiskOutbox:
             self._acks = None
         self._resources.close()
 
-    def _start_commit(self) -> None:
-        self._next_commit = None
-        batch, self._queue = self._queue, []
-        commit = partial(self._commit, batch)
-        is_fast = self._usual_commit_seconds <= _FAST_COMMIT_SECONDS
-        # The log is not made for two threads at a time.
-        if is_fast and self._worker.idle and self._appending_bytes <= _FAST_COMMIT_MAX_BYTES:
-            self._on_committed(batch, *attempt(commit))
-        else:
-            self._worker.call(commit, partial(self._on_committed, batch))
-
-    def _commit(self, batch: list[_Append]) -> list[Position]:
-        """Write and sync the batches; returns the place after each."""
-        began = time.monotonic()
-        frames = [frame for append in batch for frame in append.frames]
+    def _write(self, frames: Sequence[EncodedFrame]) -> list[Position]:
         ends = self._log.append(frames)
         self._view = self._log.view()
-        self._usual_commit_seconds += (time.monotonic() - began - self._usual_commit_seconds) / 8
-        last_frames = accumulate(len(append.frames) for append in batch)
-        return [ends[number - 1] for number in last_frames]
-
-    def _on_committed(self, batch: list[_Append], ends: list[Position] | None, failure: BaseException | None) -> None:
-        if isinstance(failure, OSError) and failure.errno in _DISK_FULL and not self._closing:
-            # The thread stays free: removing what is acknowledged is what makes room.
-            log.error("outbox_disk_full", directory=str(self._directory), effect="send waits", remedy="free space")
-            self._queue[:0] = batch
-            self._next_commit = asyncio.get_running_loop().call_later(_DISK_FULL_RETRY_SECONDS, self._start_commit)
-            return
-        self._appending_bytes -= sum(append.batch.size_bytes for append in batch)
-        if failure is not None or ends is None:
-            self._fail(batch, failure or RuntimeError("a commit without a result"))
-        else:
-            for append, end in zip(batch, ends, strict=True):
-                self._on_commit(append.batch, end)
-                if not append.done.done():
-                    append.done.set_result(None)
-        self._commit_running = bool(self._queue)
-        if self._queue:
-            self._start_commit()
-
-    def _fail(self, batch: list[_Append], cause: BaseException) -> None:
-        for append in batch:
-            if append.done.done():
-                continue
-            error = OutboxWriteError(
-                f"cannot write to the outbox {self._directory}: {cause}. Remedy: check the disk, or set "
-                "STOCKSTREAM_OUTBOX_DIR to another"
-            )
-            error.__cause__ = cause
-            append.done.set_exception(error)
+        return ends

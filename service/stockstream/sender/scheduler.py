@@ -11,12 +11,12 @@ from typing import Final
 from stockstream.outbox import Record, RecordBatch
 from stockstream.sender.backoff import full_jitter_seconds
 from stockstream.sender.bucket import ShardBucket
+from stockstream.sender.building import RecordBuilder
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.failures import FailureKind
 from stockstream.sender.grid import hash_key_of_lane, lane_of_key
 from stockstream.sender.lane import KinesisRecord, Lane, LaneState
 from stockstream.sender.limits import request_max_bytes
-from stockstream_wire import Aggregator, record_size_bytes
 
 # Looking a member up in its enum costs more than the rest of the loop that compares it.
 _IDLE: Final = LaneState.IDLE
@@ -32,9 +32,6 @@ MARK_INTERVAL_SECONDS: Final = 1.0
 RELEASE_GRID_SECONDS: Final = 0.025
 # The flow is measured over this time, to decide how long a lane waits for more.
 FLOW_INTERVAL_SECONDS: Final = 0.25
-# A lane is behind when it holds this many aggregates, and this many times what the mean lane holds.
-BEHIND_AGGREGATES: Final = 16
-BEHIND_FACTOR: Final = 4
 # Records given up of one lane before the next oldest is looked for.
 DROP_STEP_RECORDS: Final = 64
 # Keys seen; a library user's keys may be without end, so the table starts anew past this many.
@@ -55,7 +52,7 @@ class Scheduler:
         self._rng = rng
         self._max_bytes = config.aggregate_max_bytes
         self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
-        self._aggregators: dict[int, Aggregator] = {}
+        self._builder = RecordBuilder(config)
         self._lane_of_key: dict[str, Lane] = {}
         self._append_of_key: dict[str, Callable[[Record], None]] = {}
         self._ready: deque[Lane] = deque()
@@ -64,7 +61,6 @@ class Scheduler:
         self._timers: list[tuple[float, int, Lane]] = []
         self._timer_ids = count()
         self._buckets: dict[str, ShardBucket] = {}
-        self._mean_record_bytes = 300.0
         self._next_mark_at = 0.0
         self._period_start = 0.0
         self._flow_bytes = 0
@@ -98,10 +94,10 @@ class Scheduler:
                 self._lane_append(key)(record)
         self.pending_bytes += batch.size_bytes
         self.pending_records += len(batch)
-        self._mean_record_bytes += (batch.size_bytes / len(batch) - self._mean_record_bytes) / 8
+        self._builder.note_sizes(batch)
         self._flow_bytes += batch.size_bytes
         due = now + self._linger_seconds
-        full = 1 if self.flushing else self._full_count()
+        full = 1 if self.flushing else self._builder.full_count
         # A batch of a few records is not worth a look at every lane.
         is_large = 2 * len(batch) > len(self.lanes)
         lanes = self.lanes if is_large else dict.fromkeys(map(self.lane_of, batch.keys))
@@ -137,7 +133,7 @@ class Scheduler:
                 ready.popleft()
                 lane.state = _IDLE
                 continue
-            record = lane.record or self._build(lane, now)
+            record = lane.record or self._builder.build(lane, now, self.pending_bytes / len(self.lanes))
             grown = size + len(record.data) + ENTRY_OVERHEAD_BYTES
             if request and (grown > min(target, hard) or record.alone):
                 break
@@ -177,8 +173,7 @@ class Scheduler:
             return True
         size = 0.0
         for lane in self._ready:
-            waiting = len(lane.pending) * self._mean_record_bytes
-            size += len(lane.record.data) if lane.record is not None else min(waiting, self._max_bytes)
+            size += self._builder.expected_bytes(lane)
             if size >= config.request_target_bytes:
                 return True
         return False
@@ -196,7 +191,7 @@ class Scheduler:
         lane.state = _IDLE
         if lane.pending:
             due = record.built_at + self._linger_seconds
-            if due <= now or self.flushing or len(lane.pending) >= self._full_count():
+            if due <= now or self.flushing or len(lane.pending) >= self._builder.full_count:
                 self._make_ready(lane, now)
             else:
                 self._hold(lane, due, _WAITING)
@@ -257,10 +252,6 @@ class Scheduler:
         self._flow_bytes = 0
         self._flow_since = now
 
-    def _full_count(self) -> float:
-        """Records that fill an aggregate, as far as their mean size tells."""
-        return self._max_bytes / self._mean_record_bytes if self._config.aggregation else 1
-
     def _make_ready(self, lane: Lane, now: float) -> None:
         if not self._ready:
             self.ready_since = now
@@ -281,42 +272,6 @@ class Scheduler:
             if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
                 return
             heapq.heappop(timers)
-
-    def _build(self, lane: Lane, now: float) -> KinesisRecord:
-        if not self._config.aggregation:
-            _, data = lane.pending.popleft()
-            lane.record = KinesisRecord(lane, data, 1, len(data), now)
-            return lane.record
-        aggregator = self._aggregator_for(lane)
-        filled = aggregator.fill(lane.pending)
-        if not filled:
-            # One record above a payload unit, and within the stream's limit: it travels alone.
-            key, data = lane.pending.popleft()
-            aggregator = Aggregator(record_size_bytes(key, data, lane.hash_key), lane.hash_key)
-            aggregator.add(key, data)
-            filled = 1
-        user_bytes = aggregator.data_bytes
-        record = KinesisRecord(lane, aggregator.finish(), filled, user_bytes, now)
-        lane.record = record
-        return record
-
-    def _aggregator_for(self, lane: Lane) -> Aggregator:
-        """The lane's aggregator; a larger one where the lane has fallen far behind the others.
-
-        One record in flight is what order takes, so a lane is as fast as its records are large. Where one symbol is
-        much busier than the rest, its lane carries several payload units in a record: the same price, fewer calls.
-        """
-        backlog_bytes = len(lane.pending) * self._mean_record_bytes
-        behind = max(BEHIND_AGGREGATES * self._max_bytes, BEHIND_FACTOR * self.pending_bytes / len(self.lanes))
-        if backlog_bytes > behind:
-            units = min(self._config.backlog_units, int(backlog_bytes / self._max_bytes))
-            limit = min(units * self._max_bytes, self._config.record_max_bytes)
-            return Aggregator(limit - len(lane.partition_key), lane.hash_key)
-        aggregator = self._aggregators.get(lane.index)
-        if aggregator is None:
-            limit = self._max_bytes - len(lane.partition_key)
-            aggregator = self._aggregators[lane.index] = Aggregator(limit, lane.hash_key)
-        return aggregator
 
     def _bucket(self, shard_id: str, now: float) -> ShardBucket:
         bucket = self._buckets.get(shard_id)
