@@ -52,7 +52,8 @@ def full_plan() -> list[Phase]:
     """All senders in all faults.
 
     An outage is waiting for the most part: the peers meet it at the same time. Ours comes last and alone, for what an
-    outage may cost is a promise of ours: some peers keep both cores busy in theirs. Storms are full flow: one at a time.
+    outage may cost is a promise of ours, and some peers keep both cores busy in theirs. Storms are full flow: one at a
+    time.
     """
     peers_outages = [Phase(SIDE_BY_SIDE_MAX, [_outage(name, seconds) for name in PEERS]) for seconds in OUTAGES_SECONDS]
     our_outages = Phase(
