@@ -136,7 +136,7 @@ class Aggregator:
     def _take(self, pending: deque[tuple[str, bytes]]) -> tuple[int, int]:
         """Move as many records as should fit, by their mean size, and put back those that do not.
 
-        Whole columns at once: a loop over the records costs three times as much. Returns the numbers moved, put back.
+        Whole columns at once: a loop over the records costs much more. Returns the numbers moved, put back.
         """
         mean_bytes = (self.size_bytes - self._empty_bytes) / len(self) if self._parts else self._mean_bytes
         room = self._max_bytes - self.size_bytes

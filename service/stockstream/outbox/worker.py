@@ -1,4 +1,4 @@
-"""One thread for blocking work, in order. An executor does the same at twice the CPU for every call."""
+"""One thread for blocking work, in order. An executor does the same with more CPU for every call."""
 
 import asyncio
 import contextlib

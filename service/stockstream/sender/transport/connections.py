@@ -100,9 +100,10 @@ class ConnectionPool:
                 lambda: _Connection(loop, self._open),
                 self._host,
                 self._port,
-                ssl=self._tls,
                 happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
             )
+            if self._tls is not None:
+                await connection.start_tls(self._tls, self._host)
         return connection
 
 
@@ -118,6 +119,8 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._registry = registry
         self._buffer = bytearray(_BUFFER_BYTES)
+        # Under TLS two: what is unsent lies in the socket's, and the other one does not count it.
+        self._socket: asyncio.Transport
         self._transport: asyncio.Transport
         self._parser: httptools.HttpResponseParser
         self._answer: asyncio.Future[HttpAnswer] | None = None
@@ -134,8 +137,20 @@ class _Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may follow: the connection stands, and the last request was sent whole."""
-        is_open = not self._transport.is_closing() and not self.closed.done()
-        return is_open and self._keeps_alive and not self._transport.get_write_buffer_size()
+        is_open = not self._socket.is_closing() and not self.closed.done()
+        return is_open and self._keeps_alive and not self._socket.get_write_buffer_size()
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Shake hands; `host` is who the server must prove to be."""
+        try:
+            transport = await self._loop.start_tls(self._socket, self, context, server_hostname=host)
+            if transport is None:
+                raise ConnectionResetError("the connection was closed during the TLS handshake")
+        except BaseException:
+            # Of a connection that is lost in its handshake `connection_lost` may not be told.
+            self._registry.discard(self)
+            raise
+        self._transport = transport
 
     async def ask(self, request: Sequence[bytes], timeout_seconds: float) -> HttpAnswer:
         """Send one request and wait for its answer."""
@@ -163,11 +178,11 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._transport.abort()
+        self._socket.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._socket = self._transport = cast("asyncio.Transport", transport)
         self._registry.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -175,13 +190,13 @@ class _Connection(asyncio.Protocol):
         self._registry.discard(self)
         self.closed.set_result(None)
         self._keeps_alive = False
-        if self._headers_complete and not self._has_length:
+        if exc is not None:
+            self._fail(exc)
+        elif self._headers_complete and not self._has_length:
             # RFC 9112, 6.3: without a length the body ends with the connection.
             self.on_message_complete()
-        elif exc is None:
-            self._fail(ConnectionResetError("the connection was closed before the answer was complete"))
         else:
-            self._fail(exc)
+            self._fail(ConnectionResetError("the connection was closed before the answer was complete"))
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -193,7 +208,16 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
+            self._keeps_alive = False
             self._fail(exc)
+        except httptools.HttpParserUpgrade:
+            # Not one of the parser's errors; nobody has asked for another protocol.
+            self._keeps_alive = False
+            self._fail(httptools.HttpParserError("the server changes to another protocol"))
+
+    def on_message_begin(self) -> None:
+        """The first byte of an answer; of a second one where its request is answered already."""
+        self._keeps_alive = self._keeps_alive and self._answer is not None and not self._answer.done()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header of the answer."""
@@ -234,7 +258,7 @@ class _Connection(asyncio.Protocol):
 
     def _watch(self, timeout_seconds: float, seen: tuple[int, int] | None) -> None:
         """Fail when nothing has moved for as long as the timeout."""
-        progress = (self._transport.get_write_buffer_size(), self._received_bytes)
+        progress = (self._socket.get_write_buffer_size(), self._received_bytes)
         if progress == seen:
             self._fail(TimeoutError(f"no byte sent or received for {timeout_seconds:g} s"))
             return
