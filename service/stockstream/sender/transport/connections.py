@@ -144,12 +144,12 @@ class _Connection(asyncio.Protocol):
         """Shake hands; `host` is who the server must prove to be."""
         try:
             transport = await self._loop.start_tls(self._socket, self, context, server_hostname=host)
-            if transport is None:
-                raise ConnectionResetError("the connection was closed during the TLS handshake")
         except BaseException:
             # Of a connection that is lost in its handshake `connection_lost` may not be told.
             self._registry.discard(self)
             raise
+        if transport is None:
+            raise ConnectionResetError("the connection was closed during the TLS handshake")
         self._transport = transport
 
     async def ask(self, request: Sequence[bytes], timeout_seconds: float) -> HttpAnswer:
