@@ -72,7 +72,7 @@ def decode_answer(answer: bytes, content_type: str, status: int) -> dict[str, An
     """
     try:
         decoded = cbor2.loads(answer) if content_type == CBOR_TYPE else msgspec.json.decode(answer)
-    except (cbor2.CBORError, ValueError) as exc:
+    except (cbor2.CBORError, ValueError, RecursionError) as exc:
         if status == 200:
             raise PutError(FailureKind.TRANSIENT, "MalformedAnswer", str(exc)) from exc
         return {}

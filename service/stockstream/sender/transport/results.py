@@ -25,7 +25,8 @@ def read_results(entries: Any, expected: int) -> list[EntryResult]:
     Raises:
         PutError: the answer does not speak of every record, so that nothing is known of any.
     """
-    if not isinstance(entries, list) or len(entries) != expected:
+    speaks_of_all = isinstance(entries, list) and len(entries) == expected
+    if not speaks_of_all or not all(isinstance(entry, dict) for entry in entries):
         raise PutError(FailureKind.TRANSIENT, "MalformedAnswer", f"expected {expected} results in the answer")
     results = []
     for entry in entries:
