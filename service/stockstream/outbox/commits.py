@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
@@ -45,6 +44,7 @@ class CommitQueue:
             the worker is at work.
         on_commit: Called in the event loop, in order, for every batch that is durable, with the place after it.
         now_ms: Wall clock, ms since 1970.
+        monotonic: Clock by which a commit is fast or slow, seconds.
     """
 
     def __init__(
@@ -55,12 +55,14 @@ class CommitQueue:
         write: Callable[[Sequence[EncodedFrame]], list[Position]],
         on_commit: Callable[[RecordBatch, Position], None],
         now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
     ) -> None:
         self._directory = directory
         self._worker = worker
         self._write = write
         self._on_commit = on_commit
         self._now_ms = now_ms
+        self._monotonic = monotonic
         self._queue: list[_Append] = []
         self._running = False
         self._closing = False
@@ -83,12 +85,15 @@ class CommitQueue:
             self._next = loop.call_soon(self._start)
         return append.done
 
-    def close(self) -> None:
-        """Start what waits for its turn, even on a full disk; what cannot be written fails."""
+    async def close(self) -> None:
+        """Commit all that waits, even on a full disk; what cannot be written fails."""
         self._closing = True
         if self._next is not None:
             self._next.cancel()
             self._start()
+        while self._running and not self._worker.idle:
+            # What came while the disk was busy is committed after that.
+            await self._worker.run(_nothing)
 
     def _start(self) -> None:
         self._next = None
@@ -102,9 +107,12 @@ class CommitQueue:
 
     def _commit(self, batch: list[_Append]) -> list[Position]:
         """Write and sync the batches; returns the place after each."""
-        began = time.monotonic()
-        ends = self._write([frame for append in batch for frame in append.frames])
-        self._usual_seconds += (time.monotonic() - began - self._usual_seconds) / 8
+        began = self._monotonic()
+        try:
+            ends = self._write([frame for append in batch for frame in append.frames])
+        finally:
+            # A disk that takes its time to fail is slow too.
+            self._usual_seconds += (self._monotonic() - began - self._usual_seconds) / 8
         last_frames = accumulate(len(append.frames) for append in batch)
         return [ends[number - 1] for number in last_frames]
 
@@ -137,3 +145,7 @@ class CommitQueue:
             )
             error.__cause__ = cause
             append.done.set_exception(error)
+
+
+def _nothing() -> None:
+    """Take a turn in the worker's thread."""

@@ -47,6 +47,7 @@ class DiskOutbox:
         lane_of_key: Lane of a partition key among a number of lanes.
         on_commit: Called in the event loop, in order, for every batch that is durable, with the place after it.
         now_ms: Wall clock, ms since 1970.
+        monotonic: Clock by which a commit is fast or slow, seconds.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class DiskOutbox:
         lane_of_key: Callable[[str, int], int],
         on_commit: Callable[[RecordBatch, Position], None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
         self._segment_bytes = max(_SEGMENT_MIN_BYTES, min(_SEGMENT_MAX_BYTES, max_bytes // _SEGMENTS_AT_BOUND))
@@ -64,7 +66,9 @@ class DiskOutbox:
         self._resources = ExitStack()
         # One thread: the log is not made for more, and order is the point.
         self._worker = Worker("outbox")
-        self._commits = CommitQueue(directory, self._worker, write=self._write, on_commit=on_commit, now_ms=now_ms)
+        self._commits = CommitQueue(
+            directory, self._worker, write=self._write, on_commit=on_commit, now_ms=now_ms, monotonic=monotonic
+        )
         self._log: SegmentLog
         self._view: LogView
         self._acks: AckTable | None = None
@@ -87,8 +91,8 @@ class DiskOutbox:
             raise
 
     async def close(self) -> None:
-        """Finish the commits under way and let go of the folder."""
-        self._commits.close()
+        """Finish the commits of what was appended and let go of the folder."""
+        await self._commits.close()
         await self.in_thread(self._close)
         self._worker.stop()
 
