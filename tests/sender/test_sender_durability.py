@@ -12,11 +12,19 @@ from structlog.testing import capture_logs
 
 from stockstream.aws import AwsConfig
 from stockstream.outbox import OutboxLockedError
-from stockstream.sender import Sender, SenderConfig
+from stockstream.sender import Sender, SenderConfig, breaker
 from stockstream.sender.limits import MEBIBYTE
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def probe_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Make the breaker probe ten times as often as it does; the shortest wait between two probes."""
+    for name in ("PROBE_MIN_SECONDS", "PROBE_MAX_SECONDS"):
+        monkeypatch.setattr(breaker, name, getattr(breaker, name) / 10)
+    return breaker.PROBE_MIN_SECONDS
 
 
 def _assert_none_lost_and_in_order(kinesis: Kinesis, made: dict[str, int]) -> None:
@@ -61,8 +69,8 @@ async def test_a_start_without_kinesis_accepts_and_delivers_when_it_comes(
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-async def test_sending_never_waits_for_kinesis_and_the_service_away_gets_few_calls(
-    kinesis: Kinesis, make_sender: MakeSender, quotes: Quotes, outbox_dir: Path, on_disk: bool
+async def test_sending_never_waits_for_kinesis_and_the_service_away_gets_few_calls(  # noqa: PLR0917 (by name)
+    kinesis: Kinesis, make_sender: MakeSender, quotes: Quotes, outbox_dir: Path, on_disk: bool, probe_seconds: float
 ) -> None:
     loop = asyncio.get_running_loop()
     async with make_sender(outbox_dir=outbox_dir if on_disk else None) as sender:
@@ -70,13 +78,13 @@ async def test_sending_never_waits_for_kinesis_and_the_service_away_gets_few_cal
         assert await sender.drain(20) == 0
         kinesis.stream.faults.outage = True
         calls_before, began = kinesis.stream.calls, loop.time()
-        while loop.time() - began < 6:
+        while loop.time() - began < 4 * probe_seconds or sender.stats.breaker_state == "closed":
             await sender.send(quotes.take(10))
-            await asyncio.sleep(0.02)
-        calls = kinesis.stream.calls - calls_before
+            await asyncio.sleep(0.002)
+        calls, seconds = kinesis.stream.calls - calls_before, loop.time() - began
         assert sender.stats.breaker_state in {"open", "probing"}
-        # Those in flight that open the breaker, and a probe every 1.5 seconds or more.
-        assert calls <= 8 + 6 / 1.5
+        # Those in flight that open the breaker, and then probes.
+        assert calls <= 8 + seconds / probe_seconds
         kinesis.stream.faults.outage = False
         assert await sender.drain(20) == 0
         assert sender.stats.failed_calls > 0
@@ -151,6 +159,7 @@ async def test_memory_is_bounded_and_the_disk_holds_the_rest(
     assert _log_bytes(outbox_dir) == 0
 
 
+@pytest.mark.usefixtures("probe_seconds")
 @pytest.mark.parametrize("on_disk", [True, False])
 async def test_at_its_bound_a_blocking_outbox_makes_the_caller_wait_and_loses_nothing(
     kinesis: Kinesis, make_sender: MakeSender, quotes: Quotes, outbox_dir: Path, on_disk: bool
