@@ -119,7 +119,8 @@ class SegmentLog:
         try:
             write_all(self._write_descriptor, [piece for frame in frames for piece in frame.pieces])
             sync_data(self._write_descriptor)
-        except OSError:
+        except BaseException:
+            # An interrupt included: half a frame in the middle of the log would be damage.
             self._give_up_tail(segment, start)
             raise
         ends = []
