@@ -75,6 +75,7 @@ class WatchlistFollower:
     def reload_on_sighup(self) -> Iterator[None]:
         """Make SIGHUP read the file again while the context lasts; without a file, SIGHUP keeps its usual force."""
         installed = False
+        previous = signal.getsignal(signal.SIGHUP)
         if self._file is not None:
             try:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.request_reload)
@@ -86,6 +87,8 @@ class WatchlistFollower:
         finally:
             if installed:
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+                # asyncio leaves the default, which ends the process: under nohup it was to be ignored.
+                signal.signal(signal.SIGHUP, previous)
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:
