@@ -38,6 +38,17 @@ def fault_of(report: dict[str, Any], *, stall: float, calls_per_second: float, c
     }
 
 
+def fault_of_run(report: dict[str, Any], ran: dict[str, Any], calls: int) -> Fault:
+    """The same of a sender that ran to its end and measured itself.
+
+    Args:
+        report: The endpoint's.
+        ran: The driver's result.
+        calls: That reached the endpoint.
+    """
+    return fault_of(report, stall=ran["stall_seconds"], calls_per_second=calls / ran["seconds"], cpu=ran["cpu_seconds"])
+
+
 def cpu_seconds_of(pid: int) -> float:
     """CPU of another process so far, all its threads, dead ones too."""
     # clock_getcpuclockid(3) in arithmetic: nanoseconds, where /proc/PID/stat has hundredths of a second.

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from benchmarks.null_kinesis import NullKinesis
-from benchmarks.sender_faults.common import SLOW_PEER, SLOW_PEER_RATE, Fault, fault_of, outbox
+from benchmarks.sender_faults.common import SLOW_PEER, SLOW_PEER_RATE, Fault, fault_of_run, outbox
 from benchmarks.sender_peers import runner
 
 # What two shards take of unaggregated records, less what makes senders with a limiter of their own wait for it.
@@ -46,11 +46,6 @@ def reshard(name: str, *, seconds_each: float = 3.0, finish_seconds: float = 20.
                 kinesis.reshard(shards)
             ran = runner.result_of(sender)
         report = kinesis.report(ran["made"])
-    found = fault_of(
-        report,
-        stall=ran["stall_seconds"],
-        calls_per_second=report["calls"] / ran["seconds"],
-        cpu=ran["cpu_seconds"],
-    )
+    found = fault_of_run(report, ran, report["calls"])
     found |= {"quotes": sum(ran["made"].values()), "shards_used": report["shards_used"]}
     return {**found, "note": _NOTES[name]} if name in _NOTES else found

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from benchmarks.null_kinesis.stream import hash_of
 from benchmarks.null_kinesis.verify import QUOTE
-from benchmarks.sender_faults.common import SLOW_PEER, SLOW_PEER_RATE, Fault, fault_of, outbox
+from benchmarks.sender_faults.common import SLOW_PEER, SLOW_PEER_RATE, Fault, fault_of_run, outbox
 from benchmarks.sender_faults.reshard import NOTES, SHARDS
 from benchmarks.sender_peers import runner
 from benchmarks.sender_peers.environment import ROOT
@@ -49,9 +49,7 @@ def reshard_moto(name: str, *, seconds_each: float = 3.0, finish_seconds: float 
             ran = runner.result_of(sender)
         report = _check(client, ran["made"])
         calls = moto.puts()
-    found = fault_of(
-        report, stall=ran["stall_seconds"], calls_per_second=calls / ran["seconds"], cpu=ran["cpu_seconds"]
-    )
+    found = fault_of_run(report, ran, calls)
     found |= {"quotes": sum(ran["made"].values())}
     found |= {field: report[field] for field in ("outside_of_their_shard", "shards_used")}
     return {**found, "note": NOTES[name]} if name in NOTES else found

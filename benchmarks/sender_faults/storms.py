@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from benchmarks.null_kinesis import NullKinesis
-from benchmarks.sender_faults.common import SLOW_PEER, Fault, fault_of
+from benchmarks.sender_faults.common import SLOW_PEER, Fault, fault_of_run
 from benchmarks.sender_peers import runner
 from benchmarks.sender_peers.senders import PEERS
 
@@ -39,10 +39,5 @@ def storm(name: str, fault: str, *, quick: bool, finish_seconds: float = 60.0) -
         job = {"sender": name, "url": kinesis.url, "quotes": quotes, "zipf": True, "finish_seconds": finish_seconds}
         ran = runner.run(job)
         report = kinesis.report(ran["made"])
-    found = fault_of(
-        report,
-        stall=ran["stall_seconds"],
-        calls_per_second=report["calls"] / ran["seconds"],
-        cpu=ran["cpu_seconds"],
-    )
+    found = fault_of_run(report, ran, report["calls"])
     return {**found, "quotes": quotes, "records_per_cpu_second": quotes / ran["cpu_seconds"]}
