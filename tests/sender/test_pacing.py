@@ -9,6 +9,7 @@ from stockstream.sender.backoff import BASE_SECONDS, MAX_SECONDS, full_jitter_se
 from stockstream.sender.breaker import FAILURES_TO_OPEN, PERMANENT_PROBE_SECONDS, Breaker
 from stockstream.sender.bucket import FORGET_SECONDS, MIN_BYTES_PER_SECOND, ShardBucket
 from stockstream.sender.limits import SHARD_BYTES_PER_SECOND
+from stockstream.sender.silence import Silence
 
 
 def test_the_breaker_opens_after_failures_in_a_row_and_not_before() -> None:
@@ -158,3 +159,29 @@ def test_the_wait_is_uniform_below_a_ceiling_that_doubles() -> None:
         assert 0 <= min(waits) < 0.02 * ceiling
         assert 0.98 * ceiling < max(waits) <= ceiling
         assert sum(waits) / len(waits) == pytest.approx(ceiling / 2, rel=0.05)
+
+
+def test_silence_counts_from_when_something_waits_and_anew_from_whatever_is_stored() -> None:
+    silence = Silence(20.0)
+    assert silence.ends_at() is None
+    assert not silence.is_over(1000.0)
+    assert silence.ends_at() == 1020.0
+    silence.broken(1019.0)
+    assert not silence.is_over(1038.9)
+    assert silence.is_over(1039.0)
+    # What waits after a pause has not waited through the pause.
+    silence.rest()
+    assert silence.ends_at() is None
+    assert not silence.is_over(5000.0)
+
+
+def test_silence_opens_the_breaker_once_and_a_probe_that_stores_nothing_leaves_it_open() -> None:
+    breaker = Breaker(Random(1))
+    assert breaker.trip(100.0)
+    assert not breaker.trip(101.0)
+    probe_at = breaker.next_probe_at()
+    assert probe_at is not None
+    assert breaker.allows(probe_at)
+    breaker.on_start()
+    assert not breaker.on_failure(probe_at)
+    assert breaker.state == "open"

@@ -12,6 +12,8 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
 
+from stockstream.aws._credentials import CREDENTIALS_REFUSED, RenewingCredentials
+from stockstream.aws._http import DeadlineSession
 from stockstream.errors import SettingsError
 
 _URL: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
@@ -72,35 +74,65 @@ def _check_endpoints(environ: Mapping[str, str]) -> None:
 def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncContextManager[Any]:
     """Open a client of `service` as an async context manager.
 
+    Each attempt of a call has a deadline as a whole, and a call refused for its credentials is tried once more where
+    their source has others by now.
+
     Args:
         aws: Region, endpoint, credentials.
         service: Service name of botocore: kinesis, dynamodb, s3, sns, sqs, lambda.
         config: Fields of aiobotocore's AioConfig, such as `max_pool_connections`.
     """
-    is_given = aws.access_key_id is not None
-    client: AbstractAsyncContextManager[Any] = AioSession(_NO_PROFILE if is_given else None).create_client(
+    session = AioSession(None if aws.access_key_id is None else _NO_PROFILE)
+    if aws.access_key_id is None:
+        credentials = find_credentials(aws)
+        session.register_component("credential_provider", _Provider(credentials))
+        session.register("needs-retry", _RetryRenewed(credentials))
+    client: AbstractAsyncContextManager[Any] = session.create_client(
         service,
         region_name=aws.region,
         endpoint_url=aws.endpoint_url,
         aws_access_key_id=aws.access_key_id,
         aws_secret_access_key=aws.secret_access_key,
-        config=AioConfig(**config),
+        config=AioConfig(http_session_cls=DeadlineSession, **config),
     )
     return client
 
 
-async def load_credentials(aws: AwsConfig) -> Any | None:
-    """Find credentials as botocore does; None where there are none.
+def find_credentials(aws: AwsConfig) -> RenewingCredentials:
+    """Credentials as botocore finds them, or those of `aws`; nothing is loaded before they are used."""
 
-    What is returned renews itself: ask it for `await get_frozen_credentials()` before every use.
+    async def find() -> Any | None:
+        session = AioSession()
+        if aws.access_key_id is not None:
+            session.set_credentials(aws.access_key_id, aws.secret_access_key or "")
+        return await session.get_credentials()
 
-    Raises:
-        BotoCoreError: a source of credentials is configured and does not work (no such profile, an expired SSO login).
-    """
-    session = AioSession()
-    if aws.access_key_id is not None:
-        session.set_credentials(aws.access_key_id, aws.secret_access_key or "")
-    return await session.get_credentials()
+    return RenewingCredentials(find)
+
+
+class _Provider:
+    """Where aiobotocore's session asks for its credentials."""
+
+    def __init__(self, credentials: RenewingCredentials) -> None:
+        self._credentials = credentials
+
+    async def load_credentials(self) -> RenewingCredentials:
+        return self._credentials
+
+
+class _RetryRenewed:
+    """Handler of botocore's event `needs-retry`: 0 (seconds to wait) tries again, None leaves it to other handlers."""
+
+    def __init__(self, credentials: RenewingCredentials) -> None:
+        self._credentials = credentials
+
+    async def __call__(self, *, response: tuple[Any, Any] | None, attempts: int, **_: Any) -> int | None:
+        if response is None or attempts > 1:
+            return None
+        code = str(response[1].get("Error", {}).get("Code", ""))
+        if code not in CREDENTIALS_REFUSED:
+            return None
+        return 0 if await self._credentials.renew() else None
 
 
 def ca_bundle_path() -> str:

@@ -39,6 +39,7 @@ SERVICE_METRICS: Final = (
     MetricSpec("OutboxAgeSeconds", "gauge", "Seconds", "outbox_age_seconds", "Age of the oldest unsent quote"),
     MetricSpec("LaneDepth", "gauge", "Count", "lane_depth", "Quotes waiting in the deepest lane"),
     MetricSpec("PutLatencyMs", "gauge", "Milliseconds", "put_latency_ms", "Mean latency of recent PutRecords calls"),
+    MetricSpec("KinesisAway", "gauge", "Count", "kinesis_away", "1 while Kinesis stores nothing or refuses"),
     MetricSpec("Heartbeat", "gauge", "Count", "heartbeat", "1 while the service runs; its absence is the alarm"),
 )
 

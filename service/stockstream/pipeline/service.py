@@ -148,6 +148,8 @@ class Service:
             aggregation=settings.sender_aggregation,
             record_max_bytes=settings.sender_record_max_bytes,
             transport=settings.sender_transport,
+            call_timeout_seconds=settings.sender_call_seconds,
+            away_after_seconds=settings.sender_away_seconds,
             close_seconds=settings.shutdown_seconds,
         )
 
@@ -203,6 +205,7 @@ class Service:
             "OutboxAgeSeconds": stats.outbox_age_seconds if stats else 0,
             "LaneDepth": stats.lane_depth if stats else 0,
             "PutLatencyMs": stats.put_latency_ms if stats else 0,
+            "KinesisAway": int(stats is not None and stats.breaker_state != "closed"),
             "Heartbeat": 1,
         }
 

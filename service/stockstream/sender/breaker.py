@@ -52,6 +52,13 @@ class Breaker:
             self._probe_at = now + wait
         return began
 
+    def trip(self, now: float) -> bool:
+        """Nothing is stored any more, whatever the calls say or do not say. True where that begins an outage."""
+        if self.state != "closed":
+            return False
+        self._failures = FAILURES_TO_OPEN - 1
+        return self.on_failure(now)
+
     def next_probe_at(self) -> float | None:
         """When the next probe may start, in the open state."""
         return self._probe_at if self.state == "open" else None

@@ -46,6 +46,10 @@ class SenderConfig:
             endpoints and JSON for all others, some of which store CBOR's bytes wrongly.
         connect_timeout_seconds: Of one connection.
         read_timeout_seconds: Between two bytes of an answer.
+        call_timeout_seconds: Of a PutRecords call as a whole: credentials, name, connection, request, answer. What is
+            taken or answered by drops ends here, so that it does not hold its lanes.
+        away_after_seconds: Kinesis counts as away when it has stored nothing for so long while something waits for it,
+            whatever the cause.
         close_seconds: How long leaving the context drains, where `drain` was not called before.
     """
 
@@ -68,6 +72,8 @@ class SenderConfig:
     encoding: Literal["auto", "cbor", "json"] = "auto"
     connect_timeout_seconds: float = 3.0
     read_timeout_seconds: float = 10.0
+    call_timeout_seconds: float = 60.0
+    away_after_seconds: float = 20.0
     close_seconds: float = 25.0
 
     def __post_init__(self) -> None:
@@ -95,6 +101,8 @@ class SenderConfig:
         _require(self.memory_max_bytes >= MEBIBYTE, "memory_max_bytes", self.memory_max_bytes, f"at least {MEBIBYTE}")
         _require(self.outbox_max_bytes >= MEBIBYTE, "outbox_max_bytes", self.outbox_max_bytes, f"at least {MEBIBYTE}")
         _require(self.linger_seconds >= 0, "linger_seconds", self.linger_seconds, "at least 0")
+        _require(self.call_timeout_seconds > 0, "call_timeout_seconds", self.call_timeout_seconds, "above 0")
+        _require(self.away_after_seconds > 0, "away_after_seconds", self.away_after_seconds, "above 0")
         if self.lanes is not None:
             power_of_two = self.lanes > 0 and self.lanes & (self.lanes - 1) == 0
             _require(

@@ -13,6 +13,7 @@ from stockstream.sender.failures import FailureKind, PutError, classify, remedy
 from stockstream.sender.lane import KinesisRecord, Lane
 from stockstream.sender.limits import PAYLOAD_UNIT_BYTES
 from stockstream.sender.scheduler import Scheduler
+from stockstream.sender.silence import Silence
 from stockstream.sender.stats import Counters
 from stockstream.sender.transport import EntryResult, Transport
 
@@ -33,6 +34,8 @@ class Dispatcher:
         transport: Carries requests.
         counters: Counts.
         requests_in_flight: Calls at the same time.
+        call_timeout_seconds: Of a call as a whole.
+        away_after_seconds: Nothing stored for so long, while something waits, is an outage.
         refresh_shards: Lists the shards anew after a reshard.
         on_resolved: Told, with the lane, whenever records of it are acknowledged.
         monotonic: The clock.
@@ -46,6 +49,8 @@ class Dispatcher:
         counters: Counters,
         *,
         requests_in_flight: int,
+        call_timeout_seconds: float,
+        away_after_seconds: float,
         refresh_shards: Callable[[], Awaitable[None]],
         on_resolved: Callable[[Lane], None],
         monotonic: Callable[[], float],
@@ -55,6 +60,8 @@ class Dispatcher:
         self._transport = transport
         self._counters = counters
         self._max_in_flight = requests_in_flight
+        self._call_timeout_seconds = call_timeout_seconds
+        self._silence = Silence(away_after_seconds)
         self._refresh_shards = refresh_shards
         self._on_resolved = on_resolved
         self._monotonic = monotonic
@@ -69,6 +76,7 @@ class Dispatcher:
         self._stuck_lanes: set[int] = set()
         self.breaker = Breaker(rng)
         self.blocked_by = ""
+        self._last_failure = ""
 
     @property
     def in_flight(self) -> int:
@@ -92,6 +100,7 @@ class Dispatcher:
                 self._wake.clear()
                 now = self._monotonic()
                 self._scheduler.advance(now)
+                self._look_for_silence(now)
                 self._start_calls(calls, now)
                 if self._refresh_due and now - self._refreshed_at >= REFRESH_INTERVAL_SECONDS:
                     self._refresh_due = False
@@ -141,12 +150,27 @@ class Dispatcher:
                 due_at = self._partial_request_at if self._gathers else now
             if due_at is not None and self.breaker.state != "probing":
                 moments.append(due_at if probe_at is None else max(due_at, probe_at))
+        silent_at = self._silence.ends_at()
+        if silent_at is not None and self.breaker.state == "closed":
+            moments.append(silent_at)
         return min(moments, default=None)
+
+    def _look_for_silence(self, now: float) -> None:
+        """An outage by the one measure that no form of it escapes: something waits, and nothing is stored."""
+        if not self._scheduler.pending_records:
+            self._silence.rest()
+        elif self._silence.is_over(now) and self.breaker.trip(now):
+            seconds = self._silence.seconds
+            message = f"nothing was stored for {seconds:g} s; last: {self._last_failure or 'no answer'}"
+            self._say_away("NothingStored", message)
+
+    def _say_away(self, code: str, message: str) -> None:
+        log.warning("kinesis_away", code=code, error=message, unsent=self._scheduler.pending_records)
 
     async def _call(self, request: Sequence[KinesisRecord]) -> None:
         started = self._monotonic()
         try:
-            results = await self._transport.put_records(request)
+            results = await self._put(request)
         except PutError as exc:
             self._on_call_failed(request, exc)
         else:
@@ -157,20 +181,29 @@ class Dispatcher:
             self._in_flight -= 1
             self._wake.set()
 
+    async def _put(self, request: Sequence[KinesisRecord]) -> Sequence[EntryResult]:
+        seconds = self._call_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._transport.put_records(request)
+        except TimeoutError as exc:
+            raise PutError(FailureKind.TRANSIENT, "CallTimeout", f"the call was not over after {seconds:g} s") from exc
+
     def _on_answer(self, request: Sequence[KinesisRecord], results: Sequence[EntryResult], now: float) -> None:
-        if self.breaker.on_success():
-            log.info("kinesis_back", unsent=self._scheduler.pending_records)
         counters = self._counters
         permanent: EntryResult | None = None
+        stored = 0
         for record, result in zip(request, results, strict=True):
             if result.error_code:
                 kind = classify(result.error_code, 200)
                 counters.throttled += kind is FailureKind.THROTTLED
                 counters.retried += 1
+                self._last_failure = f"{result.error_code}: {result.message}"
                 if kind is FailureKind.PERMANENT:
                     permanent = result
                 self._scheduler.on_failed(record, kind, now)
                 continue
+            stored += 1
             counters.sent += record.count
             counters.kinesis_records += 1
             counters.payload_units += -(-len(record.data) // PAYLOAD_UNIT_BYTES)
@@ -178,16 +211,26 @@ class Dispatcher:
             if self._scheduler.on_stored(record, result.shard_id, now):
                 self._refresh_due = True
             self._on_resolved(record.lane)
+        if stored:
+            self._silence.broken(now)
         if permanent is not None:
             self.breaker.on_failure(now, permanent=True)
             self._say_blocked(permanent.error_code, permanent.message)
-        elif self.blocked_by:
+            return
+        if not stored and self.breaker.state != "closed":
+            # It answers, and stores nothing: not back yet.
+            self.breaker.on_failure(now)
+            return
+        if self.breaker.on_success():
+            log.info("kinesis_back", unsent=self._scheduler.pending_records)
+        if self.blocked_by:
             log.info("sender_unblocked", was=self.blocked_by)
             self.blocked_by = ""
 
     def _on_call_failed(self, request: Sequence[KinesisRecord], failure: PutError) -> None:
         now = self._monotonic()
         permanent = failure.kind is FailureKind.PERMANENT
+        self._last_failure = str(failure)
         self._counters.failed_calls += 1
         self._counters.retried += len(request)
         self._counters.throttled += failure.kind is FailureKind.THROTTLED
@@ -203,10 +246,10 @@ class Dispatcher:
         if stuck and request[0].lane.index not in self._stuck_lanes:
             self._stuck_lanes.add(request[0].lane.index)
             log.error("record_refused_by_kinesis", code=failure.code, error=failure.message, lane=request[0].lane.index)
+        if failure.kind is FailureKind.INVALID:
+            self._silence.broken(now)  # it has read the request, and speaks of it
         if self.breaker.on_failure(now, permanent=permanent) and not permanent:
-            log.warning(
-                "kinesis_away", code=failure.code, error=failure.message, unsent=self._scheduler.pending_records
-            )
+            self._say_away(failure.code, failure.message)
 
     def _say_blocked(self, code: str, message: str) -> None:
         if code != self.blocked_by:

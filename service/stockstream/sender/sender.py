@@ -202,6 +202,8 @@ class Sender:
             self._transport,
             self._counters,
             requests_in_flight=self._config.requests_in_flight,
+            call_timeout_seconds=self._config.call_timeout_seconds,
+            away_after_seconds=self._config.away_after_seconds,
             refresh_shards=self._refresh_shards,
             on_resolved=self._on_resolved,
             monotonic=self._monotonic,
@@ -231,7 +233,7 @@ class Sender:
         """List the shards, however long that takes; what is accepted meanwhile waits."""
         while True:
             try:
-                shards = await list_open_shards(self._client, self._config.stream)
+                shards = await self._list_shards()
             except Exception as exc:  # noqa: BLE001 (as_put_error sorts what an SDK and a network can raise)
                 failure = as_put_error(exc)
                 self._say_failure(failure)
@@ -243,6 +245,15 @@ class Sender:
             else:
                 self._blocked_by = ""
                 return shards
+
+    async def _list_shards(self) -> ShardMap:
+        """As a whole within the time after which Kinesis counts as away: nothing can be sent before."""
+        seconds = min(self._config.call_timeout_seconds, self._config.away_after_seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                return await list_open_shards(self._client, self._config.stream)
+        except TimeoutError as exc:
+            raise TimeoutError(f"ListShards was not over after {seconds:g} s") from exc
 
     def _say_failure(self, failure: PutError) -> None:
         if failure.code == self._blocked_by:
@@ -256,7 +267,7 @@ class Sender:
     async def _refresh_shards(self) -> None:
         """Look at the stream again after a reshard."""
         try:
-            shards = await list_open_shards(self._client, self._config.stream)
+            shards = await self._list_shards()
         except Exception as exc:  # noqa: BLE001 (the answers to PutRecords keep the lanes right meanwhile)
             log.warning("list_shards_failed", error=str(as_put_error(exc)))
             return

@@ -153,6 +153,20 @@ class Settings(BaseSettings):
         ge=25_600,
         le=10 * 1024**2,
     )
+    sender_call_seconds: float = _setting(
+        "Sender",
+        60.0,
+        "Seconds that one call to Kinesis may take as a whole, connection and last byte included",
+        ge=1,
+        le=600,
+    )
+    sender_away_seconds: float = _setting(
+        "Sender",
+        20.0,
+        "Kinesis counts as away when it has stored nothing for so many seconds while quotes wait, whatever the cause",
+        ge=1,
+        le=600,
+    )
     shutdown_seconds: float = _setting(
         "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
     )

@@ -23,6 +23,7 @@ _BYTES: Final = 2
 _ARRAY: Final = 4
 _MAP_OF_2: Final = b"\xa2"
 _MAP_OF_3: Final = b"\xa3"
+_CBOR_MAP_STARTS: Final = frozenset(bytes((5 << 5 | info,)) for info in range(32))
 
 
 class Bodies:
@@ -67,11 +68,16 @@ class Bodies:
 def decode_answer(answer: bytes, content_type: str, status: int) -> dict[str, Any]:
     """Read the body of an answer; of an answer with an error status, as far as it can be read.
 
+    What the body is, its first byte says better than its label: users of the AWS SDK for Java report JSON under the
+    label of CBOR (aws-sdk-java-v2 #1595). `{` would begin a text string in CBOR, and no map of CBOR begins JSON.
+
     Raises:
         PutError: status 200 and a body that says nothing.
     """
+    first = answer[:1]
+    is_cbor = first != b"{" and (content_type == CBOR_TYPE or first in _CBOR_MAP_STARTS)
     try:
-        decoded = cbor2.loads(answer) if content_type == CBOR_TYPE else msgspec.json.decode(answer)
+        decoded = cbor2.loads(answer) if is_cbor else msgspec.json.decode(answer)
     except (cbor2.CBORError, ValueError, RecursionError) as exc:
         if status == 200:
             raise PutError(FailureKind.TRANSIENT, "MalformedAnswer", str(exc)) from exc

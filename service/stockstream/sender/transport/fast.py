@@ -7,7 +7,7 @@ their renewal.
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httptools
@@ -18,7 +18,7 @@ from stockstream.sender.failures import FailureKind, PutError, bare_code, classi
 from stockstream.sender.lane import KinesisRecord
 from stockstream.sender.transport.base import EntryResult
 from stockstream.sender.transport.bodies import CBOR_TYPE, JSON_TYPE, Bodies, Encoding, decode_answer
-from stockstream.sender.transport.connections import ConnectionPool
+from stockstream.sender.transport.connections import ConnectionPool, HttpAnswer
 from stockstream.sender.transport.results import as_put_error, read_results
 from stockstream.sender.transport.sigv4 import FrozenCredentials, Signer
 
@@ -27,23 +27,30 @@ _TARGET: Final = "Kinesis_20131202.PutRecords"
 _NOT_UNDERSTOOD: Final = frozenset(
     {"SerializationException", "UnsupportedMediaTypeException", "UnknownOperationException"}
 )
+_AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
 
 log = structlog.get_logger("stockstream.sender")
+
+
+def is_aws_host(host: str) -> bool:
+    """Whether a host is one of AWS's own endpoints, China and dual-stack names included."""
+    return host.endswith(_AWS_SUFFIXES)
 
 
 class CredentialSource(Protocol):
     """Where credentials come from."""
 
-    async def current(self) -> FrozenCredentials:
+    async def get_frozen_credentials(self) -> FrozenCredentials:
         """Credentials that are valid now.
 
         Raises:
             BotoCoreError: there are none, or their source does not work.
+            TimeoutError: their source hangs.
         """
         ...
 
-    def forget(self) -> None:
-        """They were refused: find them anew next time."""
+    async def renew(self, refused: Any) -> bool:
+        """These were refused: find them anew. True where there are others now."""
         ...
 
 
@@ -79,6 +86,7 @@ class FastTransport:
         self._pool = pool
         self._now = now
         self._cbor_answered = False
+        self._is_aws = is_aws_host(url.hostname or "")
         self.encoding: Encoding = encoding
 
     async def put_records(self, records: Sequence[KinesisRecord]) -> Sequence[EntryResult]:
@@ -89,29 +97,43 @@ class FastTransport:
         digest = hashlib.sha256()
         for piece in body:
             digest.update(piece)
+        content_digest = digest.hexdigest()
+        credentials, answer = await self._post(body, content_digest, content_type)
         try:
-            credentials = await self._credentials.current()
-            headers = self._signer.sign(credentials, digest.hexdigest(), content_type, _TARGET, self._now())
+            return self._read(answer, encoding, len(records))
+        except PutError as exc:
+            # Where others are to be had (the role's session was renewed, a person wrote a file), the call goes at once.
+            if exc.kind is not FailureKind.PERMANENT or not await self._credentials.renew(credentials):
+                raise
+        _, answer = await self._post(body, content_digest, content_type)
+        return self._read(answer, encoding, len(records))
+
+    async def _post(
+        self, body: Sequence[bytes], content_digest: str, content_type: str
+    ) -> tuple[FrozenCredentials, HttpAnswer]:
+        try:
+            credentials = await self._credentials.get_frozen_credentials()
+            headers = self._signer.sign(credentials, content_digest, content_type, _TARGET, self._now())
             lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
             head = f"{self._head}Content-Length: {sum(map(len, body))}\r\n{lines}\r\n"
-            status, answer_type, answer = await self._pool.post([head.encode("latin-1"), *body])
+            return credentials, await self._pool.post([head.encode("latin-1"), *body])
         except (BotoCoreError, OSError, httptools.HttpParserError) as exc:
             raise as_put_error(exc) from exc
-        decoded = decode_answer(answer, answer_type, status)
+
+    def _read(self, answer: HttpAnswer, encoding: Encoding, expected: int) -> Sequence[EntryResult]:
+        status = answer.status
+        decoded = decode_answer(answer.body, answer.content_type, status)
         if status == 200:
             self._cbor_answered |= encoding == "cbor"
-            return read_results(decoded.get("Records"), len(records))
+            return read_results(decoded.get("Records"), expected)
         code = bare_code(str(decoded.get("__type") or decoded.get("code") or f"Http{status}"))
         message = str(decoded.get("message") or decoded.get("Message") or "")
-        # An endpoint that has never answered CBOR well may fail on it in any way: moto, with status 500.
-        unproven = not self._cbor_answered and status >= 500
+        # An emulator that has never answered CBOR well may fail on it in any way: moto, with status 500. AWS's own
+        # endpoints speak it, and a 500 of theirs is a 500.
+        unproven = not self._cbor_answered and status >= 500 and not self._is_aws
         if encoding == "cbor" and (code in _NOT_UNDERSTOOD or status == 415 or unproven):
             # Nothing is lost by this: the records are sent again as JSON.
             self.encoding = "json"
             log.warning("cbor_not_understood", code=code, error=message, effect="JSON from now on")
             raise PutError(FailureKind.TRANSIENT, code, message)
-        kind = classify(code, status)
-        if kind is FailureKind.PERMANENT:
-            # A person may cure it by new credentials in a file: look again before the next call.
-            self._credentials.forget()
-        raise PutError(kind, code, message)
+        raise PutError(classify(code, status), code, message)

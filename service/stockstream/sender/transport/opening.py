@@ -7,44 +7,21 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
-from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 
-from stockstream.aws import AwsConfig, ca_bundle_path, load_credentials
+from stockstream.aws import AwsConfig, ca_bundle_path, find_credentials
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport
 from stockstream.sender.transport.base import Transport
 from stockstream.sender.transport.bodies import Encoding
 from stockstream.sender.transport.connections import ConnectionPool
-from stockstream.sender.transport.fast import FastTransport
-from stockstream.sender.transport.sigv4 import FrozenCredentials
+from stockstream.sender.transport.fast import FastTransport, is_aws_host
 
-# Endpoints of AWS itself, China and dual-stack names included.
-_AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
 # Kinesis closes idle connections after some minutes; a poll every 30 seconds should still find its connection open.
 _KEEPALIVE_SECONDS: Final = 60.0
 
 log = structlog.get_logger("stockstream.sender")
-
-
-class _BotocoreCredentials:
-    """Credentials of botocore's chain, which renew themselves where they expire."""
-
-    def __init__(self, aws: AwsConfig) -> None:
-        self._aws = aws
-        self._found: Any | None = None
-
-    async def current(self) -> FrozenCredentials:
-        if self._found is None:
-            self._found = await load_credentials(self._aws)
-        if self._found is None:
-            raise NoCredentialsError
-        frozen: FrozenCredentials = await self._found.get_frozen_credentials()
-        return frozen
-
-    def forget(self) -> None:
-        self._found = None
 
 
 @asynccontextmanager
@@ -78,7 +55,7 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
             endpoint_url=endpoint_url,
             region=str(client.meta.region_name),
             stream=config.stream,
-            credentials=_BotocoreCredentials(aws),
+            credentials=find_credentials(aws),
             encoding=choose_encoding(config.encoding, endpoint_url),
             pool=pool,
         )
@@ -96,5 +73,4 @@ def choose_encoding(setting: str, endpoint_url: str) -> Encoding:
         return "cbor"
     if setting == "json":
         return "json"
-    host = urlsplit(endpoint_url).hostname or ""
-    return "cbor" if host.endswith(_AWS_SUFFIXES) else "json"
+    return "cbor" if is_aws_host(urlsplit(endpoint_url).hostname or "") else "json"
