@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stockstream.audit.ledger import LedgerEntry, digest_of
+from stockstream.audit.ledger_reading import LedgerEntry, digest_of
 from stockstream.audit.reconcile import ArchiveLine, SymbolDay
 from stockstream_wire import Quote, encode_quote
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stockstream.audit.errors import AuditError
-from stockstream.audit.ledger import Ledger, digest_of, ledger_days, open_ledger, read_ledger
+from stockstream.audit.ledger import Ledger, open_ledger
+from stockstream.audit.ledger_reading import digest_of, ledger_days, read_ledger
 from stockstream_wire import encode_quote
 from tests.audit.stored_day import DAY, QUOTES, quote
 
@@ -21,8 +22,8 @@ def test_what_is_appended_is_read_back_in_order_by_symbol(tmp_path: Path) -> Non
     assert ledger_days(tmp_path / "ledger") == [DAY, "2026-11-21"]
     found = read_ledger(tmp_path / "ledger", DAY)
     assert found is not None
-    assert [entry.timestamp for entry in found["AAPL"]] == [item.timestamp for item in QUOTES[:3]]
-    assert found["^VIX"][0].digest == digest_of(encode_quote(OTHER_SYMBOL))
+    assert [entry.timestamp for entry in found.by_symbol["AAPL"]] == [item.timestamp for item in QUOTES[:3]]
+    assert found.by_symbol["^VIX"][0].digest == digest_of(encode_quote(OTHER_SYMBOL))
 
 
 def test_a_later_start_goes_on_in_the_same_file(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_a_later_start_goes_on_in_the_same_file(tmp_path: Path) -> None:
             ledger.append([item])
     found = read_ledger(tmp_path, DAY)
     assert found is not None
-    assert len(found["AAPL"]) == len(QUOTES)
+    assert len(found.by_symbol["AAPL"]) == len(QUOTES)
 
 
 def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
         ledger.append(QUOTES[2:3])
     found = read_ledger(tmp_path, DAY)
     assert found is not None
-    assert [entry.timestamp for entry in found["AAPL"]] == [QUOTES[0].timestamp, QUOTES[2].timestamp]
+    assert [entry.timestamp for entry in found.by_symbol["AAPL"]] == [QUOTES[0].timestamp, QUOTES[2].timestamp]
 
 
 def test_a_day_without_a_file_is_unknown_and_not_empty(tmp_path: Path) -> None:
@@ -56,8 +57,10 @@ def test_files_not_written_for_the_time_kept_are_removed_and_others_are_left(tmp
     for path, age_days in ((old, 31), (young, 29), (foreign, 400)):
         path.write_text("")
         os.utime(path, (1e9 - age_days * 86_400,) * 2)
-    Ledger(tmp_path, keep_days=30, now_seconds=1e9).close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2013-10-07.ledger", "notes.ledger"]
+    ledger = Ledger(tmp_path, keep_days=30, now_seconds=lambda: 1e9)
+    ledger.tended()
+    ledger.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2013-10-07.000001.ledger.gz", "notes.ledger"]
 
 
 def test_many_days_in_turn_keep_few_files_open(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_a_disk_that_refuses_does_not_stop_the_pipeline(tmp_path: Path) -> None:
     ledger.close()
     found = read_ledger(tmp_path / "ledger", DAY)
     assert found is not None
-    assert len(found["AAPL"]) == len(QUOTES)
+    assert len(found.by_symbol["AAPL"]) == len(QUOTES)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

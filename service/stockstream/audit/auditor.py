@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stockstream.audit.errors import AuditError
 from stockstream.audit.findings import AuditReport, DayReport, Finding, Problem
-from stockstream.audit.ledger import LedgerEntry, ledger_days, read_ledger
+from stockstream.audit.ledger_reading import LedgerEntry, ledger_days, read_ledger
 from stockstream.audit.quarantine_lookup import quarantined_among
 from stockstream.audit.reconcile import SymbolDay, SymbolResult, reconcile
 from stockstream.audit.stores import Stores
@@ -61,7 +61,8 @@ async def audit(
 async def _audit_day(
     stores: Stores, ledger_dir: Path, day: str, archived: Sequence[str], on_progress: Progress
 ) -> DayReport:
-    ledger = await asyncio.to_thread(read_ledger, ledger_dir, day)
+    day_ledger = await asyncio.to_thread(read_ledger, ledger_dir, day)
+    ledger = None if day_ledger is None else day_ledger.by_symbol
     symbols = sorted({*archived, *(ledger or ())})
     limit = asyncio.Semaphore(_PARALLEL_SYMBOLS)
     results: dict[str, SymbolResult] = {}
@@ -75,6 +76,8 @@ async def _audit_day(
         for symbol in symbols:
             tasks.create_task(one(symbol))
     report = DayReport(day=day, has_ledger=ledger is not None)
+    gaps = missing_file(ledger_dir, day) if day_ledger is None else day_ledger.gaps
+    report.findings += [Finding(Problem.LEDGER_INCOMPLETE, "", day, gap) for gap in gaps]
     for symbol in symbols:
         _add(report, results[symbol])
     missing = {(symbol, entry.timestamp) for symbol in symbols for entry in results[symbol].missing}
@@ -110,6 +113,13 @@ async def _all_days(stores: Stores, symbols: Sequence[str], ledger_dir: Path) ->
     for symbol in symbols:
         days.update(await stores.archived_days(symbol))
     return sorted(days)
+
+
+def missing_file(ledger_dir: Path, day: str) -> list[str]:
+    """A day without a ledger between days that have one is a hole; before or after them nothing is known."""
+    days = ledger_days(ledger_dir)
+    is_between = bool(days) and days[0] < day < days[-1]
+    return [f"it has no file of this day, but of {days[0]} and {days[-1]}"] if is_between else []
 
 
 def _add(report: DayReport, result: SymbolResult) -> None:

@@ -9,6 +9,7 @@ import msgspec
 class Problem(StrEnum):
     """Kinds of findings that make an audit fail."""
 
+    LEDGER_INCOMPLETE = "ledger_incomplete"
     MISSING_IN_ARCHIVE = "missing_in_archive"
     DOUBLE_IN_ARCHIVE = "double_in_archive"
     ARCHIVE_DIFFERS = "archive_differs"
@@ -27,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     Attributes:
         problem: What kind.
-        symbol: Of which symbol.
+        symbol: Of which symbol; empty where it is of the whole day.
         subject: Event time, window or object key.
         detail: The numbers behind it.
     """

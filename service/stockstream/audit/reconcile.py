@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from stockstream.audit.candles import compare_candles
 from stockstream.audit.findings import Finding, Problem
-from stockstream.audit.ledger import LedgerEntry
+from stockstream.audit.ledger_reading import LedgerEntry
 from stockstream_wire import Quote
 
 _CONTEXT: Final = Context(prec=28)

@@ -17,7 +17,16 @@ def render(report: AuditReport) -> Iterator[str]:
     if report.failed_batches:
         yield f"{report.failed_batches} failed batches wait in the queue: see `stockstream redrive --list`"
     if report.days:
-        yield "every accepted quote is there exactly once" if report.is_clean else "the audit found what is named above"
+        yield _verdict(report)
+
+
+def _verdict(report: AuditReport) -> str:
+    if not report.is_clean:
+        return "the audit found what is named above"
+    unknown = sum(not day.has_ledger for day in report.days)
+    if unknown:
+        return f"nothing amiss, but of {unknown} of {len(report.days)} days it is not known what was accepted"
+    return "every accepted quote is there exactly once"
 
 
 def _render_day(day: DayReport) -> Iterator[str]:
@@ -30,7 +39,8 @@ def _render_day(day: DayReport) -> Iterator[str]:
         "stored and not in the ledger": day.unlisted if day.has_ledger else 0,
     }
     parts += [f"{count} {name}" for name, count in optional.items() if count]
-    yield f"{day.day}: {', '.join(parts)}: {'clean' if day.is_clean else f'{len(day.findings)} findings'}"
+    clean = "clean" if day.has_ledger else "the stores agree"
+    yield f"{day.day}: {', '.join(parts)}: {clean if day.is_clean else f'{len(day.findings)} findings'}"
     for problem in Problem:
         found = [finding for finding in day.findings if finding.problem is problem]
         for finding in found[:_SHOWN_PER_KIND]:

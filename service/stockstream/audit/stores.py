@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from stockstream.audit.candles import INTERVALS
 from stockstream.audit.findings import Finding, Problem
-from stockstream.audit.ledger import digest_of
+from stockstream.audit.ledger_reading import digest_of
 from stockstream.audit.reconcile import ArchiveLine
 from stockstream.aws import list_keys, read_object
 from stockstream_wire import WireError, decode_quote

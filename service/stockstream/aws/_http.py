@@ -9,7 +9,7 @@ from aiohttp import ClientTimeout
 ATTEMPT_SECONDS: Final = 60.0
 
 
-class DeadlineSession(AIOHTTPSession):  # type: ignore[misc] (aiobotocore has no types)
+class DeadlineSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
     """A session whose requests end."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

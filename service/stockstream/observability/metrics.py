@@ -36,6 +36,7 @@ SERVICE_METRICS: Final = (
     MetricSpec("RecordsThrottled", "counter", "Count", "records_throttled", "Kinesis records refused for throughput"),
     MetricSpec("SourceFailures", "counter", "Count", "source_failures", "Calls to the source that failed"),
     MetricSpec("OutboxBytes", "gauge", "Bytes", "outbox_bytes", "Bytes accepted and not yet acknowledged"),
+    MetricSpec("LedgerBytes", "gauge", "Bytes", "ledger_bytes", "Size of the ledger of accepted quotes"),
     MetricSpec("OutboxAgeSeconds", "gauge", "Seconds", "outbox_age_seconds", "Age of the oldest unsent quote"),
     MetricSpec("LaneDepth", "gauge", "Count", "lane_depth", "Quotes waiting in the deepest lane"),
     MetricSpec("PutLatencyMs", "gauge", "Milliseconds", "put_latency_ms", "Mean latency of recent PutRecords calls"),

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from stockstream.audit import open_ledger
+from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
 from stockstream.backfill import GapNotingSource
 from stockstream.clock import SYSTEM_CLOCK, Clock
@@ -78,6 +78,7 @@ class Service:
         self._health = health
         self._sender: Sender | None = None
         self._pipeline: QuotePipeline | None = None
+        self._ledger: Ledger | None = None
         self.source: Source | None = None
 
     @property
@@ -117,7 +118,14 @@ class Service:
             gate = Gate(accept_unchanged=settings.send_unchanged, accept_late=self.source.label == "replay")
             observers = list(self._observers)
             if settings.outbox == "disk":
-                observers.append(stack.enter_context(open_ledger(settings.ledger_folder)))
+                self._ledger = stack.enter_context(
+                    open_ledger(
+                        settings.ledger_folder,
+                        keep_days=settings.ledger_keep_days,
+                        max_bytes=settings.ledger_max_bytes,
+                    )
+                )
+                observers.append(self._ledger)
             self._pipeline = QuotePipeline(
                 self._noting_gaps(self.source), gate, self._sender, observers, monotonic=self._clock.monotonic
             )
@@ -202,6 +210,7 @@ class Service:
             "RecordsRetried": stats.retried if stats else 0,
             "RecordsThrottled": stats.throttled if stats else 0,
             "OutboxBytes": stats.outbox_bytes if stats else 0,
+            "LedgerBytes": self._ledger.size_bytes if self._ledger else 0,
             "OutboxAgeSeconds": stats.outbox_age_seconds if stats else 0,
             "LaneDepth": stats.lane_depth if stats else 0,
             "PutLatencyMs": stats.put_latency_ms if stats else 0,

@@ -138,6 +138,17 @@ class Settings(BaseSettings):
         None,
         "Folder of the list of accepted quotes that `audit` reads; `ledger` beside the outbox where unset",
     )
+    ledger_max_bytes: int = _setting(
+        "Sender",
+        1024**3,
+        "Bound of that list, bytes, beside the outbox's on the same disk; past it, or where the disk runs short, its "
+        "oldest days are given up, which `audit` tells",
+        ge=1024**2,
+        le=2**40,
+    )
+    ledger_keep_days: int = _setting(
+        "Sender", 30, "Days after which a day's list is removed, counted from its last quote", ge=1, le=36_500
+    )
     sender_transport: Literal["fast", "aiobotocore"] = _setting(
         "Sender", "fast", "`fast` writes and signs PutRecords itself; `aiobotocore` leaves both to botocore"
     )
