@@ -1,21 +1,22 @@
 # The service's image. Its base is an argument, so that it builds where only another base can be had:
 #   docker build --build-arg PYTHON_IMAGE=my-python:3.13 .
+# The tag names one release; `make pin-images` adds its digest where the registry can be reached.
 # EXTRAS chooses what is installed: "service" for ECS (default); compose takes "local" for consumer and provisioner.
-ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+ARG PYTHON_IMAGE=python:3.13.9-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 ARG EXTRAS=service
-ARG UV_VERSION=0.13.9
 ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=0 UV_NO_CACHE=1
-RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir "uv==${UV_VERSION}"
 WORKDIR /src
+COPY requirements-uv.txt ./
+RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements-uv.txt
 # Dependencies first: they change less often than our code, and are the slow layer.
 COPY pyproject.toml uv.lock ./
 RUN set -e; flags=""; for extra in ${EXTRAS}; do flags="$flags --extra $extra"; done; \
     /opt/uv/bin/uv export --quiet --frozen --no-emit-project $flags --output-file /tmp/requirements.txt; \
     /opt/uv/bin/uv venv --quiet --python python3 /app; \
     /opt/uv/bin/uv pip install --quiet --python /app/bin/python --require-hashes -r /tmp/requirements.txt
-COPY README.md LICENSE NOTICE ./
+COPY README.md LICENSE NOTICE THIRD-PARTY-NOTICES.md ./
 COPY wire wire
 COPY service service
 COPY lambda lambda
@@ -23,6 +24,9 @@ RUN /opt/uv/bin/uv pip install --quiet --python /app/bin/python --no-deps . \
     # Test suites and C headers of dependencies are never imported: a quarter of the image.
     && find /app/lib -type d \( -name tests -o -name test \) -path '*site-packages/*' -prune -exec rm -rf {} + \
     && find /app/lib -type d -name include -path '*/numpy/*' -prune -exec rm -rf {} +
+COPY scripts/third_party_notices.py /tmp/
+RUN cp THIRD-PARTY-NOTICES.md LICENSE NOTICE /app/ \
+    && /app/bin/python /tmp/third_party_notices.py --texts /app/THIRD-PARTY-LICENSES.txt
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0

@@ -4,7 +4,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 TOOLS := .tools
-UV_VERSION := 0.13.9
 UV := $(TOOLS)/bin/uv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stockstream-installed
@@ -12,16 +11,17 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types docs docs-check e2e infra-check infra-docs format check clean lambda-zip
+.PHONY: help setup run test lint types docs docs-check advisories pin-images e2e infra-check infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-$(UV):
-	@echo "==> Installing uv $(UV_VERSION) into $(TOOLS)/"
+$(UV): requirements-uv.txt
+	@echo "==> Installing uv into $(TOOLS)/"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"Stockstream needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}. Remedy: make PYTHON=python3.13 ...")'
 	@$(PYTHON) -m venv $(TOOLS) || { echo "python -m venv failed. Remedy: install your system's venv package (Debian: apt-get install python3-venv)"; exit 1; }
-	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@touch $@
 
 $(STAMP): pyproject.toml uv.lock | $(UV)
 	@echo "==> Installing Stockstream and its locked dependencies into $(VENV)/"
@@ -48,11 +48,19 @@ lint: setup ## Check style: ruff's rules and its formatter
 types: setup ## Check types: mypy --strict
 	@$(BIN)/mypy wire/stockstream_wire service/stockstream lambda/stockstream_lambda tests benchmarks scripts
 
-docs: setup ## Write the generated pages of docs/
+docs: setup ## Write the generated pages: docs/settings.md, THIRD-PARTY-NOTICES.md
 	@$(BIN)/python -m scripts.settings_docs
+	@$(BIN)/python -m scripts.third_party_notices
 
-docs-check: setup ## Compare the generated pages of docs/ with what generates them
+docs-check: setup ## Compare the generated pages with what generates them
 	@$(BIN)/python -m scripts.settings_docs --check
+	@$(BIN)/python -m scripts.third_party_notices --check
+
+advisories: setup ## Ask for known advisories against everything locked; says "not checked", and why, where none can be had
+	@$(BIN)/python -m scripts.check_advisories
+
+pin-images: setup ## Write the digests of the images that we build on (needs Docker and a registry)
+	@$(BIN)/python -m scripts.pin_images
 
 e2e: setup ## Build the image and run compose end to end, containers killed in the middle (needs Docker)
 	@$(BIN)/python -m scripts.e2e

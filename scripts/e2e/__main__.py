@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _build_images(compose: Compose) -> None:
-    base = os.environ.get("PYTHON_IMAGE", "python:3.13-slim-bookworm")
+    base = os.environ.get("PYTHON_IMAGE", "python:3.13.9-slim-bookworm")
     network = os.environ.get("DOCKER_BUILD_NETWORK", "default")
     common = ["--quiet", "--network", network, "--build-arg", f"PYTHON_IMAGE={base}"]
     docker("build", *common, "-t", "stockstream:e2e", ".")
