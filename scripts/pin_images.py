@@ -18,9 +18,9 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _FILES: Final = ("Dockerfile", "docker/emulator/Dockerfile", "docker-compose.yml", "scripts/e2e/__main__.py")
 # An exact tag, and the digest behind it where it is known.
 _IMAGE: Final = re.compile(
-    r"(?P<tag>(?<![\w/-])(?:python|localstack/localstack):[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*)(?P<digest>@sha256:[0-9a-f]{64})?"
+    r"(?P<tag>(?<![\w/])(?<!\w-)(?:python|localstack/localstack):[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*)(?P<digest>@sha256:[0-9a-f]{64})?"
 )
-_FLOATING: Final = re.compile(r"(?<![\w/-])(?:python|localstack/localstack):(?![0-9]+\.[0-9]+\.[0-9]+)[a-z0-9.-]+")
+_FLOATING: Final = re.compile(r"(?<![\w/])(?<!\w-)(?:python|localstack/localstack):(?![0-9]+\.[0-9]+\.[0-9]+)[a-z0-9.-]+")
 
 
 def main() -> None:
@@ -78,13 +78,20 @@ def _digest_of(tag: str) -> str:
     docker = shutil.which("docker")
     if docker is None:
         sys.exit("there is no docker on PATH, which is what asks the registry. Remedy: install it, or pin by hand")
-    command = [docker, "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", tag]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)  # noqa: S603
-    digest = done.stdout.strip()
-    if done.returncode or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        reason = (done.stderr.strip().splitlines() or ["no digest in the answer"])[0]
-        sys.exit(f"the digest of {tag} cannot be had: {reason}")
+    _docker([docker, "pull", "--quiet", tag], tag)
+    # NAME@DIGEST; the digest is that of the list of platforms.
+    digest = _docker([docker, "image", "inspect", "--format", "{{index .RepoDigests 0}}", tag], tag).rpartition("@")[2]
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        sys.exit(f"the digest of {tag} cannot be had: {digest!r} is none")
     return digest
+
+
+def _docker(command: list[str], tag: str) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)  # noqa: S603
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        sys.exit(f"the digest of {tag} cannot be had: {reason}")
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":
