@@ -2,9 +2,9 @@
 
     python -m scripts.check_advisories [--strict]
 
-A check that looked at nothing must not look like one that found nothing. So a package with old, well-known advisories is
-asked about first: without an answer that names them, this says "not checked" and why. Exit code 1: an advisory was found,
-or, with `--strict`, it was not checked.
+A check that looked at nothing must not look like one that found nothing. So a package with old, well-known advisories
+is asked about first: without an answer that names them, this says "not checked" and why. Exit code 1: an advisory was
+found, or, with `--strict`, it was not checked.
 """
 
 import json
@@ -59,19 +59,28 @@ def _service_that_answers() -> str:
 
 
 def _requirements() -> str:
-    command = [_UV, "export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--extra", "dev"]
-    return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    command = [str(_UV), "export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes", "--extra", "dev"]
+    return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def _audit(requirements: str, service: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "requirements.txt"
         listed.write_text(requirements, encoding="utf-8")
-        tool = [_UV, "run", "--quiet", "--frozen", "--no-project", "--with-requirements", _tool(Path(folder)), "pip-audit"]
+        tool = [
+            _UV,
+            "run",
+            "--quiet",
+            "--frozen",
+            "--no-project",
+            "--with-requirements",
+            _tool(Path(folder)),
+            "pip-audit",
+        ]
         options = ["--format", "json", "--disable-pip", "--no-deps", "--progress-spinner", "off", "-s", service]
         command = [*tool, *options, "--timeout", "15", "-r", str(listed)]
         try:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, cwd=folder, env=_env()
             )
         except subprocess.TimeoutExpired as exc:
@@ -87,8 +96,8 @@ def _audit(requirements: str, service: str) -> list[dict[str, Any]]:
 def _tool(folder: Path) -> str:
     """pip-audit and what it needs, by hash."""
     path = folder / "tool.txt"
-    command = [_UV, "export", "--quiet", "--frozen", "--only-group", "advisories", "--output-file", path]
-    subprocess.run(command, cwd=_ROOT, check=True, capture_output=True)  # noqa: S603
+    command = [str(_UV), "export", "--quiet", "--frozen", "--only-group", "advisories", "--output-file", str(path)]
+    subprocess.run(command, cwd=_ROOT, check=True, capture_output=True)
     return str(path)
 
 

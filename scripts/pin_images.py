@@ -3,8 +3,8 @@
     python -m scripts.pin_images              asks the registry and writes the digests where the images are named
     python -m scripts.pin_images --check      names those without a digest; with --strict that is an error
 
-A tag can be moved to other bytes, a digest cannot. Digests are asked for with Docker, so that this needs an engine and a
-registry that can be reached.
+A tag can be moved to other bytes, a digest cannot. Digests are asked for with Docker, so that this needs an engine and
+a registry that can be reached.
 """
 
 import re
@@ -16,11 +16,11 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _FILES: Final = ("Dockerfile", "docker/emulator/Dockerfile", "docker-compose.yml", "scripts/e2e/__main__.py")
+_NAME: Final = r"(?<![\w/])(?<!\w-)(?:python|localstack/localstack):"
+_RELEASE: Final = r"[0-9]+\.[0-9]+\.[0-9]+"
 # An exact tag, and the digest behind it where it is known.
-_IMAGE: Final = re.compile(
-    r"(?P<tag>(?<![\w/])(?<!\w-)(?:python|localstack/localstack):[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*)(?P<digest>@sha256:[0-9a-f]{64})?"
-)
-_FLOATING: Final = re.compile(r"(?<![\w/])(?<!\w-)(?:python|localstack/localstack):(?![0-9]+\.[0-9]+\.[0-9]+)[a-z0-9.-]+")
+_IMAGE: Final = re.compile(rf"(?P<tag>{_NAME}{_RELEASE}[a-z0-9.-]*)(?P<digest>@sha256:[0-9a-f]{{64}})?")
+_FLOATING: Final = re.compile(rf"{_NAME}(?!{_RELEASE})[a-z0-9.-]+")
 
 
 def main() -> None:
@@ -56,7 +56,9 @@ def find_unpinned(root: Path) -> list[str]:
 
 def with_digests(text: str, digests: dict[str, str]) -> str:
     """The text with the digest behind every image that `digests` knows."""
-    return _IMAGE.sub(lambda match: match["tag"] + ("@" + digests[match["tag"]] if match["tag"] in digests else ""), text)
+    return _IMAGE.sub(
+        lambda match: match["tag"] + ("@" + digests[match["tag"]] if match["tag"] in digests else ""), text
+    )
 
 
 def pin() -> None:
@@ -87,7 +89,7 @@ def _digest_of(tag: str) -> str:
 
 
 def _docker(command: list[str], tag: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)  # noqa: S603
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         sys.exit(f"the digest of {tag} cannot be had: {reason}")

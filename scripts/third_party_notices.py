@@ -1,7 +1,7 @@
 """Third-party notices: the list that wheel and image carry, and the licence texts of all that an image has installed.
 
-    python -m scripts.third_party_notices [--check]       writes THIRD-PARTY-NOTICES.md from uv.lock, or compares it
-    python third_party_notices.py --texts FILE            licence texts of this very environment (the Dockerfile does it)
+python -m scripts.third_party_notices [--check]       writes THIRD-PARTY-NOTICES.md from uv.lock, or compares it
+python third_party_notices.py --texts FILE            licence texts of this very environment (the Dockerfile does it)
 """
 
 import re
@@ -33,10 +33,10 @@ _KNOWN: Final = {"peewee": "MIT"}
 
 _HEAD: Final = """# Third-party notices
 
-Stockstream is Apache-2.0 (`LICENSE`, `NOTICE`). The wheel and the source distribution contain no code of others; they name
-these packages as dependencies. The images and the function's deployment zip contain them, each with the licence files of its
-own distribution in `*.dist-info`; an image carries all texts in one file too, `/app/THIRD-PARTY-LICENSES.txt`. The licences of
-the base image's own packages lie in its `/usr/share/doc/*/copyright`.
+Stockstream is Apache-2.0 (`LICENSE`, `NOTICE`). The wheel and the source distribution contain no code of others; they
+name these packages as dependencies. The images and the function's deployment zip contain them; an image carries the
+licence texts of all of them in one file, `/app/THIRD-PARTY-LICENSES.txt`. The licences of the base image's own packages
+lie in its `/usr/share/doc/*/copyright`.
 
 This page is generated from `uv.lock` for Linux and Python 3.13: `make docs` writes it, `make docs-check` compares it.
 
@@ -83,8 +83,9 @@ def licence_of(package: Distribution) -> str:
     """
     name, metadata = package.metadata["Name"], package.metadata
     trove = [line.rsplit(" :: ", 1)[-1] for line in metadata.get_all("Classifier") or () if line.startswith("License")]
-    line = (metadata.get("License") or "").strip().splitlines()[:1]
-    found = metadata.get("License-Expression") or " and ".join(sorted(set(trove))) or "".join(line) or _KNOWN.get(name)
+    fields = metadata.json
+    line = str(fields.get("license", "")).strip().splitlines()[:1]
+    found = fields.get("license_expression") or " and ".join(sorted(set(trove))) or "".join(line) or _KNOWN.get(name)
     if not found:
         sys.exit(f"{name} names no licence. Remedy: look it up and add it to _KNOWN in scripts/third_party_notices.py")
     return str(found).replace("|", "\\|")
@@ -93,8 +94,8 @@ def licence_of(package: Distribution) -> str:
 def _locked(extra: str) -> Iterator[tuple[str, str]]:
     from packaging.requirements import Requirement  # noqa: PLC0415 - absent where only the texts are written
 
-    command = [_ROOT / ".tools/bin/uv", "export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes"]
-    lines = subprocess.run([*command, "--extra", extra], cwd=_ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    command = [str(_ROOT / ".tools/bin/uv"), "export", "--quiet", "--frozen", "--no-emit-project", "--no-hashes"]
+    lines = subprocess.run([*command, "--extra", extra], cwd=_ROOT, check=True, capture_output=True, text=True).stdout
     for line in lines.splitlines():
         if line and not line.startswith(("#", " ")):
             requirement = Requirement(line)

@@ -145,7 +145,8 @@ def _pack(file: LedgerFile, stopping: Callable[[], bool]) -> None:
     packed = file.path.with_name(f"{file.path.name}.gz")
     unfinished = packed.with_name(f"{packed.name}.part")
     try:
-        with file.path.open("rb") as plain, unfinished.open("wb") as raw:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as raw, file.path.open("rb") as plain:
             with gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as out:
                 while chunk := plain.read(_CHUNK_BYTES):
                     if stopping():
