@@ -68,7 +68,7 @@ def _audit(requirements: str, service: str) -> list[dict[str, Any]]:
         listed = Path(folder) / "requirements.txt"
         listed.write_text(requirements, encoding="utf-8")
         tool = [
-            _UV,
+            str(_UV),
             "run",
             "--quiet",
             "--frozen",
