@@ -2,19 +2,23 @@
 
 import base64
 import binascii
+import re
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import cbor2
 import msgspec
 
-from benchmarks.null_kinesis.stream import Stream
+from benchmarks.null_kinesis.stream import HASH_SPACE, Stream
 
 JSON_TYPE = "application/x-amz-json-1.1"
 CBOR_TYPE = "application/x-amz-cbor-1.1"
 ENTRIES_MAX = 500
 REQUEST_MAX_BYTES = 5 * 1024 * 1024
 RECORD_MAX_BYTES = 1024 * 1024
+PARTITION_KEY_MAX = 256
+LIST_SHARDS_MAX = 1000
 
 
 class Answer(NamedTuple):
@@ -37,6 +41,7 @@ class _PutRecords(msgspec.Struct):
     StreamARN: str | None = None
 
 
+_HASH_KEY = re.compile(r"0|[1-9][0-9]{0,38}")
 _put_records_decoder = msgspec.json.Decoder(_PutRecords)
 
 Entries = list[tuple[str, str | None, bytes]]
@@ -87,6 +92,9 @@ class KinesisApi:
         too_large = any(len(data) + len(key) > RECORD_MAX_BYTES for key, _, data in entries)
         if not 0 < len(entries) <= ENTRIES_MAX or size > REQUEST_MAX_BYTES or too_large:
             return _error("InvalidArgumentException", f"{len(entries)} records of {size} bytes", is_cbor)
+        wrong = next(filter(None, (_wrong_key(key, hash_key) for key, hash_key, _ in entries)), "")
+        if wrong:
+            return _error("InvalidArgumentException", wrong, is_cbor)
         order = list(range(len(entries)))
         if stream.faults.shuffle:
             stream.rng.shuffle(order)
@@ -107,19 +115,21 @@ class KinesisApi:
     def _other(self, operation: str, body: memoryview | bytes, is_cbor: bool) -> Answer:
         stream = self._stream
         request: dict[str, Any] = cbor2.loads(body) if is_cbor else msgspec.json.decode(body or b"{}")
+        if operation == "ListShards":
+            return self._list_shards(request, is_cbor)
         name = str(request.get("StreamName") or request.get("StreamARN", stream.name)).rpartition("/")[2]
         if name != stream.name:
             return _error("ResourceNotFoundException", f"Stream {name} not found", is_cbor)
         if operation == "PutRecord":
-            data = request["Data"] if is_cbor else base64.b64decode(request["Data"])
+            data = request["Data"] if is_cbor else base64.b64decode(request["Data"], validate=True)
+            wrong = _wrong_key(request["PartitionKey"], request.get("ExplicitHashKey"))
+            if wrong:
+                return _error("InvalidArgumentException", wrong, is_cbor)
             shard = stream.put_entry(request["PartitionKey"], request.get("ExplicitHashKey"), data)
             if shard is None:
                 return _error("ProvisionedThroughputExceededException", "Rate exceeded", is_cbor)
             return _answer({"SequenceNumber": f"{len(stream.records):056d}", "ShardId": shard.shard_id}, is_cbor)
         open_shards = [s for s in stream.list_shards() if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
-        if operation == "ListShards":
-            only_open = request.get("ShardFilter", {}).get("Type") == "AT_LATEST"
-            return _answer({"Shards": open_shards if only_open else stream.list_shards()}, is_cbor)
         common = {
             "StreamName": stream.name,
             "StreamARN": f"arn:aws:kinesis:us-east-1:000000000000:stream/{stream.name}",
@@ -137,10 +147,47 @@ class KinesisApi:
             return _answer({"StreamDescriptionSummary": summary}, is_cbor)
         return _error("UnknownOperationException", operation, is_cbor)
 
+    def _list_shards(self, request: dict[str, Any], is_cbor: bool) -> Answer:
+        """In pages; a token stands for the stream, and comes alone."""
+        stream = self._stream
+        name = str(request.get("StreamName") or request.get("StreamARN") or "").rpartition("/")[2]
+        token = request.get("NextToken")
+        if (token is None) != bool(name):
+            return _error("InvalidArgumentException", "either NextToken or the stream, and not both", is_cbor)
+        if token is None and name != stream.name:
+            return _error("ResourceNotFoundException", f"Stream {name} not found", is_cbor)
+        only_open = request.get("ShardFilter", {}).get("Type") == "AT_LATEST"
+        start = 0
+        if token is not None:
+            filtered, _, first = str(token).partition(":")
+            only_open, start = filtered == "open", int(first)
+        shards = [
+            shard
+            for shard in stream.list_shards()
+            if not only_open or "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        ]
+        page = min(int(request.get("MaxResults") or LIST_SHARDS_MAX), stream.list_shards_max)
+        answer: dict[str, Any] = {"Shards": shards[start : start + page]}
+        if start + page < len(shards):
+            answer["NextToken"] = f"{'open' if only_open else 'all'}:{start + page}"
+        return _answer(answer, is_cbor)
+
+
+def _wrong_key(partition_key: str, hash_key: str | None) -> str:
+    """Why Kinesis would not take the keys; empty where it would."""
+    if not 1 <= len(partition_key) <= PARTITION_KEY_MAX:
+        return f"a partition key has 1 to {PARTITION_KEY_MAX} characters, and not {len(partition_key)}"
+    # A number below 2^128 in decimal, without leading zeros. https://docs.aws.amazon.com/kinesis/latest/APIReference/
+    if hash_key is not None and not (_HASH_KEY.fullmatch(hash_key) and int(hash_key) < HASH_SPACE):
+        return f"ExplicitHashKey {hash_key!r} is no number below 2^128"
+    return ""
+
 
 def _read_json(body: memoryview | bytes) -> tuple[str, Entries]:
     request = _put_records_decoder.decode(body)
-    entries = [(e.PartitionKey, e.ExplicitHashKey, binascii.a2b_base64(e.Data)) for e in request.Records]
+    entries = [
+        (e.PartitionKey, e.ExplicitHashKey, binascii.a2b_base64(e.Data, strict_mode=True)) for e in request.Records
+    ]
     return request.StreamName or request.StreamARN or "", entries
 
 

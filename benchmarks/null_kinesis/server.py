@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.null_kinesis.api import Answer, KinesisApi
+from benchmarks.null_kinesis.signature import is_wrongly_signed
 from benchmarks.null_kinesis.stream import Stream
 from benchmarks.null_kinesis.verify import verify
 
@@ -17,6 +18,9 @@ _EXPECT: Final = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
 _CLOSE: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _BUFFER_BYTES: Final = 1024 * 1024
 _READ_BYTES: Final = 64 * 1024
+
+
+SIGNATURE_SAMPLE = 64
 
 
 class KinesisProtocol(asyncio.BufferedProtocol):
@@ -95,6 +99,14 @@ class KinesisProtocol(asyncio.BufferedProtocol):
             body = b'{"__type":"ExpiredTokenException","message":"The security token is expired"}'
             self._write(Answer(400, body=body), close=False)
             return
+        # Looking at each would measure us and not the producer.
+        if self._stream.calls % SIGNATURE_SAMPLE == 0:
+            self._stream.signatures_checked += 1
+            if is_wrongly_signed(head, body):
+                self._stream.wrongly_signed += 1
+                body = b'{"__type":"InvalidSignatureException","message":"the signature does not match"}'
+                self._write(Answer(400, body=body), close=False)
+                return
         target, content_type = _TARGET.search(head), _TYPE.search(head)
         answer = self._api.handle(
             target[1].decode() if target else "", content_type[1].decode() if content_type else "", body

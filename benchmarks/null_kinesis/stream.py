@@ -50,6 +50,11 @@ class Stream:
         self.shards: list[Shard] = []
         # Entries with this partition key are throttled, all of them.
         self.refuse_partition_key = ""
+        # Shards in one page of ListShards, at most; AWS's own is 1,000.
+        self.list_shards_max = 1000
+        # Calls whose signature was looked at, and those among them that were signed wrongly.
+        self.signatures_checked = 0
+        self.wrongly_signed = 0
         # PutRecords signed with this access key are refused as expired.
         self.refuse_access_key = ""
         self.open_connections: set[asyncio.Transport] = set()
