@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 import time
-from functools import partial
 from typing import Any, NamedTuple
 
 import cbor2
