@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from stockstream.audit import AuditReport, DayReport, render
 from stockstream.audit.auditor import missing_file
-from stockstream.audit.ledger import Ledger
-from stockstream.audit.ledger_files import list_files, shortage_of
+from stockstream.audit.ledger import Ledger, ledger_line
+from stockstream.audit.ledger_files import list_files, plain_bytes, shortage_of
 from stockstream.audit.ledger_reading import read_ledger
 from stockstream_wire import Quote
 from tests.audit.stored_day import quote
@@ -49,6 +49,7 @@ def _listed(directory: Path, day: str) -> list[str]:
 
 def _settle(ledger: Ledger, clock: Clock) -> None:
     """Let the housekeeping come round twice: what the first ends, the second packs or gives up."""
+    ledger.tended()
     for _ in range(3):
         clock.seconds += 1200
         ledger.append([])
@@ -77,6 +78,18 @@ def test_full_parts_and_days_that_are_over_are_packed_and_read_in_order(tmp_path
         assert found is not None
         assert not found.gaps
         assert _listed(tmp_path, day) == [item.timestamp for item in written if item.timestamp.startswith(day)]
+
+
+def test_packing_does_not_change_how_long_a_days_lines_are(tmp_path: Path, clock: Clock) -> None:
+    ledger = Ledger(tmp_path, part_bytes=2000, now_seconds=clock)
+    written = 0
+    for item in _quotes(_TODAY, 200):
+        ledger.append([item])
+        written += len(ledger_line(item))
+        ledger.tended()
+        assert sum(plain_bytes(file) for file in list_files(tmp_path)) == written
+    ledger.close()
+    assert {file.kind for file in list_files(tmp_path)} == {"ledger", "ledger.gz"}
 
 
 def test_past_the_bound_the_oldest_go_and_the_reader_is_told(tmp_path: Path, clock: Clock) -> None:
@@ -144,6 +157,7 @@ def test_days_older_than_kept_go_while_the_service_runs(tmp_path: Path, clock: C
     ledger.append(_quotes(_TODAY, 10))
     for day in (_YESTERDAY, _TODAY):
         os.utime(tmp_path / f"{day}.ledger", (clock.seconds,) * 2)
+    ledger.tended()
     clock.seconds += 3 * 86_400
     ledger.append(_quotes("2026-11-25", 10))
     ledger.tended()

@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -82,6 +83,21 @@ def marker_path(directory: Path, day: str) -> Path:
 def list_files(directory: Path) -> list[LedgerFile]:
     """Every file of the ledger, by day and in the order of its lines."""
     return sorted(_scan(directory), key=lambda file: (file.day, file.part == 0, file.part, file.kind))
+
+
+def open_part(file: LedgerFile) -> BufferedIOBase:
+    """Open a part for reading, unpacked. The lines of a day are those of its parts, one after the other."""
+    return gzip.open(file.path, "rb") if file.kind == "ledger.gz" else file.path.open("rb")
+
+
+def plain_bytes(file: LedgerFile) -> int:
+    """How long a part's lines are, unpacked: packing does not change it."""
+    if file.kind != "ledger.gz":
+        return file.size_bytes
+    with file.path.open("rb") as packed:
+        # RFC 1952, 2.3.1: the last four bytes are the length modulo 2^32, and a part is far smaller.
+        packed.seek(max(0, file.size_bytes - 4))
+        return int.from_bytes(packed.read(4), "little")
 
 
 def seal(directory: Path, day: str) -> None:

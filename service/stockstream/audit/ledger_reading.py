@@ -5,12 +5,12 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 import structlog
 
 from stockstream.audit.errors import AuditError
-from stockstream.audit.ledger_files import LedgerFile, list_files
+from stockstream.audit.ledger_files import LedgerFile, list_files, open_part
 
 DIGEST_BYTES: Final = 8
 
@@ -83,16 +83,10 @@ def _read_day(directory: Path, day: str) -> DayLedger | None:
 
 def _read_part(file: LedgerFile, found: dict[str, list[LedgerEntry]], gaps: list[str]) -> None:
     try:
-        with _opened(file) as lines:
-            _parse(lines, file.path, found)
+        with open_part(file) as lines:
+            _parse((line.decode(errors="replace") for line in lines), file.path, found)
     except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
         gaps.append(f"{file.path.name} is damaged: {exc}")
-
-
-def _opened(file: LedgerFile) -> TextIO:
-    if file.kind == "ledger.gz":
-        return gzip.open(file.path, "rt", encoding="utf-8", errors="replace")
-    return file.path.open(encoding="utf-8", errors="replace")
 
 
 def _parse(lines: Iterable[str], path: Path, found: dict[str, list[LedgerEntry]]) -> None:
