@@ -23,6 +23,7 @@ from tests.local.local_command import free_port
 
 MARKET_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "market"
 _EMULATOR_PYTHON = Path(f"{sys.prefix}-emulator") / "bin" / "python"
+_SERVER = Path(__file__).parents[2] / "service" / "stockstream" / "local" / "_emulator_server.py"
 _numbers = itertools.count()
 
 
@@ -40,7 +41,7 @@ def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "LOG_LEVEL": "ERROR",
     }
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([_EMULATOR_PYTHON, "-m", "ministack"], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([_EMULATOR_PYTHON, _SERVER], env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(600):

@@ -25,6 +25,7 @@ from stockstream.eventsource import (
     SubprocessInvoker,
 )
 from stockstream.eventsource.errors import DestinationUnavailableError, InvokerUnavailableError
+from stockstream.local._emulator_server import DEFAULT_SERVICES
 from stockstream.local.emulator import find_emulator_python, run_emulator
 from tests.eventsource.running import running
 from tests.local.local_command import free_port
@@ -46,8 +47,10 @@ CONFIG = EventSourceConfig(
 
 
 @asynccontextmanager
-async def stream(state_dir: Path, port: int, shards: int = 2) -> AsyncIterator[tuple[AwsConfig, Any]]:
-    async with run_emulator(state_dir, port, region="us-east-1") as emulator:
+async def stream(
+    state_dir: Path, port: int, shards: int = 2, services: tuple[str, ...] = DEFAULT_SERVICES
+) -> AsyncIterator[tuple[AwsConfig, Any]]:
+    async with run_emulator(state_dir, port, region="us-east-1", services=services) as emulator:
         aws = AwsConfig("us-east-1", emulator.endpoint_url, "test", "test")
         async with open_client(aws, "kinesis") as kinesis:
             if not (await kinesis.list_streams())["StreamNames"]:
@@ -199,7 +202,8 @@ async def test_an_emulator_that_restarts_without_its_data_is_a_new_stream(tmp_pa
 
 
 async def test_a_deployed_function_is_invoked_through_the_lambda_api(tmp_path: Path) -> None:
-    async with stream(tmp_path, free_port()) as (aws, _), open_client(aws, "lambda") as client:
+    with_lambda = stream(tmp_path, free_port(), services=("kinesis", "lambda"))
+    async with with_lambda as (aws, _), open_client(aws, "lambda") as client:
         arn = "arn:aws:lambda:us-east-1:000000000000:function:echo"
         invoker = LambdaApiInvoker(client, "echo", arn)
         with pytest.raises(InvokerUnavailableError, match="echo"):

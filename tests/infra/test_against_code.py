@@ -76,6 +76,7 @@ CONSUMER_DEFAULTS = {"STOCKSTREAM_PARALLEL_CALLS": "tuned to the function's memo
 
 # Settings that have no place in an ECS task, each with its reason.
 NOT_IN_ECS = {
+    "STOCKSTREAM_HEALTH_ALLOWED_HOSTS": "the port is on the task's loopback; producer_environment can set it",
     "STOCKSTREAM_SEND_UNCHANGED": "a choice for experiments; producer_environment can set it",
     "STOCKSTREAM_REPLAY_FILES": "a laptop replays",
     "STOCKSTREAM_REPLAY_SPEED": "a laptop replays",

@@ -8,6 +8,7 @@ import pytest
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import InputError
+from stockstream.local._emulator_server import DEFAULT_SERVICES
 from stockstream.local.consumer import BATCH_SIZE, FUNCTION_NAME
 from stockstream.local.emulator import run_emulator
 from stockstream.local.function import deploy_function
@@ -22,7 +23,9 @@ async def test_a_function_is_deployed_once_mapped_once_and_updated_after(tmp_pat
     package = tmp_path / "function.zip"
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("stockstream_lambda/handler.py", "def handler(event, context):\n    return {}\n")
-    async with run_emulator(tmp_path, free_port(), region="us-east-1") as emulator:
+    # `make run` has neither: they are here for the test's sake.
+    services = (*DEFAULT_SERVICES, "lambda", "iam")
+    async with run_emulator(tmp_path, free_port(), region="us-east-1", services=services) as emulator:
         aws = AwsConfig("us-east-1", emulator.endpoint_url, "test", "test")
         resources = await provision(aws, NAMES)
         first = await deploy_function(aws, package, {"STOCKSTREAM_QUOTES_TABLE": "quotes"}, resources)

@@ -1,8 +1,8 @@
 """Runs MiniStack inside the emulator's own environment; executed by path with that environment's Python.
 
-It imports nothing of ours. It holds the state folder's lock for as long as the emulator may write there, and it ends
-the emulator (which then saves its snapshot) when its standard input closes: so the emulator never outlives the process
-that started it, even one killed with SIGKILL, and what it held is kept.
+Of ours it imports its neighbour `_emulator_server` only. It holds the state folder's lock for as long as the emulator may
+write there, and it ends the emulator (which then saves its snapshot) when its standard input closes: so the emulator
+never outlives the process that started it, even one killed with SIGKILL, and what it held is kept.
 
 Usage: python _emulator_launcher.py LOCK_FILE    (settings come from the environment)
 """
@@ -41,10 +41,9 @@ def main() -> None:
     lock.write(str(os.getpid()))
     lock.flush()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.argv = ["ministack"]
-    from ministack.app import main as ministack_main  # type: ignore[import-not-found]  # noqa: PLC0415
+    from _emulator_server import run  # type: ignore[import-not-found]  # noqa: PLC0415 - it lies beside this file
 
-    ministack_main()
+    run()
 
 
 if __name__ == "__main__":

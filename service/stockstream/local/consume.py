@@ -53,7 +53,12 @@ async def run_consumer(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
             return [] if runner.stats.shards else ["no shard has been found yet"]
 
         port = await stack.enter_async_context(
-            serve_health(settings.health_host, settings.health_port, not_ready_reasons=not_ready_reasons)
+            serve_health(
+                settings.health_host,
+                settings.health_port,
+                not_ready_reasons=not_ready_reasons,
+                allowed_hosts=settings.health_allowed_hosts,
+            )
         )
         log.info("consumer_started", stream=names.stream, health_port=port, checkpoints=str(checkpoints_dir))
         await runner.run(stop)

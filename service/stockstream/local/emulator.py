@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 
 from stockstream.errors import LocalModeError
+from stockstream.local._emulator_server import DEFAULT_SERVICES
 
 DEFAULT_PORT: Final = 4566
 _HOST: Final = "127.0.0.1"
@@ -110,13 +111,16 @@ def check_saved_state(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def run_emulator(state_dir: Path, port: int, *, region: str) -> AsyncIterator[Emulator]:
+async def run_emulator(
+    state_dir: Path, port: int, *, region: str, services: Sequence[str] = DEFAULT_SERVICES
+) -> AsyncIterator[Emulator]:
     """Run the emulator until the context ends, then let it save its state.
 
     Args:
         state_dir: Folder for its snapshot, its lock and its log.
         port: Free port on loopback.
         region: Region of resources that name none.
+        services: What may be called, by the names of AWS's signature; nothing else is answered.
 
     Raises:
         LocalModeError: not installed, its state is corrupt or in use, or it does not come up.
@@ -136,7 +140,7 @@ async def run_emulator(state_dir: Path, port: int, *, region: str) -> AsyncItera
             stderr=log_file,
             # Ctrl-C in the terminal must reach us first: the emulator goes last.
             start_new_session=True,
-            env=_environment(snapshot, port, region),
+            env=_environment(snapshot, port, region, services),
         )
     emulator = Emulator(f"http://{_HOST}:{port}", process.pid, log_path)
     try:
@@ -146,12 +150,13 @@ async def run_emulator(state_dir: Path, port: int, *, region: str) -> AsyncItera
         await _stop(process)
 
 
-def _environment(snapshot: Path, port: int, region: str) -> dict[str, str]:
+def _environment(snapshot: Path, port: int, region: str, services: Sequence[str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     return kept | {
         "BIND_HOST": _HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": region,
+        "SERVICES": ",".join(services),
         "IOT_MTLS_ENABLED": "0",
         # It must never look for Docker: everything here runs without.
         "DOCKER_HOST": "unix:///nonexistent",

@@ -1,21 +1,29 @@
-"""`/healthz`, `/readyz` and `/metrics` over HTTP."""
+"""`/healthz`, `/readyz` and `/metrics` over HTTP, for programs and for no page of another origin."""
 
 import errno
+import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from stockstream.errors import InputError
 from stockstream.observability.metrics import ServiceMetrics
+from stockstream.request_guard import REFUSED_STATUS, GuardPolicy, refusal
 
 _PROMETHEUS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @asynccontextmanager
 async def serve_health(
-    host: str, port: int, *, not_ready_reasons: Callable[[], list[str]], metrics: ServiceMetrics | None = None
+    host: str,
+    port: int,
+    *,
+    not_ready_reasons: Callable[[], list[str]],
+    metrics: ServiceMetrics | None = None,
+    allowed_hosts: frozenset[str] = frozenset(),
 ) -> AsyncIterator[int]:
     """Serve `/healthz`, `/readyz` and, where there are metrics, `/metrics`; yields the port that is listened on.
 
@@ -24,6 +32,8 @@ async def serve_health(
         port: Port to bind; 0 takes a free one.
         not_ready_reasons: Empty when ready; else why not, in words. `/readyz` answers 503 with them.
         metrics: What `/metrics` renders; None leaves the path out.
+        allowed_hosts: Host names that requests may name beside loopback's. Bound beyond loopback, every IP address may
+            be named too: load balancers and scrapers do.
 
     Raises:
         InputError: the address cannot be bound.
@@ -37,7 +47,7 @@ async def serve_health(
         status = 503 if reasons else 200
         return web.json_response({"status": "not ready" if reasons else "ready", "reasons": reasons}, status=status)
 
-    app = web.Application()
+    app = web.Application(middlewares=[_guard(health_policy(host, allowed_hosts))])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     if metrics is not None:
@@ -57,6 +67,31 @@ async def serve_health(
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def health_policy(bound_to: str, allowed_hosts: frozenset[str]) -> GuardPolicy:
+    """Whom the health port answers, by the address or name that it is bound to."""
+    try:
+        is_loopback = ipaddress.ip_address(bound_to).is_loopback
+    except ValueError:
+        is_loopback = bound_to == "localhost"
+    return GuardPolicy(
+        "STOCKSTREAM_HEALTH_ALLOWED_HOSTS",
+        hosts=allowed_hosts | {bound_to.lower()},
+        any_address=not is_loopback,
+        navigation=True,
+    )
+
+
+def _guard(policy: GuardPolicy) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        reason = refusal(request.method, request.headers.items(), policy)
+        if reason is not None:
+            return web.Response(status=REFUSED_STATUS, text=f"refused: {reason}\n")
+        return await handler(request)
+
+    return guard
 
 
 def _prometheus_handler(metrics: ServiceMetrics) -> Callable[[web.Request], Awaitable[web.Response]]:

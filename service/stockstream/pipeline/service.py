@@ -109,6 +109,7 @@ class Service:
                         settings.health_port,
                         not_ready_reasons=self._not_ready_reasons,
                         metrics=metrics,
+                        allowed_hosts=settings.health_allowed_hosts,
                     )
                 )
                 log.info("health_listening", host=settings.health_host, port=port)

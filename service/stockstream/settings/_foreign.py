@@ -32,6 +32,9 @@ FOREIGN_VARIABLES: Final = {
     "STOCKSTREAM_EMULATOR_PYTHON": ForeignVariable(
         "local mode", "beside `.venv`", "a path", "Python whose environment holds the AWS emulator"
     ),
+    "STOCKSTREAM_EMULATOR_HOSTS": ForeignVariable(
+        "emulator", "–", "host names separated by commas", "Host names that it answers to, beside loopback's"
+    ),
 }
 # What local mode and compose hand on to the handler beside what the service's own settings say.
 CONSUMER_VARIABLES: Final = tuple(name for name, known in FOREIGN_VARIABLES.items() if known.reader == "consumer")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stockstream.request_guard import parse_hosts
 from stockstream.settings._values import Watchlist, parse_files, parse_speed, parse_watchlist
 from stockstream.settings.paths import default_cache_dir, default_state_dir
 
@@ -194,6 +195,18 @@ class Settings(BaseSettings):
     health_port: int = _setting(
         "Observability", 8080, "Port of /healthz, /readyz and /metrics; 0 takes a free one", ge=0, le=65535
     )
+
+    health_allowed_hosts: Annotated[frozenset[str], NoDecode] = _setting(
+        "Observability",
+        frozenset(),
+        "Host names that requests to the health port may name, beside `localhost` and addresses: a service's name in "
+        "compose or in a scraper's list. Any other is refused, as is every page of another origin",
+    )
+
+    @field_validator("health_allowed_hosts", mode="before")
+    @classmethod
+    def _parse_health_allowed_hosts(cls, value: object) -> object:
+        return parse_hosts(value) if isinstance(value, str) else value
 
     @field_validator("symbols", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ _SPECIAL: Final = {
     "symbols": "symbols of A-Z 0-9 . - = ^ & _ $ separated by commas, or @FILE",
     "replay_files": "paths separated by commas",
     "replay_speed": "a number of at least 1, or max",
+    "health_allowed_hosts": "host names, without ports, separated by commas",
 }
 _TABLE: Final = "3 to 255 of a-z A-Z 0-9 _ . -"
 # What the patterns of _model.py say, in words.
@@ -101,7 +102,7 @@ def _default(value: Any) -> str:
         return "–"
     if isinstance(value, Watchlist):
         return f"`{','.join(value.symbols)}`"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | frozenset):
         return "–" if not value else f"`{','.join(str(part) for part in value)}`"
     if isinstance(value, Path):
         return f"`{_portable(value)}`"
