@@ -15,6 +15,7 @@ OPEN = {
     "stockstream.errors",
     "stockstream.aws",
     "stockstream.observability",
+    "stockstream.redaction",
     "stockstream.request_guard",
 }
 ROOMS: dict[str, set[str]] = {

@@ -17,6 +17,7 @@ class ScriptedAws:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.requests: list[dict[str, Any]] = []
+        self.extra_headers: dict[str, str] = {}
         self.url = ""
 
     def say(self, status: int, content: dict[str, Any] | bytes) -> None:
@@ -43,6 +44,8 @@ def scripted_aws(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedAws]:
                 self.close_connection = True
                 return
             self.send_response(status)
+            for header in aws.extra_headers.items():
+                self.send_header(*header)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -2,6 +2,8 @@
 
 import hmac
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 from stockstream_lambda.errors import ConfigError
 from stockstream_lambda.notifier import handler as notifier
-from stockstream_lambda.notifier.handler import WebhookConfig, WebhookError, deliver
+from stockstream_lambda.notifier.handler import WebhookConfig, deliver
+from stockstream_lambda.notifier.receiver import WebhookError, check_url
 from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
 
 ALERT: dict[str, Any] = {
@@ -68,8 +71,111 @@ def test_a_refusal_raises_so_that_lambda_tries_again_and_never_shows_the_url(
 
 
 def test_nobody_listening_raises() -> None:
-    with pytest.raises(WebhookError, match="cannot be reached"):
+    with pytest.raises(WebhookError, match=r"127\.0\.0\.1.*cannot be reached"):
         deliver(ALERT, WebhookConfig("http://127.0.0.1:1/hook"))
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308])
+@pytest.mark.parametrize("location", ["other", "file:///etc/passwd", "//["])
+def test_a_redirect_is_an_error_and_nothing_is_sent_where_it_leads(
+    receiver: ScriptedAws, status: int, location: str
+) -> None:
+    with scripted_aws() as elsewhere:
+        receiver.say(status, b"")
+        receiver.extra_headers["Location"] = f"{elsewhere.url}/x" if location == "other" else location
+        with pytest.raises(
+            WebhookError, match=f"127.0.0.1: the webhook answered HTTP {status}.*not followed"
+        ) as caught:
+            deliver(ALERT, WebhookConfig(f"{receiver.url}/secret-token", secret="shared"))
+        assert elsewhere.requests == []
+    assert len(receiver.requests) == 1
+    assert "secret-token" not in told(caught.value)
+
+
+def told(error: BaseException) -> str:
+    """All that a traceback says, what stands behind the error included."""
+    parts: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        parts += [str(seen), repr(seen)]
+        seen = seen.__cause__ or seen.__context__
+    return " ".join(parts)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"x" * 70_000]
+)
+def test_an_answer_that_is_none_raises_and_never_shows_the_url(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(WebhookError, match="cannot be reached") as caught:
+                deliver(
+                    ALERT, WebhookConfig(f"http://127.0.0.1:{listener.getsockname()[1]}/secret-token?key=secret-key")
+                )
+        finally:
+            thread.join(30)
+    assert "secret" not in told(caught.value)
+
+
+SECRET_URLS = [
+    "https://hooks.example/secret token",
+    "https://hooks.example/secret\n",
+    "https://hooks.example/secret\r\nX-Injected: 1",
+    "https://hooks.example/secret\t",
+    "https://hooks.example/secret\x00",
+    "https://hooks.example/secret\x7f",
+    "https://hooks.example/sécret",
+    "https://hooks.example\\@evil.example/secret",
+    " https://hooks.example/secret",
+    "https://user:secret@hooks.example/",
+    "https://secret@hooks.example/",
+    "https://@hooks.example/secret",
+    "https:///secret",
+    "https://:443/secret",
+    "https://hooks.example:port/secret",
+    "https://hooks.example:70000/secret",
+    "https://hooks.example:0/secret",
+    "https://[::1/secret",
+    "hooks.example/secret",
+    "ftp://hooks.example/secret",
+    "file:///secret",
+    "http://hooks.example/secret",
+    "secret",
+]
+
+
+@pytest.mark.parametrize("url", SECRET_URLS)
+def test_a_bad_url_is_refused_at_start_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match="STOCKSTREAM_WEBHOOK_URL: must") as caught:
+        WebhookConfig.from_environment({"STOCKSTREAM_WEBHOOK_URL": url})
+    text = told(caught.value)
+    assert "cret" not in text.replace("is a secret and", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example/services/T0/B0/x?a=b&c=%20d",
+        "https://[2001:db8::1]:8443/",
+        "http://127.0.0.1:8080",
+        "http://localhost/x",
+    ],
+)
+def test_a_good_url_is_taken(url: str) -> None:
+    check_url(url)
+
+
+def test_neither_url_nor_secret_shows_in_the_configurations_own_text() -> None:
+    assert "secret" not in repr(WebhookConfig("https://hooks.example/secret", secret="secret")).replace("secret=", "")
 
 
 def test_the_handler_reads_alerts_from_the_sns_event(receiver: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,29 +7,20 @@ tell a repetition.
 
 import hmac
 import os
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
 
-from stockstream_lambda.errors import ConfigError, ConsumerError
+from stockstream_lambda.errors import ConfigError
+from stockstream_lambda.notifier.receiver import WebhookError, check_url, post
 from stockstream_lambda.notifier.shapes import SHAPES, Alert
 from stockstream_lambda.observability import configure_logging
 
-TIMEOUT_SECONDS: Final = 5.0
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
 log = structlog.get_logger("stockstream.notifier")
-
-
-class WebhookError(ConsumerError):
-    """The receiver could not be reached or did not take the alert; the same call may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +34,10 @@ class WebhookConfig:
         secret: Signs the body (HMAC-SHA256, header `X-Stockstream-Signature`) where set.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)
     shape: str = "generic"
     telegram_chat_id: str | None = None
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WebhookConfig":
@@ -63,9 +54,7 @@ class WebhookConfig:
         if shape == "telegram" and url and chat_id is None:
             raise ConfigError("STOCKSTREAM_WEBHOOK_TELEGRAM_CHAT_ID is not set: the telegram shape needs it")
         if url is not None:
-            parts = urllib.parse.urlsplit(url)
-            if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-                raise ConfigError("STOCKSTREAM_WEBHOOK_URL: must be an https URL (http only on loopback)")
+            check_url(url)
         return cls(url, shape, chat_id, environ.get("STOCKSTREAM_WEBHOOK_SECRET") or None)
 
 
@@ -94,15 +83,12 @@ def deliver(alert: Alert, config: WebhookConfig) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "stockstream", "X-Stockstream-Alert-Id": alert_id}
     if config.secret is not None:
         headers["X-Stockstream-Signature"] = "sha256=" + hmac.digest(config.secret.encode(), body, "sha256").hex()
-    request = urllib.request.Request(config.url, body, headers, method="POST")  # noqa: S310 - checked by the config
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            log.info("webhook_delivered", alert_id=alert_id, shape=config.shape, status=answer.status)
-    except urllib.error.HTTPError as exc:
-        with exc:
-            raise WebhookError(f"{alert_id}: the webhook answered HTTP {exc.code}") from None  # its text holds the URL
-    except OSError as exc:
-        raise WebhookError(f"{alert_id}: the webhook cannot be reached: {type(exc).__name__}") from None
+        status = post(config.url, body, headers)
+    except WebhookError as exc:
+        log.warning("webhook_failed", alert_id=alert_id, error=str(exc))
+        raise
+    log.info("webhook_delivered", alert_id=alert_id, shape=config.shape, status=status)
 
 
 @cache

@@ -15,6 +15,7 @@ from botocore.httpsession import get_cert_path
 from stockstream.aws._credentials import CREDENTIALS_REFUSED, RenewingCredentials
 from stockstream.aws._http import DeadlineSession
 from stockstream.errors import SettingsError
+from stockstream.redaction import redact
 
 _URL: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 # Where endpoint and credentials are given, nothing of the user's profiles is read: they may not even exist.
@@ -67,8 +68,15 @@ def resolve_aws(region: str | None) -> AwsConfig:
 def _check_endpoints(environ: Mapping[str, str]) -> None:
     """Name a bad one: botocore finds out at the first client, deep in the start, and then raises a bare ValueError."""
     for name, value in sorted(environ.items()):
-        if name.startswith("AWS_ENDPOINT_URL") and value and not _URL.match(value):
-            raise SettingsError(f"{name}={value!r}: must be a URL such as http://127.0.0.1:4566")
+        if not name.startswith("AWS_ENDPOINT_URL") or not value:
+            continue
+        if not _URL.match(value):
+            raise SettingsError(f"{name}={redact(value)!r}: must be a URL such as http://127.0.0.1:4566")
+        if redact(value) != value:
+            # botocore would sign the request for a host that is not sent, and put the password into its errors.
+            raise SettingsError(
+                f"{name}={redact(value)!r}: must hold no user and password; AWS_ACCESS_KEY_ID names who"
+            )
 
 
 def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncContextManager[Any]:

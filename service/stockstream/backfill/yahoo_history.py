@@ -13,6 +13,7 @@ from urllib.parse import quote as quote_url
 from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
+from stockstream.redaction import redact
 from stockstream.sources.base import Rejection
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 from stockstream.sources.yahoo.numbers import float32_decimal
@@ -143,7 +144,7 @@ class YahooHistory:
             # A chart needs neither cookie nor crumb, so the request goes around yfinance's.
             response = self._session.http.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
         except OSError as exc:  # curl's errors are OSErrors
-            raise YahooCallError(FailureKind.UNREACHABLE, f"{type(exc).__name__}: {str(exc)[:200]}") from exc
+            raise YahooCallError(FailureKind.UNREACHABLE, f"{type(exc).__name__}: {redact(str(exc))[:200]}") from exc
         return decode_json(bytes(response.content))
 
 

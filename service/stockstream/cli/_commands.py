@@ -14,6 +14,7 @@ from stockstream.cli.query import query
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
 from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
+from stockstream.redaction import redact
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -39,7 +40,7 @@ def run_command_line() -> int:
         code = stockstream.main(standalone_mode=False)
     except StockstreamError as exc:
         for line in str(exc).splitlines():
-            print(f"stockstream: {line}", file=sys.stderr)  # noqa: T201 - the last words to a person
+            print(f"stockstream: {redact(line)}", file=sys.stderr)  # noqa: T201 - the last words to a person
         return exc.exit_code
     except click.ClickException as exc:
         exc.show()

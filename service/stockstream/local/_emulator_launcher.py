@@ -1,6 +1,6 @@
 """Runs MiniStack inside the emulator's own environment; executed by path with that environment's Python.
 
-Of ours it imports its neighbour `_emulator_server` only. It holds the state folder's lock for as long as the emulator may
+Of ours it imports its neighbour `_emulator_server` only. It holds the state folder's lock while the emulator may
 write there, and it ends the emulator (which then saves its snapshot) when its standard input closes: so the emulator
 never outlives the process that started it, even one killed with SIGKILL, and what it held is kept.
 

@@ -31,8 +31,8 @@ except ModuleNotFoundError:
     sys.modules[_spec.name] = request_guard
     _spec.loader.exec_module(request_guard)
 
-# The stream, the consumer's tables, the archive, alerts, failed batches; `sts` answers "who am I", which AWS's tools ask
-# first. Not among them, on purpose: lambda, states, glue, codebuild, eks and all else that starts processes.
+# The stream, the consumer's tables, the archive, alerts, failed batches; `sts` answers "who am I", which AWS's tools
+# ask first. Not among them, on purpose: lambda, states, glue, codebuild, eks and all else that starts processes.
 DEFAULT_SERVICES: Final = ("kinesis", "dynamodb", "s3", "sns", "sqs", "sts")
 HOSTS_VARIABLE: Final = "STOCKSTREAM_EMULATOR_HOSTS"
 

@@ -6,10 +6,16 @@ from typing import IO, Any, Final, Literal
 
 import structlog
 
+from stockstream.redaction import redact
+
 LogFormat = Literal["auto", "json", "console"]
 
 # They narrate every request at INFO, or repeat what our own events say.
 _NOISY_LOGGERS: Final = ("aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3")
+# Without the frames' locals, which may hold credentials.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None = None) -> None:
@@ -32,7 +38,7 @@ def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None 
     renderer: list[Any] = (
         [_hide_emf, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)]
     )
     structlog.configure(
         processors=[
@@ -48,7 +54,7 @@ def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_urls, *renderer],
         )
     )
     root = logging.getLogger()
@@ -58,6 +64,14 @@ def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None 
     root.setLevel(level.upper())
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+
+
+def _redact_urls(_logger: object, _method: str, event: Any) -> Any:
+    """Take the secrets out of URLs: libraries put the endpoint, the proxy or Yahoo's crumb into their messages."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = redact(value)
+    return event
 
 
 def _hide_emf(_logger: object, _method: str, event: Any) -> Any:

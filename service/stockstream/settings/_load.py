@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stockstream.errors import SettingsError
+from stockstream.redaction import redact
 from stockstream.settings._foreign import FOREIGN_VARIABLES
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._table import allowed_values
@@ -43,7 +44,7 @@ def _line(error: Any, overrides: Mapping[str, Any], option_names: Mapping[str, s
         value = os.environ.get(label, error.get("input"))
     # pydantic's own prose repeats the range in other words; only our validators' reasons add to it.
     reason = f"{error['ctx']['error']}; " if error["type"] == "value_error" else ""
-    return f"{label}={str(value)!r}: {reason}must be {allowed_values(name)}"
+    return redact(f"{label}={str(value)!r}: {reason}must be {allowed_values(name)}")
 
 
 def _refuse_unknown_variables() -> None:
@@ -57,5 +58,6 @@ def _refuse_unknown_variables() -> None:
         hint = "docs/settings.md lists them all"
         if near:
             hint = f"did you mean {near[0]} ({allowed_values(near[0].removeprefix(ENV_PREFIX).lower())})?"
-        lines.append(f"{name}={os.environ[name]!r}: no such setting; {hint}")
+        # Without its value: it may be a secret, under a name that was misspelt.
+        lines.append(f"{name}: no such setting; {hint}")
     raise SettingsError("\n".join(lines))

@@ -21,6 +21,7 @@ from yfinance import cache as yf_cache
 from yfinance.data import YfData
 from yfinance.exceptions import YFException, YFRateLimitError
 
+from stockstream.redaction import redact
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError, kind_of_status
 
 _API_HOSTS: Final = frozenset({"query1.finance.yahoo.com", "query2.finance.yahoo.com"})
@@ -203,7 +204,8 @@ class YahooSession:
         return bytes(response.content)
 
     def _failure(self, kind: FailureKind, exc: BaseException) -> YahooCallError:
-        error = YahooCallError(kind, f"{type(exc).__name__}: {str(exc)[:200]}")
+        # curl repeats a proxy that it cannot use, with its password.
+        error = YahooCallError(kind, f"{type(exc).__name__}: {redact(str(exc))[:200]}")
         self._account(error)
         return error
 
