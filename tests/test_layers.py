@@ -15,6 +15,7 @@ OPEN = {
     "stockstream.errors",
     "stockstream.aws",
     "stockstream.observability",
+    "stockstream.bounds",
     "stockstream.redaction",
     "stockstream.request_guard",
 }

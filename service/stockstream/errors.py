@@ -3,7 +3,8 @@
     StockstreamError                    root; `exit_code` is what the command line ends with
     ├── RetryableError                  the same call may succeed later
     │   ├── SourceUnavailableError      the market data source cannot be reached, or limits us
-    │   └── AwsUnavailableError         an AWS service cannot be reached, or throttles
+    │   ├── AwsUnavailableError         an AWS service cannot be reached, or throttles
+    │   └── AnswerTooLargeError         what was read is longer than anything of its kind
     └── PermanentError                  a person must change something first
         ├── SettingsError               a setting is missing or out of range (exit code 2)
         ├── InputError                  a file or argument of the user's is not usable (exit code 2)
@@ -38,6 +39,21 @@ class SourceUnavailableError(RetryableError):
 
 class AwsUnavailableError(RetryableError):
     """An AWS service cannot be reached, or throttles."""
+
+
+class AnswerTooLargeError(RetryableError):
+    """What was read is longer than anything of its kind: a damaged or a hostile answer, cut off.
+
+    Args:
+        what: What was read, with its name.
+        max_bytes: The bound.
+    """
+
+    def __init__(self, what: str, max_bytes: int) -> None:
+        super().__init__(
+            f"{what} is larger than {max_bytes} bytes, more than it can honestly be. "
+            "Remedy: see what answers there (a proxy, another server, a damaged object), and try again"
+        )
 
 
 class PermanentError(StockstreamError):

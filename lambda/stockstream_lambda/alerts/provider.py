@@ -10,6 +10,8 @@ from stockstream_lambda.alerts.rules import AlertRules, bundled_rules, parse_rul
 from stockstream_lambda.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 
 REFRESH_SECONDS: Final = 300.0
+# Rules of their own for five thousand symbols are this much; read again and again, they should be little.
+RULES_MAX_BYTES: Final = 1024 * 1024
 
 log = structlog.get_logger("stockstream.consumer.rules")
 
@@ -65,9 +67,14 @@ class RulesProvider:
             self._rules, self._data = bundled_rules(self._threshold_percent), None
         elif data != self._data:
             try:
-                self._rules = parse_rules(data, self._threshold_percent, self._key)
+                self._rules = self._parse(data)
                 log.info("alert_rules_loaded", key=self._key)
             except ConfigError as exc:
                 log.error("alert_rules_invalid", key=self._key, error=str(exc))  # noqa: TRY400 - the file's fault
                 self._rules = fallback
             self._data = data
+
+    def _parse(self, data: bytes) -> AlertRules:
+        if len(data) > RULES_MAX_BYTES:
+            raise ConfigError(f"{self._key} is larger than {RULES_MAX_BYTES} bytes. Remedy: fewer or shorter rules")
+        return parse_rules(data, self._threshold_percent, self._key)

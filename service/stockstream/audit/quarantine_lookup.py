@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stockstream.aws import list_keys, read_object
+from stockstream.errors import AnswerTooLargeError
 from stockstream_wire import WireError, decode_quote
 
 _PARALLEL_READS: Final = 16
@@ -27,7 +28,10 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
 
     async def look(key: str) -> None:
         async with limit:
-            body = await read_object(s3, bucket, key)
+            try:
+                body = await read_object(s3, bucket, key)
+            except AnswerTooLargeError:
+                return  # larger than any record
         try:
             data = base64.b64decode(msgspec.json.decode(body, type=_Quarantined).data_base64)
             quote = decode_quote(data)

@@ -1,6 +1,5 @@
 """Reads what is stored of one symbol and day, through the AWS APIs."""
 
-import gzip
 import re
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,6 +12,8 @@ from stockstream.audit.findings import Finding, Problem
 from stockstream.audit.ledger_reading import digest_of
 from stockstream.audit.reconcile import ArchiveLine
 from stockstream.aws import list_keys, read_object
+from stockstream.bounds import gunzip
+from stockstream.errors import AnswerTooLargeError
 from stockstream_wire import WireError, decode_quote
 
 _DAY_PREFIX: Final = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
@@ -60,7 +61,12 @@ class Stores:
         lines: list[ArchiveLine] = []
         findings: list[Finding] = []
         for key in sorted(keys, key=_stream_order):
-            read = _read_lines(symbol, day, key, await read_object(self.s3, self.bucket, key))
+            try:
+                packed = await read_object(self.s3, self.bucket, key)
+            except AnswerTooLargeError as exc:
+                findings.append(Finding(Problem.ARCHIVE_DAMAGED, symbol, key, str(exc)))
+                continue
+            read = _read_lines(symbol, day, key, packed)
             lines += read.lines
             findings += read.findings
         return Archived(lines, findings)
@@ -102,9 +108,11 @@ class Stores:
 
 def _read_lines(symbol: str, day: str, key: str, packed: bytes) -> Archived:
     try:
-        body = gzip.decompress(packed)
+        body = gunzip(packed, key)
     except (OSError, EOFError, zlib.error) as exc:
         return Archived([], [Finding(Problem.ARCHIVE_DAMAGED, symbol, key, f"is not gzip: {exc}")])
+    except AnswerTooLargeError as exc:
+        return Archived([], [Finding(Problem.ARCHIVE_DAMAGED, symbol, key, str(exc))])
     lines: list[ArchiveLine] = []
     findings: list[Finding] = []
     for number, line in enumerate(body.splitlines(), 1):

@@ -1,7 +1,12 @@
 """Reading a bucket: the keys below a prefix, page by page, and one object whole."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
+
+from stockstream.aws._bounded import read_bounded
+
+# The largest of ours: a quarantined record of 10 MiB in base64, a failed batch of 6 MB, an archive object packed.
+OBJECT_MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[str]:
@@ -18,8 +23,11 @@ async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[str]:
 
 
 async def read_object(s3: Any, bucket: str, key: str) -> bytes:
-    """Read an object as it is stored, not decompressed; its connection goes back to the pool."""
+    """Read an object as it is stored, not decompressed; its connection goes back to the pool.
+
+    Raises:
+        AnswerTooLargeError: it is larger than `OBJECT_MAX_BYTES`.
+    """
     response = await s3.get_object(Bucket=bucket, Key=key)
     async with response["Body"] as stream:
-        body: bytes = await stream.read()
-    return body
+        return await read_bounded(stream, OBJECT_MAX_BYTES, f"s3://{bucket}/{key}")

@@ -12,6 +12,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
 
+from stockstream.aws._bounded import ANSWER_MAX_BYTES, bound_metadata, bounded_session
 from stockstream.aws._credentials import CREDENTIALS_REFUSED, RenewingCredentials
 from stockstream.aws._http import DeadlineSession
 from stockstream.errors import SettingsError
@@ -79,7 +80,9 @@ def _check_endpoints(environ: Mapping[str, str]) -> None:
             )
 
 
-def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncContextManager[Any]:
+def open_client(
+    aws: AwsConfig, service: str, *, answer_max_bytes: int = ANSWER_MAX_BYTES, **config: Any
+) -> AbstractAsyncContextManager[Any]:
     """Open a client of `service` as an async context manager.
 
     Each attempt of a call has a deadline as a whole, and a call refused for its credentials is tried once more where
@@ -88,6 +91,7 @@ def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncCon
     Args:
         aws: Region, endpoint, credentials.
         service: Service name of botocore: kinesis, dynamodb, s3, sns, sqs, lambda.
+        answer_max_bytes: A longer answer fails the call; a streamed body (S3's objects) is its reader's to bound.
         config: Fields of aiobotocore's AioConfig, such as `max_pool_connections`.
     """
     session = AioSession(None if aws.access_key_id is None else _NO_PROFILE)
@@ -101,7 +105,7 @@ def open_client(aws: AwsConfig, service: str, **config: Any) -> AbstractAsyncCon
         endpoint_url=aws.endpoint_url,
         aws_access_key_id=aws.access_key_id,
         aws_secret_access_key=aws.secret_access_key,
-        config=AioConfig(http_session_cls=DeadlineSession, **config),
+        config=AioConfig(http_session_cls=bounded_session(answer_max_bytes, DeadlineSession), **config),
     )
     return client
 
@@ -111,6 +115,7 @@ def find_credentials(aws: AwsConfig) -> RenewingCredentials:
 
     async def find() -> Any | None:
         session = AioSession()
+        bound_metadata(session)
         if aws.access_key_id is not None:
             session.set_credentials(aws.access_key_id, aws.secret_access_key or "")
         return await session.get_credentials()

@@ -1,7 +1,6 @@
 """After a run: look every accepted quote up in the table and in the archive, through the AWS APIs."""
 
 import asyncio
-import gzip
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 from stockstream.audit.quarantine_lookup import quarantined_among
 from stockstream.aws import AwsConfig, list_keys, open_client, read_object
+from stockstream.bounds import gunzip
 from stockstream_wire import WireError, decode_quote
 
 _PARALLEL_READS: Final = 16
@@ -105,7 +105,7 @@ async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[
     async def read(key: str) -> None:
         async with limit:
             body = await read_object(s3, bucket, key)
-        for line in gzip.decompress(body).splitlines():
+        for line in gunzip(body, key).splitlines():
             try:
                 quote = decode_quote(line)
             except WireError:

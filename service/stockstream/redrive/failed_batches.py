@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from stockstream.aws import list_keys, read_object
+from stockstream.errors import AnswerTooLargeError
 from stockstream.redrive.items import Item, Origin, Standing, preview_of
 from stockstream.redrive.stream_range import BatchInfo, read_range, user_records
 
@@ -73,7 +74,12 @@ async def queued(
 async def in_bucket(s3: Any, kinesis: Any, bucket: str, prefix: str, stream: str) -> AsyncIterator[Item]:
     """Iterate over the objects of an on-failure bucket: their payload holds the records themselves."""
     async for key in list_keys(s3, bucket, prefix):
-        yield await _item(kinesis, Origin.BUCKET, key, await read_object(s3, bucket, key), stream)
+        try:
+            body = await read_object(s3, bucket, key)
+        except AnswerTooLargeError as exc:
+            yield Item(Origin.BUCKET, key, "?", "unreadable", str(exc), Standing.UNREADABLE)
+            continue
+        yield await _item(kinesis, Origin.BUCKET, key, body, stream)
 
 
 async def waiting_messages(sqs: Any, queue_url: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stockstream.aws import list_keys, read_object
+from stockstream.errors import AnswerTooLargeError
 from stockstream.redrive.items import Item, Origin, Standing, preview_of, sendable_key
 from stockstream_wire import WireError, decode_quote
 
@@ -44,7 +45,7 @@ async def quarantined(
     for start in range(0, len(keys), _PARALLEL_READS):
         part = keys[start : start + _PARALLEL_READS]
         async with asyncio.TaskGroup() as tasks:
-            reads = [tasks.create_task(read_object(s3, bucket, key)) for key in part]
+            reads = [tasks.create_task(_read(s3, bucket, key)) for key in part]
         for key, read in zip(part, reads, strict=True):
             item = _item(key, read.result())
             if reason is not None and item.reason != reason:
@@ -55,7 +56,16 @@ async def quarantined(
             yield item
 
 
-def _item(key: str, body: bytes) -> Item:
+async def _read(s3: Any, bucket: str, key: str) -> bytes | AnswerTooLargeError:
+    try:
+        return await read_object(s3, bucket, key)
+    except AnswerTooLargeError as exc:
+        return exc
+
+
+def _item(key: str, body: bytes | AnswerTooLargeError) -> Item:
+    if isinstance(body, AnswerTooLargeError):
+        return Item(Origin.QUARANTINE, key, key.removeprefix(PREFIX), "unreadable", str(body), Standing.UNREADABLE)
     try:
         stored = msgspec.json.decode(body, type=_Object)
         data = base64.b64decode(stored.data_base64, validate=True)

@@ -25,6 +25,7 @@ from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.shards import ShardMap, list_open_shards
 from stockstream.sender.stats import Counters, SenderStats
 from stockstream.sender.transport import Transport
+from stockstream.sender.transport.connections import ANSWER_MAX_BYTES
 from stockstream.sender.transport.opening import open_transport
 from stockstream.sender.transport.results import as_put_error
 
@@ -88,6 +89,7 @@ class Sender:
                 open_client(
                     aws,
                     "kinesis",
+                    answer_max_bytes=ANSWER_MAX_BYTES,
                     parameter_validation=False,
                     max_pool_connections=self._config.requests_in_flight + 2,
                     connect_timeout=self._config.connect_timeout_seconds,

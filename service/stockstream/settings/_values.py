@@ -3,8 +3,12 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from stockstream_wire import QuoteInvalidError, validate_symbol
+
+# Ten thousand symbols with comments are a tenth of this.
+WATCHLIST_MAX_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,15 @@ def read_watchlist_file(path: Path) -> Watchlist:
         ValueError: the file cannot be read, or holds no symbol.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open("rb") as file:
+            data = file.read(WATCHLIST_MAX_BYTES + 1)
+        lines = data.decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {path}: {exc}"
         raise ValueError(msg) from exc
+    if len(data) > WATCHLIST_MAX_BYTES:
+        msg = f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another file"
+        raise ValueError(msg)
     symbols: dict[str, None] = {}
     skipped: list[str] = []
     for number, line in enumerate(lines, start=1):

@@ -4,8 +4,11 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stockstream.aws import read_bounded
+from stockstream.errors import AnswerTooLargeError
 from stockstream.eventsource.errors import InvokerUnavailableError
 from stockstream.eventsource.invokers.base import InvocationResult
+from stockstream.eventsource.invokers.worker import ANSWER_MAX_BYTES
 
 
 class LambdaApiInvoker:
@@ -32,8 +35,8 @@ class LambdaApiInvoker:
                 FunctionName=self._function_name, InvocationType=self._INVOCATION_TYPE, Payload=payload
             )
             async with answer["Payload"] as stream:
-                body = await stream.read()
-        except (BotoCoreError, ClientError, OSError, TimeoutError) as exc:
+                body = await read_bounded(stream, ANSWER_MAX_BYTES, f"the answer of {self._function_name}")
+        except (AnswerTooLargeError, BotoCoreError, ClientError, OSError, TimeoutError) as exc:
             raise InvokerUnavailableError(f"Lambda Invoke of {self._function_name}: {exc}") from exc
         return InvocationResult(
             request_id=answer["ResponseMetadata"].get("RequestId", ""),

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stockstream.errors import AnswerTooLargeError
 from stockstream.eventsource.errors import EventSourceConfigError, InvokerUnavailableError
 from stockstream.eventsource.invokers.base import InvocationResult
 from stockstream.eventsource.invokers.deployment import deployed_modules
 from stockstream.eventsource.invokers.local_function import LocalFunction
-from stockstream.eventsource.invokers.worker import LogLine, Worker, WorkerExitedError
+from stockstream.eventsource.invokers.worker import ANSWER_MAX_BYTES, LogLine, Worker, WorkerExitedError
 
 _UNHANDLED = "Unhandled"
 
@@ -105,6 +106,9 @@ class SubprocessInvoker:
         except TimeoutError:
             error = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
             return _runtime_error(request_id, "Sandbox.Timedout", error)
+        except AnswerTooLargeError:
+            error = f"Response payload size exceeded maximum allowed payload size ({ANSWER_MAX_BYTES} bytes)."
+            return _runtime_error(request_id, "Function.ResponseSizeTooLarge", error)
         except WorkerExitedError as exc:
             return _runtime_error(request_id, "Runtime.ExitError", f"RequestId: {request_id} Error: {exc}")
         finally:
@@ -128,6 +132,8 @@ class SubprocessInvoker:
             init_error = _error("Sandbox.Timedout", f"Init timed out after {seconds:.2f} seconds")
         except WorkerExitedError as exc:
             init_error = _error("Runtime.ExitError", str(exc))
+        except AnswerTooLargeError as exc:
+            init_error = _error("Runtime.Unknown", str(exc))
         finally:
             if not is_ready:
                 await worker.kill()

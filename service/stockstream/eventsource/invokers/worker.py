@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from stockstream.errors import AnswerTooLargeError
 from stockstream.eventsource.errors import InvokerUnavailableError
 from stockstream.eventsource.invokers.local_function import LocalFunction
 
 _MAIN: Final = Path(__file__).with_name("_worker_main.py")
 # A log line longer than this is cut into pieces; Lambda's own limit of a log event is 256 KB.
 _LINE_MAX_BYTES: Final = 1024 * 1024
+# Lambda quotas: "Invocation payload (request and response): 6 MB each (synchronous)"; this number is in its error text.
+ANSWER_MAX_BYTES: Final = 6_291_556
 _EXIT_WAIT_SECONDS: Final = 2.0
 
 LogLine = Callable[[str], None]
@@ -91,6 +94,7 @@ class Worker:
 
         Raises:
             WorkerExitedError: the process died of it.
+            AnswerTooLargeError: the answer is larger than Lambda takes; the process is of no more use.
         """
         await self._send(json.dumps(header).encode(), event)
         status, data = await self._receive()
@@ -145,6 +149,8 @@ class Worker:
 
     async def _frame(self) -> bytes:
         (size,) = struct.unpack(">I", await self._answers.readexactly(4))
+        if size > ANSWER_MAX_BYTES:
+            raise AnswerTooLargeError("the function's answer", ANSWER_MAX_BYTES)
         return await self._answers.readexactly(size)
 
     async def _how_it_ended(self) -> str:

@@ -13,10 +13,14 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
+from stockstream.errors import AnswerTooLargeError
+
 _BUFFER_BYTES: Final = 256 * 1024
 # A buffer that a rare large request has grown past this is not kept.
 _BUFFER_KEPT_BYTES: Final = 2 * 1024 * 1024
 _HAPPY_EYEBALLS_SECONDS: Final = 0.25
+# Head and body. PutRecords takes at most 500 records and speaks of each in some 150 bytes, a refused one in some 300.
+ANSWER_MAX_BYTES: Final = 1024 * 1024
 
 
 class HttpAnswer(NamedTuple):
@@ -64,6 +68,7 @@ class ConnectionPool:
         Raises:
             OSError: no connection, or it broke: ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror.
             httptools.HttpParserError: what came back is not HTTP.
+            AnswerTooLargeError: it is longer than any answer of Kinesis.
         """
         connection = await self._connection()
         try:
@@ -129,6 +134,7 @@ class _Connection(asyncio.Protocol):
         self._has_length = False
         self._headers_complete = False
         self._received_bytes = 0
+        self._answer_bytes = 0
         self._keeps_alive = True
         self._timer: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -165,6 +171,7 @@ class _Connection(asyncio.Protocol):
             view[start:end] = piece
             start = end
         self._expect_answer()
+        self._answer_bytes = 0
         self._answer = self._loop.create_future()
         self._transport.write(view[:size])
         self._watch(timeout_seconds, None)
@@ -201,8 +208,15 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         self._received_bytes += len(data)
+        self._answer_bytes += len(data)
         if self._answer is None:
             # Nobody has asked: an answer to nothing, such as 408 before the server closes.
+            self.abort()
+            return
+        if self._answer_bytes > ANSWER_MAX_BYTES:
+            self._keeps_alive = False
+            self._fail(AnswerTooLargeError("the answer of Kinesis", ANSWER_MAX_BYTES))
+            # At once: whoever waits for the failure may be slow to hear of it, and more would be kept meanwhile.
             self.abort()
             return
         try:

@@ -14,6 +14,7 @@ import httptools
 import structlog
 from botocore.exceptions import BotoCoreError
 
+from stockstream.errors import AnswerTooLargeError
 from stockstream.sender.failures import FailureKind, PutError, bare_code, classify
 from stockstream.sender.lane import KinesisRecord
 from stockstream.sender.transport.base import EntryResult
@@ -117,7 +118,7 @@ class FastTransport:
             lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
             head = f"{self._head}Content-Length: {sum(map(len, body))}\r\n{lines}\r\n"
             return credentials, await self._pool.post([head.encode("latin-1"), *body])
-        except (BotoCoreError, OSError, httptools.HttpParserError) as exc:
+        except (BotoCoreError, OSError, AnswerTooLargeError, httptools.HttpParserError) as exc:
             raise as_put_error(exc) from exc
 
     def _read(self, answer: HttpAnswer, encoding: Encoding, expected: int) -> Sequence[EntryResult]:

@@ -31,6 +31,8 @@ _QUOTE_URL: Final = "https://query1.finance.yahoo.com/v7/finance/quote"
 _CHART_URL: Final = "https://query2.finance.yahoo.com/v8/finance/chart/"
 # Crumbs seen are 11 characters; anything much longer is an error page.
 _CRUMB_MAX_LENGTH: Final = 64
+# Unpacked. A batch of 99 quotes with every field is 300 kB, a week of minutes 300 kB, the cookie's page 3 MB.
+BODY_MAX_BYTES: Final = 16 * 1024 * 1024
 _COOKIE_CACHE_KEY: Final = "curlCffi"
 
 log = structlog.get_logger("stockstream.yahoo")
@@ -68,13 +70,27 @@ class GuardedSession(curl_requests.Session[Any]):
         """Send one request.
 
         Raises:
-            YahooCallError: an API host answered with a status of 400 or above, or with a crumb that is none.
+            YahooCallError: an API host answered with a status of 400 or above, or with a crumb that is none; any host
+                answered without end.
         """
         kwargs["timeout"] = self._timeout_seconds
+        kwargs.pop("stream", None)
+        body = bytearray()
+
+        def keep(block: bytes) -> int:
+            # Unpacked by curl, block by block.
+            body.extend(block)
+            if len(body) > BODY_MAX_BYTES:
+                detail = f"the answer of {urlsplit(url).hostname} is larger than {BODY_MAX_BYTES} bytes, unpacked"
+                raise YahooCallError(FailureKind.MALFORMED, detail)
+            return len(block)
+
+        kwargs["content_callback"] = keep
         self._count.requests = self.call_requests() + 1
         with self._total_lock:
             self.requests_total += 1
         response = super().request(method, url, *args, **kwargs)
+        response.content = bytes(body)
         parts = urlsplit(url)
         if parts.hostname == _COOKIE_HOST:
             self._count.fetched_cookie = True
