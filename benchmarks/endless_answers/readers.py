@@ -4,6 +4,7 @@ Prints a JSON line: the memory before and at its peak, and what the reader said.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import random
@@ -34,11 +35,13 @@ class Case:
         answer: Kind of the server's answer; None for a file of its own.
         read: The reader.
         said: What it must say: of an answer that it took for good, or of a broken case, it says something else.
+        module: Imported before memory is measured: it is no part of the answer.
     """
 
     answer: str | None
     read: Read
     said: str
+    module: str
 
 
 async def _kinesis_fast(port: int, _: Path) -> object:
@@ -208,34 +211,40 @@ _TOO_LARGE: Final = "is larger than"
 
 CASES: Final[dict[str, Case]] = {
     **{
-        f"kinesis, fast: {kind}": Case(kind, _kinesis_fast, "PutError: AnswerTooLargeError")
+        f"kinesis, fast: {kind}": Case(kind, _kinesis_fast, "PutError: AnswerTooLargeError", "stockstream.sender")
         for kind in ("endless", "declared", "until-close", "error", "head", "interim")
     },
     **{
-        f"kinesis, aiobotocore: {kind}": Case(kind, _kinesis_aiobotocore, f"PutError: HTTPClientError.*{_TOO_LARGE}")
+        f"kinesis, aiobotocore: {kind}": Case(
+            kind, _kinesis_aiobotocore, f"PutError: HTTPClientError.*{_TOO_LARGE}", "stockstream.sender"
+        )
         for kind in ("endless", "declared", "until-close", "error")
     },
-    "kinesis, aiobotocore: head": Case("head", _kinesis_aiobotocore, "PutError"),
-    "aws call: endless": Case("endless", _aws_call, _TOO_LARGE),
-    "s3 object: endless": Case("endless", _s3_object, _TOO_LARGE),
-    "ecs credentials: endless": Case("endless", _ecs_credentials, _TOO_LARGE),
-    "ec2 credentials: endless": Case("endless", _ec2_credentials, _TOO_LARGE),
+    "kinesis, aiobotocore: head": Case("head", _kinesis_aiobotocore, "PutError", "stockstream.sender"),
+    "aws call: endless": Case("endless", _aws_call, _TOO_LARGE, "stockstream.aws"),
+    "s3 object: endless": Case("endless", _s3_object, _TOO_LARGE, "stockstream.aws"),
+    "ecs credentials: endless": Case("endless", _ecs_credentials, _TOO_LARGE, "stockstream.aws"),
+    "ec2 credentials: endless": Case("endless", _ec2_credentials, _TOO_LARGE, "stockstream.aws"),
     **{
-        f"yahoo: {kind}": Case(kind, _yahoo, f"YahooCallError: .*{_TOO_LARGE}")
+        f"yahoo: {kind}": Case(kind, _yahoo, f"YahooCallError: .*{_TOO_LARGE}", "stockstream.sources.yahoo._session")
         for kind in ("endless", "declared", "until-close", "gzip", "error")
     },
-    "yahoo: head": Case("head", _yahoo, "Too large response headers"),
-    "yahoo stream: endless": Case("websocket", _yahoo_stream, "given up"),
-    "yahoo stream: deflate": Case("websocket-deflate", _yahoo_stream, "given up"),
+    "yahoo: head": Case("head", _yahoo, "Too large response headers", "stockstream.sources.yahoo._session"),
+    "yahoo stream: endless": Case(
+        "websocket", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
+    ),
+    "yahoo stream: deflate": Case(
+        "websocket-deflate", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
+    ),
     # The body of a webhook's answer is never read.
-    "webhook: endless": Case("endless", _webhook, "returned 200"),
-    "webhook: error": Case("error", _webhook, "WebhookError"),
-    "webhook: head": Case("head", _webhook, "WebhookError"),
-    "archive object: gzip": Case(None, _archive_object, _TOO_LARGE),
-    "watchlist file": Case(None, _watchlist, _TOO_LARGE),
-    "replay file: one line": Case(None, _replay_line, "InputError: .*too long"),
-    "replay file: gzip": Case(None, _replay_gzip, "InputError: .*too long"),
-    "function's answer": Case(None, _function, "ResponseSizeTooLarge"),
+    "webhook: endless": Case("endless", _webhook, "returned 200", "stockstream_lambda.notifier.receiver"),
+    "webhook: error": Case("error", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
+    "webhook: head": Case("head", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
+    "archive object: gzip": Case(None, _archive_object, _TOO_LARGE, "stockstream.bounds"),
+    "watchlist file": Case(None, _watchlist, _TOO_LARGE, "stockstream.settings"),
+    "replay file: one line": Case(None, _replay_line, "InputError: .*too long", "stockstream.sources.replay._readers"),
+    "replay file: gzip": Case(None, _replay_gzip, "InputError: .*too long", "stockstream.sources.replay._readers"),
+    "function's answer": Case(None, _function, "ResponseSizeTooLarge", "stockstream.eventsource"),
 }
 
 
@@ -259,12 +268,7 @@ def main() -> None:
     case, port = CASES[sys.argv[1]], int(sys.argv[2])
     if sys.platform != "darwin":
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_MAX_BYTES, _MEMORY_MAX_BYTES))
-    # What the reader imports is no part of the answer.
-    import stockstream.eventsource
-    import stockstream.sender
-    import stockstream.sources.yahoo._session
-    import stockstream.sources.yahoo_stream.connection  # noqa: F401
-
+    importlib.import_module(case.module)
     with tempfile.TemporaryDirectory() as name:
         before_bytes = _peak_bytes()
         said = asyncio.run(_run(case, port, Path(name)))
