@@ -84,8 +84,9 @@ async def test_a_service_that_is_off_is_off_by_whatever_name_the_request_finds_i
             ("Content-Type: application/x-www-form-urlencoded", "Action=RunInstances&Version=2016-11-15"),
             ("Content-Type: application/x-www-form-urlencoded", "Action=CreateStack&Version=2010-05-15"),
         ]:
-            answer = await ask(emulator, "POST /", signed("kinesis"), header, body=body)
-            assert answer.startswith("HTTP/1.1 400"), (header, body, answer)
+            for claim in ([signed("kinesis")], []) if header.startswith("X-Amz-Target") else ([signed("kinesis")],):
+                answer = await ask(emulator, "POST /", *claim, header, body=body)
+                assert answer.startswith("HTTP/1.1 400"), (header, body, answer)
 
 
 async def test_programs_are_answered_and_no_answer_is_open_to_other_origins(tmp_path: Path) -> None:
@@ -94,6 +95,11 @@ async def test_programs_are_answered_and_no_answer_is_open_to_other_origins(tmp_
         assert answer.startswith("HTTP/1.1 200")
         assert "ListAllMyBucketsResult" in answer
         assert "access-control" not in answer.lower()
+        unsigned = await ask(
+            emulator, "POST /", "X-Amz-Target: DynamoDB_20120810.ListTables", "Content-Type: x", body="{}"
+        )
+        assert unsigned.startswith("HTTP/1.1 200")
+        assert "TableNames" in unsigned
         health = await ask(emulator, "GET /_ministack/health")
         assert set(json.loads(health.partition("\r\n\r\n")[2])["services"]) == set(DEFAULT_SERVICES)
 

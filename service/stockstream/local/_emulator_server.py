@@ -37,7 +37,8 @@ DEFAULT_SERVICES: Final = ("kinesis", "dynamodb", "s3", "sns", "sqs", "sts")
 HOSTS_VARIABLE: Final = "STOCKSTREAM_EMULATOR_HOSTS"
 
 _OPEN_PATHS: Final = frozenset({"/_ministack/health", "/_ministack/ready", "/_localstack/health"})
-# A header that no page can set without a preflight, which is refused: the last line where a browser tells no origin.
+# Every call carries this or X-Amz-Target: headers that no page can set without a preflight, which is refused. So
+# nothing gets in from a browser that tells neither Origin nor Sec-Fetch-Site.
 _SIGNED: Final = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=[^/,\s]*/\d{8}/[^/,\s]+/(?P<service>[a-z0-9-]+)/aws4_request\b"
 )
@@ -63,6 +64,8 @@ def refusal(scope: Mapping[str, Any], headers: Mapping[str, str], services: froz
         return None
     signed = _SIGNED.match(headers.get("authorization", ""))
     if signed is None:
+        if path == "/" and "x-amz-target" in headers:
+            return None  # the AWS CLI with --no-sign-request; SERVICES decides whose target it is
         return "the request is not signed. Remedy: an AWS SDK or the AWS CLI, with any credentials (test, test)"
     service = signed["service"]
     if service not in services:
