@@ -54,11 +54,11 @@ async def _kinesis_fast(port: int, _: Path) -> object:
         access_key = secret_key = "test"
         token: str | None = None
 
-        async def current(self) -> FrozenCredentials:
+        async def get_frozen_credentials(self) -> FrozenCredentials:
             return self
 
-        def forget(self) -> None:
-            pass
+        async def renew(self, _: object) -> bool:
+            return False
 
     pool = ConnectionPool(
         "127.0.0.1", port, tls=None, connect_timeout_seconds=5, read_timeout_seconds=10, keepalive_seconds=60
@@ -107,12 +107,12 @@ async def _s3_object(port: int, _: Path) -> object:
 
 
 async def _credentials(environment: Mapping[str, str]) -> object:
-    from stockstream.aws import AwsConfig, load_credentials
+    from stockstream.aws import AwsConfig, find_credentials
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(environment, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-    found = await load_credentials(AwsConfig("us-east-1"))
+    found = await find_credentials(AwsConfig("us-east-1")).get_frozen_credentials()
     raise LookupError(f"no credentials were found: {found}")
 
 
