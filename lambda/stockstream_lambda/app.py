@@ -8,6 +8,7 @@ from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, r
 from stockstream_lambda.aws.dynamodb import DynamoDb
 from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.sns import Sns
+from stockstream_lambda.aws.transport import Epoch
 from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
 from stockstream_lambda.stores import AwsStores
@@ -24,10 +25,10 @@ def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> P
 
 def build_stores(config: Config, environ: Mapping[str, str] = os.environ) -> AwsStores:
     """Make the clients and the stores; raises ConfigError as `build_pipeline` does."""
-    region, credentials = region_from(environ), CredentialSource(environ)
+    region, credentials, epoch = region_from(environ), CredentialSource(environ), Epoch()
 
     def client(service: str) -> ServiceClient:
-        return ServiceClient(service, region, endpoint_for(service, region, environ), credentials)
+        return ServiceClient(service, region, endpoint_for(service, region, environ), credentials, epoch=epoch)
 
     sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
     return AwsStores(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)

@@ -37,21 +37,21 @@ class Wire:
         self._left = data[size:]
         return data[:size]
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv_into(self, buffer: bytearray | memoryview) -> int:
         data = self.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
 
-def read(fragments: list[bytes]) -> Answer:
-    return read_answer(Wire(fragments), "POST")  # type: ignore[arg-type]
+def read(fragments: list[bytes], max_bytes: int = 1_000_000) -> Answer:
+    return read_answer(Wire(fragments), "POST", max_bytes)
 
 
 @given(st.sampled_from(sorted(FORMS)), st.lists(st.integers(1, 400), max_size=6))
 def test_every_form_is_read_whole_however_it_arrives(form: bytes, cuts: list[int]) -> None:
     places = sorted({cut for cut in cuts if cut < len(form)})
     fragments = [form[a:b] for a, b in zip([0, *places], [*places, len(form)], strict=True)]
-    assert read(fragments) == FORMS[form]
+    assert read(fragments)._replace(head=b"") == FORMS[form]
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_a_real_socket_stays_usable_for_the_next_answer() -> None:
     with ours, theirs:
         for body in (b"one", b"three"):
             theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-            assert read_answer(ours, "POST").body == body
+            assert read_answer(ours, "POST", 100).body == body

@@ -1,27 +1,19 @@
 """The consumer's own path to AWS, against botocore's signer and against a server that misbehaves."""
 
-import io
 import ssl
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import pytest
 import trustme
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stockstream_lambda.aws.client import MAX_ATTEMPTS, ServiceClient
-from stockstream_lambda.aws.credentials import Credentials, CredentialSource, endpoint_for, region_from
+from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
 from stockstream_lambda.aws.dynamodb import DynamoDb, TransactionCanceledError, TransactionWrite, Write
 from stockstream_lambda.aws.s3 import S3
-from stockstream_lambda.aws.signer import Request, Signer
 from stockstream_lambda.aws.sns import Message, Sns
 from stockstream_lambda.aws.transport import _tls_context
 from stockstream_lambda.errors import ConditionFailedError, ConfigError, StoreRefusedError, StoreUnavailableError
@@ -55,49 +47,6 @@ def client(aws: ScriptedAws, pauses: list[float]) -> Iterator[ServiceClient]:
     )
     with closing(made):
         yield made
-
-
-safe_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
-
-
-@given(body=st.binary(max_size=300), token=st.none() | safe_text, secret=safe_text, target=safe_text)
-def test_the_signature_is_the_one_botocore_makes(body: bytes, token: str | None, secret: str, target: str) -> None:
-    headers = {"host": "dynamodb.eu-west-1.amazonaws.com", "x-amz-target": target, "content-type": "a/b"}
-    request, credentials = Request("POST", "/", headers, body), Credentials("AKID", secret, token)
-    ours = Signer("dynamodb", "eu-west-1").sign(request, credentials, NOW)
-    assert ours["authorization"] == botocore_authorization(botocore.auth.SigV4Auth, "dynamodb", request, credentials)
-
-
-@given(body=st.binary(max_size=300), key=st.text(max_size=60), token=st.none() | safe_text)
-def test_an_s3_request_for_any_key_is_signed_as_botocore_signs_it(body: bytes, key: str, token: str | None) -> None:
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return
-    path = S3(None, "bucket").path_of(key)  # type: ignore[arg-type]
-    headers = {"host": "s3.eu-west-1.amazonaws.com", "content-type": "a/b"}
-    request, credentials = Request("PUT", path, headers, body), Credentials("AKID", "s", token)
-    ours = Signer("s3", "eu-west-1").sign(request, credentials, NOW)
-    assert ours["authorization"] == botocore_authorization(botocore.auth.S3SigV4Auth, "s3", request, credentials)
-
-
-def botocore_authorization(auth: Any, service: str, ours: Request, credentials: Credentials) -> str:
-    url = f"https://{ours.headers['host']}{ours.path}"
-    request = botocore.awsrequest.AWSRequest(ours.method, url, dict(ours.headers), io.BytesIO(ours.body))
-    request.context["payload_signing_enabled"] = True
-
-    class Fixed(auth):  # type: ignore[misc]
-        """botocore reads the clock inside add_auth; its own steps are called with the test's moment instead."""
-
-        def add_auth(self, request: Any) -> None:
-            request.context["timestamp"] = NOW.strftime("%Y%m%dT%H%M%SZ")
-            self._modify_request_before_signing(request)
-            canonical = self.canonical_request(request)
-            signature = self.signature(self.string_to_sign(request, canonical), request)
-            self._inject_signature_to_request(request, signature)
-
-    Fixed(botocore.credentials.Credentials(*credentials), service, "eu-west-1").add_auth(request)
-    return str(request.headers["Authorization"])
 
 
 def test_throttles_and_server_errors_are_retried_with_growing_pauses(

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from stockstream.errors import SettingsError
 from stockstream.outbox import RecordBatch
 from stockstream.sender import SenderConfig
-from stockstream.sender.failures import FailureKind, bare_code, classify
+from stockstream.sender.failures import FailureKind, classify
 from stockstream.sender.grid import hash_key_of_lane, hash_of_key, lane_of_key, lanes_for_shards
 from stockstream.sender.lane import KinesisRecord
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.shards import Shard, ShardMap
 from stockstream_wire import deaggregate
+from stockstream_wire.aws.error_codes import bare_code
 
 _SPACE = 2**128
 

@@ -1,14 +1,14 @@
 """Reads an HTTP answer from a socket: the common form at once, every other by `http.client`.
 
 `http.client` parses headers as an e-mail's, which costs more than all else of a small call. AWS answers nearly always
-in one form, HTTP/1.1 with a Content-Length, and of its headers only that one and Connection matter here.
+in one form, HTTP/1.1 with a Content-Length; other headers are looked at only by who asks for them.
 """
 
 import http.client
 import io
 import re
-import socket
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Protocol
 
 _RECEIVE_BYTES: Final = 64 * 1024
 # A head longer than this is not AWS's; http.client has limits of its own.
@@ -25,13 +25,36 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     will_close: bool
+    head: bytes = b""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case; of one that is there twice, the last."""
+        lines = [line.partition(":") for line in self.head.decode("latin-1").split("\r\n")[1:]]
+        return {name.lower(): value.strip() for name, found, value in lines if found}
 
 
-def read_answer(connection: socket.socket, method: str) -> Answer:
+class Readable(Protocol):
+    """What is read from: a socket, or one with a deadline."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def recv_into(self, buffer: bytearray | memoryview, /) -> int: ...
+
+
+class AnswerTooLongError(http.client.HTTPException):
+    """More bytes than the caller of this call can have any use for."""
+
+
+def read_answer(connection: Readable, method: str, max_bytes: int) -> Answer:
     """Read one answer.
+
+    Args:
+        connection: Its timeout is that of each wait for bytes.
+        method: Of the request: an answer to HEAD has no body.
+        max_bytes: A longer body is never held.
 
     Raises:
         http.client.RemoteDisconnected: the connection ended before the first byte.
+        AnswerTooLongError: the body is longer than `max_bytes`.
         http.client.HTTPException, OSError: not an answer, or not a whole one.
     """
     data = b""
@@ -47,18 +70,37 @@ def read_answer(connection: socket.socket, method: str) -> Answer:
             raise http.client.RemoteDisconnected("the connection ended without an answer")
         # http.client would take a head that breaks off for a whole one, and with it a success for certain.
         raise http.client.HTTPException(f"the answer's head does not end within {len(data)} bytes")
-    head = data[: end + 2].lower()
-    status, length = _PLAIN_STATUS.match(data), _LENGTH.search(head)
-    plain = b"\r\ntransfer-encoding:" not in head and head.count(b"\r\ncontent-length:") == 1
-    if status and length and plain and status[1] not in _BODILESS:
+    head = data[: end + 2]
+    lower = head.lower()
+    status, length = _PLAIN_STATUS.match(data), _LENGTH.search(lower)
+    plain = b"\r\ntransfer-encoding:" not in lower and lower.count(b"\r\ncontent-length:") == 1
+    if status and length and plain and status[1] not in _BODILESS and method != "HEAD":
+        _check(int(length[1]), max_bytes)
         body = _rest(connection, data[end + 4 :], int(length[1]))
-        return Answer(int(status[1]), body, b"\r\nconnection: close" in head)
+        return Answer(int(status[1]), body, b"\r\nconnection: close" in lower, head)
     answer = http.client.HTTPResponse(_Resumed(connection, data), method=method)  # type: ignore[arg-type]
     answer.begin()
-    return Answer(answer.status, answer.read(), answer.will_close)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in answer.getheaders()])
+    body = _bounded(answer, max_bytes)
+    return Answer(answer.status, body, answer.will_close, b"\r\n" + lines.encode("latin-1", "replace"))
 
 
-def _rest(connection: socket.socket, begun: bytes, length: int) -> bytes:
+def _check(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise AnswerTooLongError(f"the answer is longer than the {max_bytes} bytes that it may have")
+
+
+def _bounded(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    body = io.BytesIO()
+    while piece := answer.read(_RECEIVE_BYTES):
+        _check(body.tell() + len(piece), max_bytes)
+        body.write(piece)
+    if answer.length:
+        raise http.client.IncompleteRead(body.getvalue(), answer.length)
+    return body.getvalue()
+
+
+def _rest(connection: Readable, begun: bytes, length: int) -> bytes:
     if len(begun) == length:
         return begun
     parts, missing = [begun], length - len(begun)
@@ -76,7 +118,7 @@ def _rest(connection: socket.socket, begun: bytes, length: int) -> bytes:
 class _Resumed(io.RawIOBase):
     """A socket as http.client wants it, of which some bytes were read already."""
 
-    def __init__(self, connection: socket.socket, begun: bytes) -> None:
+    def __init__(self, connection: Readable, begun: bytes) -> None:
         super().__init__()
         self._connection = connection
         self._begun = begun

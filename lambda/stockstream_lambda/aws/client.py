@@ -2,38 +2,27 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
+from stockstream_lambda.aws.answers import Answer
 from stockstream_lambda.aws.credentials import CredentialSource, Endpoint
-from stockstream_lambda.aws.signer import Request, Signer
-from stockstream_lambda.aws.transport import Response, Transport
+from stockstream_lambda.aws.transport import Epoch, Transport
 from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
+from stockstream_wire.aws.error_codes import bare_code, passes_with_time, with_request_id
+from stockstream_wire.aws.sigv4 import Request, Signer
+from stockstream_wire.version import USER_AGENT
 
 MAX_ATTEMPTS: Final = 5
 BACKOFF_BASE_SECONDS: Final = 0.05
 BACKOFF_CAP_SECONDS: Final = 2.0
-# AWS names throttles differently per service; all of them mean "later" (botocore's retry table is the source).
-_RETRYABLE_CODES: Final = frozenset(
-    {
-        "ThrottlingException",
-        "ThrottledException",
-        "Throttling",
-        "RequestThrottled",
-        "RequestLimitExceeded",
-        "ProvisionedThroughputExceededException",
-        "TransactionInProgressException",
-        "InternalServerError",
-        "InternalFailure",
-        "ServiceUnavailable",
-        "SlowDown",
-        "RequestTimeout",
-        "RequestTimeoutException",
-    }
-)
+# DynamoDB answers with 16 MB of items at most (API Reference, BatchGetItem), which its JSON makes longer. Nobody else
+# answers with as much; who reads objects says how long they may be.
+ANSWER_MAX_BYTES: Final = 32 * 1024 * 1024
 
 
 class ServiceClient:
@@ -46,39 +35,63 @@ class ServiceClient:
         endpoint: Endpoint,
         credentials: CredentialSource,
         *,
+        epoch: Epoch | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.endpoint = endpoint
-        self._signer = Signer(service, region)
-        self._transport = Transport(endpoint)
+        self._signer = Signer(region, service)
+        self._transport = Transport(endpoint, epoch or Epoch())
         self._credentials = credentials
         self._sleep = sleep
         self._jitter = jitter
 
-    def call(self, operation: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    def call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        answers: Collection[int] = (),
+        answer_max_bytes: int = ANSWER_MAX_BYTES,
+    ) -> Answer:
         """Make one call and return its answer, retrying what may succeed later.
+
+        All our calls may be sent twice: they are idempotent, or conditional. A conditional write whose answer was lost
+        comes back as a failed condition; who makes one reads what stands there.
+
+        Args:
+            operation: Name of it, for errors.
+            method: HTTP method.
+            path: Path and query, percent-encoded.
+            headers: Names in lower case; all are signed. `host` and `user-agent` are added.
+            body: The body.
+            answers: Statuses from 300 on that answer the caller's question (404, 412): returned and not raised.
+            answer_max_bytes: A longer body is an error, of which no more is ever held.
 
         Raises:
             StoreUnavailableError: throttled, failing or unreachable until the attempts were used up.
             StoreRefusedError: the service understood and refused.
         """
-        path = self.endpoint.path + path
-        request = Request(method, path, {"host": self.endpoint.host_header, **headers}, body)
+        target = self.endpoint.path + path
+        request = Request(method, target, {"host": self.endpoint.host_header, **headers}, sha256(body).hexdigest())
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 self.pause(attempt)
             try:
                 signed = self._signer.sign(request, self._credentials.get(), datetime.now(UTC))
-                answer = self._transport.send(method, path, signed, body)
+                signed["user-agent"] = USER_AGENT
+                answer = self._transport.send(method, target, signed, body, answer_max_bytes)
             except StoreUnavailableError:
                 if attempt == MAX_ATTEMPTS - 1:
                     raise
                 continue
-            if answer.status < 300:
+            if answer.status < 300 or answer.status in answers:
                 return answer
             code, message = error_of(answer)
-            if answer.status < 500 and answer.status != 429 and code not in _RETRYABLE_CODES:
+            if not passes_with_time(code, answer.status):
                 raise StoreRefusedError(operation, code, message, answer.status)
             if attempt == MAX_ATTEMPTS - 1:
                 raise StoreUnavailableError(f"{operation}: {code} (HTTP {answer.status}): {message}")
@@ -93,18 +106,19 @@ class ServiceClient:
         self._sleep(self._jitter() * min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**attempt))
 
 
-def error_of(answer: Response) -> tuple[str, str]:
-    """Read an error's code and message from JSON, XML or nothing."""
+def error_of(answer: Answer) -> tuple[str, str]:
+    """Read an error's code, and its message with the request's id, from JSON, XML or nothing."""
     body = answer.body
     if body[:1] == b"{":
         try:
             content: dict[str, Any] = msgspec.json.decode(body)
         except msgspec.DecodeError:
             content = {}
-        code = str(content.get("__type", content.get("code", ""))).rpartition("#")[2]
-        return code or f"HTTP{answer.status}", str(content.get("message", content.get("Message", "")))
-    code, message = _between(body, b"<Code>", b"</Code>"), _between(body, b"<Message>", b"</Message>")
-    return code or f"HTTP{answer.status}", message
+        code = bare_code(str(content.get("__type") or content.get("code") or ""))
+        message = str(content.get("message") or content.get("Message") or "")
+    else:
+        code, message = _between(body, b"<Code>", b"</Code>"), _between(body, b"<Message>", b"</Message>")
+    return code or f"HTTP{answer.status}", with_request_id(message, answer.headers())
 
 
 def _between(body: bytes, before: bytes, after: bytes) -> str:

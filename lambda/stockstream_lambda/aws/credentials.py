@@ -7,15 +7,10 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from stockstream_lambda.errors import ConfigError
+from stockstream_wire.aws.sigv4 import Credentials
 
 # The DNS suffix of a region follows its partition (AWS General Reference, service endpoints).
 _PARTITION_SUFFIXES: Final = {"cn-": "amazonaws.com.cn", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov"}
-
-
-class Credentials(NamedTuple):
-    access_key_id: str
-    secret_access_key: str
-    session_token: str | None
 
 
 class Endpoint(NamedTuple):

@@ -2,28 +2,52 @@
 
 A request is one write of head and body together: written apart, as `http.client` does, the body may wait for the
 acknowledgement of the head.
+
+A kept connection may be dead without our knowing: Lambda freezes the process between two batches, and what the other
+end says meanwhile is not heard. It costs nobody a try: what is old, or has anything to read, is not used; what breaks
+although it looked well is asked again at once on a new one (all our requests may be sent twice); and one that hangs
+makes every connection that was open then an old one, of all services.
 """
 
 import http.client
 import os
+import select
 import socket
 import ssl
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
-from stockstream_lambda.aws.answers import read_answer
+from stockstream_lambda.aws.answers import Answer, read_answer
 from stockstream_lambda.aws.credentials import Endpoint
 from stockstream_lambda.errors import StoreUnavailableError
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 READ_TIMEOUT_SECONDS: Final = 10.0
+# A whole call: an answer that comes a byte at a time is none.
+CALL_TIMEOUT_SECONDS: Final = 30.0
+# S3 and the load balancers in front of the rest close what is idle for 5 to 60 seconds or more.
+KEPT_SECONDS: Final = 15.0
 
 
-class Response(NamedTuple):
-    status: int
-    body: bytes
+class Epoch:
+    """Counts the moments at which all connections that were open became doubtful; one for all clients of a process."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def end(self, number: int) -> None:
+        """A connection of this epoch hung. Threads that find it together end the epoch once."""
+        if number == self.number:
+            self.number += 1
+
+
+class _Kept(NamedTuple):
+    connection: socket.socket
+    used_at: float  # wall clock: the monotonic one may stand still while the process is frozen
+    epoch: int
 
 
 @cache
@@ -35,69 +59,112 @@ def _tls_context() -> ssl.SSLContext:
 class Transport:
     """A pool of connections; it grows to the number of calls in flight and never beyond."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
         self._endpoint = endpoint
-        self._idle: deque[socket.socket] = deque()
+        self._epoch = epoch
+        self._clock = clock
+        self._idle: deque[_Kept] = deque()
 
-    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes, answer_max_bytes: int) -> Answer:
         """Send one request and read its whole answer.
 
         Args:
             method: HTTP method.
-            path: Path, percent-encoded.
+            target: Path and query, percent-encoded.
             headers: Headers with `host`; the length of the body is added.
             body: The body.
+            answer_max_bytes: A longer body is an error.
 
         Raises:
             StoreUnavailableError: no connection, or no complete answer.
         """
-        lines = [f"{method} {path} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
+        lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
         request = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
-        while True:
-            connection, kept = self._take()
+        kept = self._take()
+        if kept is not None:
             try:
-                connection.sendall(request)
-                answer = read_answer(connection, method)
-            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as exc:
-                connection.close()
-                if kept:
-                    continue  # the server closed an idle connection: nobody's fault, and all our requests may repeat
-                raise self._unavailable(exc) from exc
-            except (OSError, http.client.HTTPException) as exc:
-                connection.close()
-                raise self._unavailable(exc) from exc
-            if answer.will_close:
-                connection.close()
-            else:
-                self._idle.append(connection)
-            return Response(answer.status, answer.body)
+                return self._ask(kept.connection, kept.epoch, request, method, answer_max_bytes)
+            except (OSError, http.client.HTTPException):
+                pass  # it had ended, or hung, without our knowing: nobody's fault
+        epoch = self._epoch.number
+        try:
+            return self._ask(self._connect(), epoch, request, method, answer_max_bytes)
+        except (OSError, http.client.HTTPException) as exc:
+            place = f"{self._endpoint.host}:{self._endpoint.port}"
+            raise StoreUnavailableError(f"{place}: {type(exc).__name__}: {exc}") from exc
 
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop().connection.close()
 
-    def _take(self) -> tuple[socket.socket, bool]:
+    def _ask(self, connection: socket.socket, epoch: int, request: bytes, method: str, max_bytes: int) -> Answer:
         try:
-            return self._idle.pop(), True
-        except IndexError:
-            return self._connect(), False
+            connection.settimeout(READ_TIMEOUT_SECONDS)
+            connection.sendall(request)
+            answer = read_answer(_Deadlined(connection), method, max_bytes)
+        except BaseException as exc:
+            connection.close()
+            if isinstance(exc, TimeoutError):
+                self._epoch.end(epoch)
+            raise
+        if answer.will_close:
+            connection.close()
+        else:
+            self._idle.append(_Kept(connection, self._clock(), epoch))
+        return answer
+
+    def _take(self) -> _Kept | None:
+        now = self._clock()
+        while True:
+            try:
+                kept = self._idle.pop()
+            except IndexError:
+                return None
+            # A clock that was set back tells no age.
+            is_young = 0 <= now - kept.used_at <= KEPT_SECONDS
+            if is_young and kept.epoch == self._epoch.number and not _has_something_to_read(kept.connection):
+                return kept
+            kept.connection.close()
 
     def _connect(self) -> socket.socket:
         host = self._endpoint.host
+        connection = socket.create_connection((host, self._endpoint.port), CONNECT_TIMEOUT_SECONDS)
         try:
-            connection = socket.create_connection((host, self._endpoint.port), CONNECT_TIMEOUT_SECONDS)
-            try:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._endpoint.scheme == "https":
-                    connection = _tls_context().wrap_socket(connection, server_hostname=host)
-                connection.settimeout(READ_TIMEOUT_SECONDS)
-            except BaseException:
-                connection.close()
-                raise
-        except OSError as exc:
-            raise self._unavailable(exc) from exc
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._endpoint.scheme == "https":
+                connection = _tls_context().wrap_socket(connection, server_hostname=host)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _unavailable(self, exc: Exception) -> StoreUnavailableError:
-        return StoreUnavailableError(f"{self._endpoint.host}:{self._endpoint.port}: {type(exc).__name__}: {exc}")
+
+class _Deadlined:
+    """A connection to read one answer from, within the time that a whole call may take."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._deadline = time.monotonic() + CALL_TIMEOUT_SECONDS
+
+    def recv(self, size: int) -> bytes:
+        self._limit_wait()
+        return self._connection.recv(size)
+
+    def recv_into(self, buffer: bytearray | memoryview) -> int:
+        self._limit_wait()
+        return self._connection.recv_into(buffer)
+
+    def _limit_wait(self) -> None:
+        left_seconds = self._deadline - time.monotonic()
+        if left_seconds <= 0:
+            raise TimeoutError(f"no whole answer within {CALL_TIMEOUT_SECONDS:g} s")
+        if left_seconds < READ_TIMEOUT_SECONDS:
+            self._connection.settimeout(left_seconds)
+
+
+def _has_something_to_read(connection: socket.socket) -> bool:
+    # Nothing was asked, so it can only be the end of the connection, or an answer that must meet nobody's request.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Final
 
 from stockstream.errors import AwsSetupError
+from stockstream_wire.aws.error_codes import ErrorKind, kind_of
 
 
 class FailureKind(Enum):
@@ -36,37 +37,21 @@ class SenderSetupError(AwsSetupError):
     """The sender cannot start: no such stream, access denied, no credentials. The message names the remedy."""
 
 
-_THROTTLES: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 _INVALID: Final = frozenset({"InvalidArgumentException", "ValidationException", "SerializationException"})
 
 _CREDENTIALS: Final = "give the process valid credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID or a task role)"
-_ACCESS: Final = "allow kinesis:PutRecords and kinesis:ListShards on the stream in the role's policy"
-_CLOCK: Final = "check the key and secret, and that the machine's clock is right to within five minutes"
-_KMS: Final = "allow kms:GenerateDataKey on the stream's KMS key, and enable the key"
-REMEDIES: Final = {
+_REMEDY_OF_KIND: Final = {
+    ErrorKind.ACCESS: "allow kinesis:PutRecords and kinesis:ListShards on the stream in the role's policy",
+    ErrorKind.CREDENTIALS: _CREDENTIALS,
+    ErrorKind.EXPIRED: f"the session has expired: {_CREDENTIALS}",
+    ErrorKind.CLOCK: "check the key and secret, and that the machine's clock is right to within five minutes",
+    ErrorKind.KMS: "allow kms:GenerateDataKey on the stream's KMS key, and enable the key",
+    ErrorKind.ENDPOINT: "set AWS_ENDPOINT_URL to an endpoint that speaks Kinesis",
+    ErrorKind.OPT_IN: "subscribe the account to Kinesis in this region",
+}
+# Of the stream, and of botocore's own before a call: exceptions by their names.
+_REMEDY_OF_CODE: Final = {
     "ResourceNotFoundException": "create the stream, or set STOCKSTREAM_STREAM and the region to where it is",
-    "AccessDeniedException": _ACCESS,
-    "AccessDenied": _ACCESS,
-    "UnauthorizedOperation": _ACCESS,
-    "NotAuthorized": _ACCESS,
-    "OptInRequired": "subscribe the account to Kinesis in this region",
-    "ExpiredTokenException": f"the session has expired: {_CREDENTIALS}",
-    "ExpiredToken": f"the session has expired: {_CREDENTIALS}",
-    "UnrecognizedClientException": _CREDENTIALS,
-    "InvalidClientTokenId": _CREDENTIALS,
-    "MissingAuthenticationTokenException": _CREDENTIALS,
-    "MissingAuthenticationToken": _CREDENTIALS,
     "NoCredentialsError": _CREDENTIALS,
     "PartialCredentialsError": _CREDENTIALS,
     "CredentialRetrievalError": _CREDENTIALS,
@@ -74,17 +59,6 @@ REMEDIES: Final = {
     "SSOTokenLoadError": "log in again with `aws sso login`",
     "UnauthorizedSSOTokenError": "log in again with `aws sso login`",
     "ProfileNotFound": "set AWS_PROFILE to a profile that exists",
-    "InvalidSignatureException": _CLOCK,
-    "SignatureDoesNotMatch": _CLOCK,
-    "IncompleteSignatureException": _CLOCK,
-    "RequestExpired": _CLOCK,
-    "InvalidAction": "set AWS_ENDPOINT_URL to an endpoint that speaks Kinesis",
-    "UnknownOperationException": "set AWS_ENDPOINT_URL to an endpoint that speaks Kinesis",
-    "KMSAccessDeniedException": _KMS,
-    "KMSDisabledException": _KMS,
-    "KMSInvalidStateException": _KMS,
-    "KMSNotFoundException": _KMS,
-    "KMSOptInRequired": _KMS,
 }
 
 
@@ -92,12 +66,13 @@ def classify(code: str, status: int) -> FailureKind:
     """Decide what an error code (AWS's, or an exception's name) and an HTTP status ask for.
 
     Args:
-        code: Without a namespace: `com.amazonaws…#Code` and `Code:http://…` are cut down by `bare_code`.
+        code: Without decorations, which `stockstream_wire.aws.error_codes.bare_code` cuts off.
         status: HTTP status; 0 where there was no answer, 200 for an entry of an answer.
     """
-    if code in _THROTTLES or status == 429:
+    kind = kind_of(code, status)
+    if kind is ErrorKind.THROTTLED:
         return FailureKind.THROTTLED
-    if code in REMEDIES:
+    if kind in _REMEDY_OF_KIND or code in _REMEDY_OF_CODE:
         return FailureKind.PERMANENT
     if code in _INVALID or status == 413:
         return FailureKind.INVALID
@@ -108,9 +83,6 @@ def classify(code: str, status: int) -> FailureKind:
 
 def remedy(code: str) -> str:
     """What a person can do about a permanent failure."""
-    return REMEDIES.get(code, "see the error; the data waits in the outbox until it is cured")
-
-
-def bare_code(code: str) -> str:
-    """Cut AWS's decorations off an error code."""
-    return code.rsplit("#", 1)[-1].split(":", 1)[0]
+    kind = kind_of(code, 0)
+    found = _REMEDY_OF_CODE.get(code) or (_REMEDY_OF_KIND.get(kind) if kind else None)
+    return found or "see the error; the data waits in the outbox until it is cured"

@@ -45,4 +45,5 @@ class AiobotocoreTransport:
             answer = await self._client.put_records(StreamName=self._stream, Records=entries)
         except _CALL_ERRORS as exc:
             raise as_put_error(exc) from exc
-        return read_results(answer.get("Records"), len(records))
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return read_results(answer.get("Records"), len(records), headers)

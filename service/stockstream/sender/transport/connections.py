@@ -8,7 +8,8 @@ is laid into and sent from. Answers are read by llhttp (httptools).
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 import httptools
@@ -19,16 +20,19 @@ _BUFFER_BYTES: Final = 256 * 1024
 # A buffer that a rare large request has grown past this is not kept.
 _BUFFER_KEPT_BYTES: Final = 2 * 1024 * 1024
 _HAPPY_EYEBALLS_SECONDS: Final = 0.25
+# What AWS's support asks for first.
+_ID_HEADERS: Final = frozenset({b"x-amzn-requestid", b"x-amz-id-2"})
 # Head and body. PutRecords takes at most 500 records and speaks of each in some 150 bytes, a refused one in some 300.
 ANSWER_MAX_BYTES: Final = 1024 * 1024
 
 
 class HttpAnswer(NamedTuple):
-    """Status, Content-Type without parameters, and the whole body."""
+    """Status, Content-Type without parameters, the whole body, and the headers that name the request."""
 
     status: int
     content_type: str
     body: bytes
+    ids: Mapping[str, str] = MappingProxyType({})
 
 
 class ConnectionPool:
@@ -130,6 +134,7 @@ class _Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._content_type = ""
+        self._ids: dict[str, str] = {}
         self._body: list[bytes] = []
         self._has_length = False
         self._headers_complete = False
@@ -240,6 +245,8 @@ class _Connection(asyncio.Protocol):
             self._content_type = value.partition(b";")[0].strip().lower().decode("latin-1")
         elif name in {b"content-length", b"transfer-encoding"}:
             self._has_length = True
+        elif name in _ID_HEADERS:
+            self._ids[name.decode()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """All of them."""
@@ -258,11 +265,12 @@ class _Connection(asyncio.Protocol):
         self._headers_complete = False
         self._keeps_alive = self._keeps_alive and self._parser.should_keep_alive()
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(HttpAnswer(status, self._content_type, b"".join(self._body)))
+            self._answer.set_result(HttpAnswer(status, self._content_type, b"".join(self._body), self._ids))
 
     def _expect_answer(self, parser: httptools.HttpResponseParser | None = None) -> None:
         self._parser = httptools.HttpResponseParser(self) if parser is None else parser
         self._content_type = ""
+        self._ids = {}
         self._body = []
         self._has_length = self._headers_complete = False
 

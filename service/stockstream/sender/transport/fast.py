@@ -15,13 +15,15 @@ import structlog
 from botocore.exceptions import BotoCoreError
 
 from stockstream.errors import AnswerTooLargeError
-from stockstream.sender.failures import FailureKind, PutError, bare_code, classify
+from stockstream.sender.failures import FailureKind, PutError, classify
 from stockstream.sender.lane import KinesisRecord
 from stockstream.sender.transport.base import EntryResult
 from stockstream.sender.transport.bodies import CBOR_TYPE, JSON_TYPE, Bodies, Encoding, decode_answer
 from stockstream.sender.transport.connections import ConnectionPool, HttpAnswer
 from stockstream.sender.transport.results import as_put_error, read_results
-from stockstream.sender.transport.sigv4 import FrozenCredentials, Signer
+from stockstream_wire.aws.error_codes import bare_code, with_request_id
+from stockstream_wire.aws.sigv4 import Request, Signer, SigningKeys
+from stockstream_wire.version import USER_AGENT
 
 _TARGET: Final = "Kinesis_20131202.PutRecords"
 # Endpoints that answer so do not speak CBOR, or not as Kinesis does.
@@ -41,7 +43,7 @@ def is_aws_host(host: str) -> bool:
 class CredentialSource(Protocol):
     """Where credentials come from."""
 
-    async def get_frozen_credentials(self) -> FrozenCredentials:
+    async def get_frozen_credentials(self) -> SigningKeys:
         """Credentials that are valid now.
 
         Raises:
@@ -80,8 +82,10 @@ class FastTransport:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         url = urlsplit(endpoint_url.rstrip("/") + "/")
-        self._signer = Signer(region, "kinesis", url.netloc, url.path)
-        self._head = f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        self._signer = Signer(region, "kinesis")
+        self._path = url.path
+        self._host = url.netloc
+        self._head = f"POST {url.path} HTTP/1.1\r\nUser-Agent: {USER_AGENT}\r\n"
         self._bodies = Bodies(stream)
         self._credentials = credentials
         self._pool = pool
@@ -111,10 +115,11 @@ class FastTransport:
 
     async def _post(
         self, body: Sequence[bytes], content_digest: str, content_type: str
-    ) -> tuple[FrozenCredentials, HttpAnswer]:
+    ) -> tuple[SigningKeys, HttpAnswer]:
         try:
             credentials = await self._credentials.get_frozen_credentials()
-            headers = self._signer.sign(credentials, content_digest, content_type, _TARGET, self._now())
+            headers = {"content-type": content_type, "host": self._host, "x-amz-target": _TARGET}
+            headers = self._signer.sign(Request("POST", self._path, headers, content_digest), credentials, self._now())
             lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
             head = f"{self._head}Content-Length: {sum(map(len, body))}\r\n{lines}\r\n"
             return credentials, await self._pool.post([head.encode("latin-1"), *body])
@@ -126,9 +131,9 @@ class FastTransport:
         decoded = decode_answer(answer.body, answer.content_type, status)
         if status == 200:
             self._cbor_answered |= encoding == "cbor"
-            return read_results(decoded.get("Records"), expected)
+            return read_results(decoded.get("Records"), expected, answer.ids)
         code = bare_code(str(decoded.get("__type") or decoded.get("code") or f"Http{status}"))
-        message = str(decoded.get("message") or decoded.get("Message") or "")
+        message = with_request_id(str(decoded.get("message") or decoded.get("Message") or ""), answer.ids)
         # An emulator that has never answered CBOR well may fail on it in any way: moto, with status 500. AWS's own
         # endpoints speak it, and a 500 of theirs is a 500.
         unproven = not self._cbor_answered and status >= 500 and not self._is_aws
