@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
 from stockstream_lambda.aws.dynamodb import DynamoDb
+from stockstream_lambda.aws.proxy import proxy_for
 from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.sns import Sns
 from stockstream_lambda.aws.transport import Epoch
@@ -18,7 +19,7 @@ def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> P
     """Make the clients, the stores and the pipeline that uses them.
 
     Raises:
-        ConfigError: no region, no credentials or an endpoint that is no URL.
+        ConfigError: no region, no credentials, or an endpoint or a proxy that is no URL.
     """
     return Pipeline(config, build_stores(config, environ))
 
@@ -28,7 +29,8 @@ def build_stores(config: Config, environ: Mapping[str, str] = os.environ) -> Aws
     region, credentials, epoch = region_from(environ), CredentialSource(environ), Epoch()
 
     def client(service: str) -> ServiceClient:
-        return ServiceClient(service, region, endpoint_for(service, region, environ), credentials, epoch=epoch)
+        endpoint = endpoint_for(service, region, environ)
+        return ServiceClient(service, region, endpoint, credentials, epoch=epoch, proxy=proxy_for(endpoint, environ))
 
     sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
     return AwsStores(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)

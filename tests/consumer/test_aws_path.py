@@ -11,12 +11,13 @@ import pytest
 import trustme
 
 from stockstream_lambda.aws.client import MAX_ATTEMPTS, ServiceClient
-from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
+from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
 from stockstream_lambda.aws.dynamodb import DynamoDb, TransactionCanceledError, TransactionWrite, Write
 from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.sns import Message, Sns
 from stockstream_lambda.aws.transport import _tls_context
-from stockstream_lambda.errors import ConditionFailedError, ConfigError, StoreRefusedError, StoreUnavailableError
+from stockstream_lambda.errors import ConditionFailedError, StoreRefusedError, StoreUnavailableError
+from stockstream_wire.version import USER_AGENT
 from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
 
 NOW = datetime(2026, 11, 22, 14, 30, 5, tzinfo=UTC)
@@ -60,6 +61,55 @@ def test_throttles_and_server_errors_are_retried_with_growing_pauses(
     DynamoDb(client).batch_write([Write("quotes", b'{"symbol":{"S":"A"}}')])
     assert len(aws.requests) == 4
     assert pauses == [0.1, 0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (400, b"<ErrorResponse><Error><Code>Throttled</Code></Error></ErrorResponse>"),
+        (400, b"<ErrorResponse><Error><Code>KMSThrottling</Code></Error></ErrorResponse>"),
+        (409, b"<Error><Code>ConditionalRequestConflict</Code></Error>"),
+        (400, b'{"__type":"ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral.availability/"}'),
+    ],
+)
+def test_every_service_is_asked_again_when_it_says_later_in_its_own_words(
+    status: int, content: bytes, aws: ScriptedAws, client: ServiceClient
+) -> None:
+    aws.say(status, content)
+    assert client.call("Publish", "POST", "/", {}, b"").body == b"{}"
+    assert len(aws.requests) == 2
+
+
+def test_a_status_that_answers_the_question_is_an_answer(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(412, b"<Error><Code>PreconditionFailed</Code></Error>", {"x-amz-meta-v": "1", "ETag": '"e"'})
+    answer = client.call("PutObject", "PUT", "/b/k", {"if-none-match": "*", "x-amz-meta-v": "1"}, b"x", answers=(412,))
+    assert (answer.status, answer.headers()["x-amz-meta-v"], answer.headers()["etag"]) == (412, "1", '"e"')
+    sent = aws.requests[0]["headers"]
+    assert (sent["if-none-match"], sent["x-amz-meta-v"]) == ("*", "1")
+    assert "if-none-match;" in sent["authorization"]
+    aws.say(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+    with pytest.raises(StoreRefusedError, match="PreconditionFailed"):
+        client.call("PutObject", "PUT", "/b/k", {}, b"x")
+
+
+def test_a_failure_names_the_request_and_every_call_says_who_we_are(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(403, b"<Error><Code>AccessDenied</Code></Error>", {"x-amz-request-id": "R1", "x-amz-id-2": "H1"})
+    with pytest.raises(StoreRefusedError, match=r"\(request id R1, host id H1\)"):
+        client.call("PutObject", "PUT", "/b/k", {}, b"x")
+    for _ in range(MAX_ATTEMPTS):
+        aws.say(503, b"", {"x-amzn-RequestId": "R2"})
+    with pytest.raises(StoreUnavailableError, match=r"HTTP503 \(HTTP 503\): \(request id R2\)"):
+        client.call("PutItem", "POST", "/", {}, b"x")
+    assert {request["headers"]["user-agent"] for request in aws.requests} == {USER_AGENT}
+
+
+@pytest.mark.parametrize("content", [b"<html>Welcome!</html>", b'{"Responses":', b"[]", b""])
+def test_a_200_that_is_no_json_object_is_a_failing_store(
+    content: bytes, aws: ScriptedAws, client: ServiceClient
+) -> None:
+    aws.say(200, content)
+    with pytest.raises(StoreUnavailableError, match="BatchGetItem: the answer is no JSON object"):
+        DynamoDb(client).batch_get("quotes", [b"{}"])
 
 
 def test_a_service_that_stays_away_is_given_up_after_some_attempts(aws: ScriptedAws, client: ServiceClient) -> None:
@@ -189,24 +239,6 @@ def test_messages_that_sns_refuses_are_told_from_those_it_took(aws: ScriptedAws,
     )
     message = Message("subject", '{"default":"x"}', {"symbol": "^VIX"})
     assert Sns(client, "arn").publish_batch([message, message]) == [True, False]
-
-
-def test_the_endpoint_follows_the_standard_variables() -> None:
-    assert endpoint_for("s3", "eu-west-1", {}) == ("https", "s3.eu-west-1.amazonaws.com", 443, "")
-    assert endpoint_for("s3", "cn-north-1", {}).host == "s3.cn-north-1.amazonaws.com.cn"
-    environ = {"AWS_ENDPOINT_URL": "http://localhost:4566", "AWS_ENDPOINT_URL_SNS": "https://sns.test/prefix/"}
-    assert endpoint_for("dynamodb", "eu-west-1", environ) == ("http", "localhost", 4566, "")
-    assert endpoint_for("sns", "eu-west-1", environ) == ("https", "sns.test", 443, "/prefix")
-    ignored = {**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
-    assert endpoint_for("s3", "eu-west-1", ignored).host == "s3.eu-west-1.amazonaws.com"
-    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL="):
-        endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": "localhost:4566"})
-
-
-def test_a_missing_region_is_said_with_the_remedy() -> None:
-    assert region_from({"AWS_DEFAULT_REGION": "eu-west-1"}) == "eu-west-1"
-    with pytest.raises(ConfigError, match="AWS_REGION is not set"):
-        region_from({})
 
 
 def test_tls_is_verified_against_the_bundle_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

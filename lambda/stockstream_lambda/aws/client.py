@@ -11,6 +11,7 @@ import msgspec
 
 from stockstream_lambda.aws.answers import Answer
 from stockstream_lambda.aws.credentials import CredentialSource, Endpoint
+from stockstream_lambda.aws.proxy import Proxy
 from stockstream_lambda.aws.transport import Epoch, Transport
 from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
 from stockstream_wire.aws.error_codes import bare_code, passes_with_time, with_request_id
@@ -36,12 +37,13 @@ class ServiceClient:
         credentials: CredentialSource,
         *,
         epoch: Epoch | None = None,
+        proxy: Proxy | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.endpoint = endpoint
         self._signer = Signer(region, service)
-        self._transport = Transport(endpoint, epoch or Epoch())
+        self._transport = Transport(endpoint, epoch or Epoch(), proxy)
         self._credentials = credentials
         self._sleep = sleep
         self._jitter = jitter

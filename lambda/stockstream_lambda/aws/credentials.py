@@ -1,16 +1,19 @@
 """Credentials, region and endpoints, with the standard meaning of the `AWS_*` variables."""
 
 import os
+import re
 import urllib.parse
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from stockstream_lambda.errors import ConfigError
+from stockstream_wire.aws.partitions import host_of
 from stockstream_wire.aws.sigv4 import Credentials
 
-# The DNS suffix of a region follows its partition (AWS General Reference, service endpoints).
-_PARTITION_SUFFIXES: Final = {"cn-": "amazonaws.com.cn", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov"}
+# What a region looks like; anything else would become a part of a host name.
+_REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_STANDARD_PORTS: Final = {"https": 443, "http": 80}
 
 
 class Endpoint(NamedTuple):
@@ -23,8 +26,8 @@ class Endpoint(NamedTuple):
 
     @property
     def host_header(self) -> str:
-        standard = {"https": 443, "http": 80}[self.scheme]
-        return self.host if self.port == standard else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _STANDARD_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 class CredentialSource:
@@ -64,28 +67,53 @@ def region_from(environ: Mapping[str, str] = os.environ) -> str:
     """Read the region from AWS_REGION or AWS_DEFAULT_REGION.
 
     Raises:
-        ConfigError: neither is set.
+        ConfigError: neither is set, or it is no region.
     """
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if not region:
         raise ConfigError("AWS_REGION is not set: set it to the region of the tables, for example us-east-1")
+    if not _REGION.fullmatch(region):
+        raise ConfigError(f"AWS_REGION={region!r}: must be a region, for example us-east-1")
     return region
 
 
 def endpoint_for(service: str, region: str, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Find the endpoint of a service: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the region's own.
 
+    AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT choose among the region's own.
+
     Raises:
-        ConfigError: the variable holds no http or https URL.
+        ConfigError: a variable holds no http or https URL, or asks for what AWS does not have.
     """
-    url = None
-    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
-        url = environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or environ.get("AWS_ENDPOINT_URL")
-    if not url:
-        suffix = next((s for prefix, s in _PARTITION_SUFFIXES.items() if region.startswith(prefix)), "amazonaws.com")
-        return Endpoint("https", f"{service}.{region}.{suffix}", 443, "")
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"AWS_ENDPOINT_URL={url!r}: must be an http or https URL, for example http://127.0.0.1:4566")
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-    return Endpoint(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+    variants = {"fips": "AWS_USE_FIPS_ENDPOINT", "dual_stack": "AWS_USE_DUALSTACK_ENDPOINT"}
+    chosen = {option: name for option, name in variants.items() if _is_on(name, environ)}
+    names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    name = next((name for name in names if environ.get(name)), None)
+    if name is None or _is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", environ):
+        try:
+            host = host_of(service, region, **dict.fromkeys(chosen, True))
+        except ValueError as exc:
+            raise ConfigError(f"AWS_USE_FIPS_ENDPOINT=true, AWS_REGION={region}: {exc}; unset the former") from exc
+        return Endpoint("https", host, 443, "")
+    if chosen:
+        both = " and ".join(chosen.values())
+        raise ConfigError(f"{name} names one endpoint and {both} asks for another of AWS's: unset one of them")
+    return _parsed(name, environ[name])
+
+
+def _parsed(name: str, url: str) -> Endpoint:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urllib.parse.urlsplit("")
+    if parts.scheme not in _STANDARD_PORTS or not host:
+        raise ConfigError(f"{name}={url!r}: must be an http or https URL, for example http://127.0.0.1:4566")
+    return Endpoint(parts.scheme, host, port or _STANDARD_PORTS[parts.scheme], parts.path.rstrip("/"))
+
+
+def _is_on(name: str, environ: Mapping[str, str]) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value not in {"", "true", "false"}:
+        raise ConfigError(f"{name}={environ[name]!r}: must be true or false")
+    return value == "true"

@@ -146,7 +146,11 @@ class DynamoDb:
             if exc.code == "TransactionCanceledException":
                 raise _CanceledAnswerError(str(exc)) from exc
             raise
-        return {} if answer.body == b"{}" else _decode(answer.body)
+        try:
+            return {} if answer.body == b"{}" else _decode(answer.body)
+        except msgspec.DecodeError as exc:
+            # A proxy's or an emulator's own page, with status 200.
+            raise StoreUnavailableError(f"{operation}: the answer is no JSON object: {exc}") from exc
 
 
 class _CanceledAnswerError(StoreRefusedError):

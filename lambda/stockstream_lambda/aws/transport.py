@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 from stockstream_lambda.aws.answers import Answer, read_answer
 from stockstream_lambda.aws.credentials import Endpoint
+from stockstream_lambda.aws.proxy import Proxy
 from stockstream_lambda.errors import StoreUnavailableError
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
@@ -59,8 +60,11 @@ def _tls_context() -> ssl.SSLContext:
 class Transport:
     """A pool of connections; it grows to the number of calls in flight and never beyond."""
 
-    def __init__(self, endpoint: Endpoint, epoch: Epoch, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, endpoint: Endpoint, epoch: Epoch, proxy: Proxy | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._endpoint = endpoint
+        self._proxy = proxy
         self._epoch = epoch
         self._clock = clock
         self._idle: deque[_Kept] = deque()
@@ -128,8 +132,11 @@ class Transport:
             kept.connection.close()
 
     def _connect(self) -> socket.socket:
-        host = self._endpoint.host
-        connection = socket.create_connection((host, self._endpoint.port), CONNECT_TIMEOUT_SECONDS)
+        host, port = self._endpoint.host, self._endpoint.port
+        if self._proxy is None:
+            connection = socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS)
+        else:
+            connection = self._proxy.connect(host, port, CONNECT_TIMEOUT_SECONDS)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._endpoint.scheme == "https":

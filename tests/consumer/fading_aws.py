@@ -1,0 +1,110 @@
+"""An AWS behind TLS whose connections fade while they are idle, each in one way; new ones are always well."""
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+Fate = Literal["well", "closed", "reset", "closes at the next byte", "resets at the next byte", "hangs"]
+_ANSWER = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: R\r\ncontent-length: 2\r\n\r\n{}"
+
+
+class FadingAws:
+    """Answers every request with `{}`, until `fade` decides what becomes of the connections that are open."""
+
+    def __init__(self, tls: ssl.SSLContext | None, family: socket.AddressFamily = socket.AF_INET) -> None:
+        self._tls = tls
+        self._listener = socket.create_server(
+            ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family, backlog=256
+        )
+        self._fates: dict[socket.socket, Fate] = {}
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+        self.connections = 0
+        self.bodies: list[bytes] = []
+        self.heads: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        return f"http{'s' if self._tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def fade(self, fate: Fate) -> None:
+        """Decide the fate of all connections that are open now."""
+        for connection in list(self._fates):
+            self._fates[connection] = fate
+            if fate in {"closed", "reset"}:
+                _end(connection, by_reset=fate == "reset")
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in list(self._fates):
+            _end(connection, by_reset=True)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        with suppress(OSError), raw:
+            connection = self._tls.wrap_socket(raw, server_side=True) if self._tls else raw
+            self._fates[connection] = "well"
+            try:
+                with connection:
+                    while self._answer(connection):
+                        pass
+            finally:
+                del self._fates[connection]
+
+    def _answer(self, connection: socket.socket) -> bool:
+        data = connection.recv(1)
+        fate = self._fates[connection]
+        if not data or fate.endswith("next byte"):
+            _end(connection, by_reset=fate.startswith("reset"))
+            return False
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        while len(body) < length:
+            body += connection.recv(65536)
+        if fate == "hangs":
+            connection.recv(1)  # until the client ends it
+            return False
+        self.heads.append(head)
+        self.bodies.append(body)
+        connection.sendall(_ANSWER)
+        return True
+
+
+def _end(connection: socket.socket, *, by_reset: bool) -> None:
+    with suppress(OSError):
+        if by_reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # A thread may wait in recv, and then a close ends nothing.
+            socket.socket.shutdown(connection, socket.SHUT_RD)
+            connection.close()
+        else:
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+@contextmanager
+def fading_aws(tls: ssl.SSLContext | None = None, family: socket.AddressFamily = socket.AF_INET) -> Iterator[FadingAws]:
+    server = FadingAws(tls, family)
+    try:
+        yield server
+    finally:
+        server.close()
