@@ -74,4 +74,4 @@ def _is_excepted(host: str, environ: Mapping[str, str]) -> bool:
     # It takes longer to import than the rest of us, and most functions have no proxy.
     import urllib.request  # noqa: PLC0415
 
-    return bool(urllib.request.proxy_bypass_environment(host, {"no": no_proxy}))
+    return bool(urllib.request.proxy_bypass_environment(host, {"no": no_proxy}))  # type: ignore[attr-defined]
