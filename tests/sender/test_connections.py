@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -236,6 +237,91 @@ async def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used
     assert (await talk.post()).body == b"first"
     await closed.wait()
     assert await talk.post() == _OK
+
+
+@pytest.mark.parametrize("by_reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_kept_connection_that_ends_as_it_is_used_costs_no_try(start: Start, tls: bool, by_reset: bool) -> None:
+    at_once = 6
+
+    async def end_at_the_second_request(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(_OK.body)
+        if peer.number > at_once:
+            while True:
+                await peer.request()
+                await peer.answer(_OK.body)
+        await peer.reader.readexactly(1)
+        if by_reset:
+            _reset(peer)
+        else:
+            peer.writer.close()
+
+    talk = await start(end_at_the_second_request, tls=tls)
+    for _ in range(2):
+        assert await asyncio.gather(*(talk.post(bytes(40_000)) for _ in range(at_once))) == [_OK] * at_once
+    assert talk.server.connections == 2 * at_once
+
+
+async def test_a_hang_is_met_once_and_not_once_for_every_idle_connection(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, at_once = MovableClock(monkeypatch), 4
+    all_asked, hung = asyncio.Event(), asyncio.Event()
+    asked: list[Peer] = []
+
+    async def hang_at_the_second_request(peer: Peer) -> None:
+        await peer.request()
+        asked.append(peer)
+        if len(asked) == at_once:
+            all_asked.set()
+        await all_asked.wait()
+        await peer.answer(_OK.body)
+        if peer.number <= at_once:
+            await peer.request()
+            hung.set()
+            await peer.gone()
+
+    talk = await start(hang_at_the_second_request)
+    await asyncio.gather(*(talk.post() for _ in range(at_once)))
+    post = asyncio.create_task(talk.post())
+    await hung.wait()
+    await clock.move(1.1 * _READ_TIMEOUT_SECONDS)
+    with pytest.raises(TimeoutError):
+        await post
+    assert await talk.post() == _OK
+    assert talk.server.connections == at_once + 1
+
+
+async def test_an_answer_that_a_reset_cuts_is_not_asked_for_again(start: Start) -> None:
+    async def cut_the_second(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(_OK.body)
+        await peer.request()
+        await peer.send(answer_of(b"own answer")[:-1])
+        _reset(peer)
+
+    talk = await start(cut_the_second)
+    assert await talk.post() == _OK
+    with pytest.raises(ConnectionResetError):
+        await talk.post()
+
+
+async def test_a_connection_that_slept_with_its_machine_is_not_used(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.answer(_OK.body)
+
+    talk = await start(script)
+    await talk.post()
+    real_time = time.time
+    for ahead_seconds, connections in ((0.9, 1), (2.0, 2), (1.9, 3)):
+        monkeypatch.setattr(time, "time", lambda ahead=ahead_seconds: real_time() + ahead * _KEEPALIVE_SECONDS)
+        await talk.post()
+        assert talk.server.connections == connections
 
 
 async def test_bytes_that_nobody_asked_for_end_an_idle_connection(start: Start) -> None:

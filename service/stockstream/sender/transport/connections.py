@@ -7,6 +7,7 @@ is laid into and sent from. Answers are read by llhttp (httptools).
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -65,21 +66,38 @@ class ConnectionPool:
         self._keepalive_seconds = keepalive_seconds
         self._idle: deque[_Connection] = deque()
         self._open: set[_Connection] = set()
+        self._is_closed = False
 
     async def post(self, request: Sequence[bytes]) -> HttpAnswer:
         """Send a request (head and body, in pieces) and return the answer.
+
+        A kept connection that turns out to have ended before any answer costs no try: the request goes again at once
+        over a new one, which is what every caller of PutRecords would do later. One that hangs makes all idle ones
+        doubtful: they are as old, or older.
 
         Raises:
             OSError: no connection, or it broke: ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror.
             httptools.HttpParserError: what came back is not HTTP.
             AnswerTooLargeError: it is longer than any answer of Kinesis.
         """
-        connection = await self._connection()
+        kept = self._kept_connection()
+        if kept is not None:
+            try:
+                return await self._ask(kept, request)
+            except (ConnectionError, ssl.SSLError):
+                if kept.answer_has_begun or self._is_closed:
+                    raise
+        return await self._ask(await self._connect(), request)
+
+    async def _ask(self, connection: "_Connection", request: Sequence[bytes]) -> HttpAnswer:
         try:
             answer = await connection.ask(request, self._read_timeout_seconds)
-        except BaseException:
+        except BaseException as exc:
             # Cancellation included: an answer that comes later must meet nobody's request.
             connection.abort()
+            if isinstance(exc, TimeoutError):
+                while self._idle:
+                    self._idle.pop().abort()
             raise
         if connection.reusable:
             self._idle.append(connection)
@@ -89,21 +107,24 @@ class ConnectionPool:
 
     async def close(self) -> None:
         """End all connections."""
+        self._is_closed = True
         self._idle.clear()
         for connection in list(self._open):
             connection.abort()
         while self._open:
             await next(iter(self._open)).closed
 
-    async def _connection(self) -> "_Connection":
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - self._keepalive_seconds
+    def _kept_connection(self) -> "_Connection | None":
         while self._idle:
             # The one used last: in a lull the others grow old, and are closed when they are met.
             connection = self._idle.pop()
-            if connection.idle_since >= oldest and connection.reusable:
+            if connection.reusable and connection.idle_seconds() <= self._keepalive_seconds:
                 return connection
             connection.abort()
+        return None
+
+    async def _connect(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._connect_timeout_seconds):
             _, connection = await loop.create_connection(
                 lambda: _Connection(loop, self._open),
@@ -143,7 +164,19 @@ class _Connection(asyncio.Protocol):
         self._keeps_alive = True
         self._timer: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
-        self.idle_since = 0.0
+        self._idle_since = (0.0, 0.0)
+
+    def idle_seconds(self) -> float:
+        """Since the last answer; by the wall clock too, as the loop's stands still while a machine sleeps."""
+        loop_since, wall_since = self._idle_since
+        slept_seconds = time.time() - wall_since
+        # A clock that was set back tells no age.
+        return max(self._loop.time() - loop_since, slept_seconds if slept_seconds >= 0 else float("inf"))
+
+    @property
+    def answer_has_begun(self) -> bool:
+        """Whether anything came back since the last request was sent."""
+        return self._answer_bytes > 0
 
     @property
     def reusable(self) -> bool:
@@ -184,7 +217,7 @@ class _Connection(asyncio.Protocol):
             return await self._answer
         finally:
             self._answer = None
-            self.idle_since = self._loop.time()
+            self._idle_since = (self._loop.time(), time.time())
             if self._timer is not None:
                 self._timer.cancel()
 
