@@ -13,19 +13,8 @@ import structlog
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
 
-# What AWS's services answer to credentials that others might replace; S3 and STS have words of their own.
-CREDENTIALS_REFUSED: Final = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "UnrecognizedClientException",
-    }
-)
+from stockstream_wire.aws.error_codes import ErrorKind, kind_of
+
 # The metadata endpoints lie on this machine, and botocore tries three times: a trickle or a hung name is cut off.
 LOAD_SECONDS: Final = 10.0
 # Between two renewals that a refusal asks for; doubled while one refusal follows the other.
@@ -35,6 +24,11 @@ RENEWAL_PAUSE_MAX_SECONDS: Final = 60.0
 _CALM_SECONDS: Final = 600.0
 
 _log = structlog.get_logger("stockstream.aws")
+
+
+def refuses_credentials(code: str) -> bool:
+    """Whether an error is AWS's answer to credentials that others might replace."""
+    return kind_of(code, 0) in {ErrorKind.CREDENTIALS, ErrorKind.EXPIRED}
 
 
 class RenewingCredentials:

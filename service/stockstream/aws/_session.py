@@ -13,10 +13,12 @@ from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
 
 from stockstream.aws._bounded import ANSWER_MAX_BYTES, bound_metadata, bounded_session
-from stockstream.aws._credentials import CREDENTIALS_REFUSED, RenewingCredentials
+from stockstream.aws._credentials import RenewingCredentials, refuses_credentials
 from stockstream.aws._http import DeadlineSession
 from stockstream.errors import SettingsError
 from stockstream.redaction import redact
+from stockstream_wire.aws.error_codes import with_request_id
+from stockstream_wire.version import USER_AGENT
 
 _URL: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 # Where endpoint and credentials are given, nothing of the user's profiles is read: they may not even exist.
@@ -53,6 +55,7 @@ def resolve_aws(region: str | None) -> AwsConfig:
         SettingsError: none of them names a region, there is no such profile, or an endpoint is not a URL.
     """
     _check_endpoints(os.environ)
+    _check_variants(os.environ)
     try:
         found = region or os.environ.get("AWS_REGION") or AioSession().get_config_variable("region")
     except ProfileNotFound as exc:
@@ -80,13 +83,26 @@ def _check_endpoints(environ: Mapping[str, str]) -> None:
             )
 
 
+def _check_variants(environ: Mapping[str, str]) -> None:
+    """Botocore takes any word but "true" for no, and refuses two answers to one question at the first call."""
+    variants = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
+    for name in variants:
+        if environ.get(name, "").strip().lower() not in {"", "true", "false"}:
+            raise SettingsError(f"{name}={environ[name]!r}: must be true or false")
+    asked = [name for name in variants if environ.get(name, "").strip().lower() == "true"]
+    given = [name for name, value in sorted(environ.items()) if name.startswith("AWS_ENDPOINT_URL") and value]
+    if asked and given and environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        msg = f"{given[0]} names one endpoint and {' and '.join(asked)} asks for another of AWS's: unset one of them"
+        raise SettingsError(msg)
+
+
 def open_client(
     aws: AwsConfig, service: str, *, answer_max_bytes: int = ANSWER_MAX_BYTES, **config: Any
 ) -> AbstractAsyncContextManager[Any]:
     """Open a client of `service` as an async context manager.
 
     Each attempt of a call has a deadline as a whole, and a call refused for its credentials is tried once more where
-    their source has others by now.
+    their source has others by now. Every call says who we are, and every ClientError names the request.
 
     Args:
         aws: Region, endpoint, credentials.
@@ -99,13 +115,21 @@ def open_client(
         credentials = find_credentials(aws)
         session.register_component("credential_provider", _Provider(credentials))
         session.register("needs-retry", _RetryRenewed(credentials))
+    session.register("after-call", _name_request)
+    # The variables are for AWS's own endpoints: one that is given here has no variants.
+    variants = {} if aws.endpoint_url is None else {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
     client: AbstractAsyncContextManager[Any] = session.create_client(
         service,
         region_name=aws.region,
         endpoint_url=aws.endpoint_url,
         aws_access_key_id=aws.access_key_id,
         aws_secret_access_key=aws.secret_access_key,
-        config=AioConfig(http_session_cls=bounded_session(answer_max_bytes, DeadlineSession), **config),
+        config=AioConfig(
+            http_session_cls=bounded_session(answer_max_bytes, DeadlineSession),
+            user_agent_extra=USER_AGENT,
+            **variants,
+            **config,
+        ),
     )
     return client
 
@@ -121,6 +145,14 @@ def find_credentials(aws: AwsConfig) -> RenewingCredentials:
         return await session.get_credentials()
 
     return RenewingCredentials(find)
+
+
+def _name_request(*, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    """Handler of botocore's event `after-call`: an error's message, wherever it is told, holds the request's id."""
+    if http_response.status_code >= 300:
+        error = parsed.setdefault("Error", {})
+        headers = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        error["Message"] = with_request_id(str(error.get("Message") or ""), headers)
 
 
 class _Provider:
@@ -143,7 +175,7 @@ class _RetryRenewed:
         if response is None or attempts > 1:
             return None
         code = str(response[1].get("Error", {}).get("Code", ""))
-        if code not in CREDENTIALS_REFUSED:
+        if not refuses_credentials(code):
             return None
         return 0 if await self._credentials.renew() else None
 

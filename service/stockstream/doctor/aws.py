@@ -8,16 +8,12 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from stockstream.doctor.findings import Finding, Status
+from stockstream_wire.aws.error_codes import ErrorKind, kind_of
 
 # AWS refuses signatures more than five minutes off (SigV4); a minute off is a clock that nobody sets.
 CLOCK_SKEW_PROBLEM_SECONDS: Final = 300.0
 CLOCK_SKEW_WARNING_SECONDS: Final = 60.0
 
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_UNKNOWN: Final = frozenset(
-    {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
-)
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "403"})
 _MISSING: Final = frozenset({"ResourceNotFoundException", "NoSuchBucket", "NotFound", "NotFoundException", "404"})
 
 
@@ -175,15 +171,16 @@ def _no_credentials(check: str, exc: Exception) -> Finding:
 def _client_error(check: str, exc: ClientError, missing: str) -> Finding:
     error = exc.response.get("Error", {})
     code, words = str(error.get("Code", "")), str(error.get("Message", ""))
-    if code in _EXPIRED:
+    kind = kind_of(code, 0)
+    if kind is ErrorKind.EXPIRED:
         return Finding(
             check, Status.PROBLEM, f"{code}: {words}", "renew the credentials (`aws sso login`, a new session)"
         )
-    if code in _UNKNOWN:
+    if kind is ErrorKind.CREDENTIALS or code == "SignatureDoesNotMatch":
         return Finding(
             check, Status.PROBLEM, f"{code}: {words}", "the credentials are not of this account; check AWS_*"
         )
-    if code in _DENIED:
+    if kind is ErrorKind.ACCESS or code == "403":
         remedy = "allow the action to this identity; docs/deploy.md lists the service's policy"
         return Finding(check, Status.PROBLEM, f"{code}: {words}", remedy)
     if code in _MISSING or code.endswith(("NotFound", "NonExistentQueue", "DoesNotExist")):

@@ -20,22 +20,14 @@ from stockstream.eventsource.errors import (
     StreamUnavailableError,
 )
 from stockstream.eventsource.shard_tree import Shard
+from stockstream_wire.aws.error_codes import ErrorKind, kind_of
 
 # GetRecords: at most 10,000 records a call.
 READ_LIMIT: Final = 10_000
 
-_PERMANENT_CODES: Final = frozenset(
-    {
-        "AccessDeniedException",
-        "AccessDenied",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "KMSAccessDeniedException",
-        "KMSDisabledException",
-        "KMSNotFoundException",
-    }
+# What a person must change first; all else passes with time, as far as a reader can know.
+_PERMANENT: Final = frozenset(
+    {ErrorKind.ACCESS, ErrorKind.CREDENTIALS, ErrorKind.EXPIRED, ErrorKind.CLOCK, ErrorKind.KMS, ErrorKind.OPT_IN}
 )
 
 
@@ -138,6 +130,6 @@ class KinesisReader:
             return StreamMissingError(message)
         if code in ("InvalidArgumentException", "ValidationException", "ValidationError"):
             return IteratorExpiredError(message) if operation == "get_records" else PositionInvalidError(message)
-        if code in _PERMANENT_CODES:
+        if kind_of(code, 0) in _PERMANENT:
             return AwsSetupError(message)
         return StreamUnavailableError(message)

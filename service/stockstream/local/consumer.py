@@ -58,9 +58,14 @@ def handler_environment(
         "AWS_ACCESS_KEY_ID": aws.access_key_id,
         "AWS_SECRET_ACCESS_KEY": aws.secret_access_key,
     }
-    # Without credentials of its own the function takes the ones of this process, as its role would give them.
-    inherited = {} if aws.access_key_id else {name: value for name, value in os.environ.items() if name[:4] == "AWS_"}
+    # Without credentials of its own the function takes the ones of this process, as its role would give them, and the
+    # way to AWS.
+    inherited = {} if aws.access_key_id else {n: value for n, value in os.environ.items() if _is_of_aws(n)}
     return inherited | environment | {name: value for name, value in optional.items() if value}
+
+
+def _is_of_aws(name: str) -> bool:
+    return name.startswith("AWS_") or name.lower() in {"https_proxy", "http_proxy", "no_proxy"}
 
 
 @asynccontextmanager

@@ -73,12 +73,11 @@ _CODES: Final = {
         "MissingAuthenticationTokenException",
         "UnrecognizedClientException",
     ),
-    ErrorKind.EXPIRED: ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"),
+    ErrorKind.EXPIRED: ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
     ErrorKind.CLOCK: (
         "IncompleteSignature",
         "IncompleteSignatureException",
         "InvalidSignatureException",
-        "RequestExpired",
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
     ),

@@ -22,6 +22,7 @@ from stockstream.sender.transport.bodies import CBOR_TYPE, JSON_TYPE, Bodies, En
 from stockstream.sender.transport.connections import ConnectionPool, HttpAnswer
 from stockstream.sender.transport.results import as_put_error, read_results
 from stockstream_wire.aws.error_codes import bare_code, with_request_id
+from stockstream_wire.aws.partitions import AWS_HOST_SUFFIXES
 from stockstream_wire.aws.sigv4 import Request, Signer, SigningKeys
 from stockstream_wire.version import USER_AGENT
 
@@ -30,14 +31,13 @@ _TARGET: Final = "Kinesis_20131202.PutRecords"
 _NOT_UNDERSTOOD: Final = frozenset(
     {"SerializationException", "UnsupportedMediaTypeException", "UnknownOperationException"}
 )
-_AWS_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
 
 log = structlog.get_logger("stockstream.sender")
 
 
 def is_aws_host(host: str) -> bool:
-    """Whether a host is one of AWS's own endpoints, China and dual-stack names included."""
-    return host.endswith(_AWS_SUFFIXES)
+    """Whether a host is one of AWS's own endpoints, of any partition."""
+    return host.endswith(AWS_HOST_SUFFIXES)
 
 
 class CredentialSource(Protocol):
