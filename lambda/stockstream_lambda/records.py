@@ -11,6 +11,8 @@ from stockstream_wire import Quote, WireError, deaggregate, decode_quote, is_agg
 # Far above any quote (about 300 bytes). A symbol's item (DynamoDB: 400 KB) holds its bytes up to three times for a
 # moment: as the latest quote, and in the redo log as item and as archive line.
 QUOTE_MAX_BYTES: Final = 16 * 1024
+# The last that a date can be made of.
+_YEAR_9999_SECONDS: Final = 253_402_300_800
 
 
 class OversizeError(ConsumerError):
@@ -80,12 +82,26 @@ def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:
         kinesis = record["kinesis"]
         sequence_number = kinesis["sequenceNumber"]
         sequence_numbers.append(sequence_number)
-        arrival_ms = round(kinesis.get("approximateArrivalTimestamp", 0) * 1000)
+        arrival_ms = _arrival_ms(kinesis.get("approximateArrivalTimestamp"))
         oldest_arrival_ms = min(oldest_arrival_ms or arrival_ms, arrival_ms)
         shard_id = record.get("eventID", "").partition(":")[0] or "shardId-unknown"
         reader = _RecordReader(Position(shard_id, sequence_number, 0, arrival_ms), index, quotes, bad)
         reader.read(kinesis.get("data") or "", kinesis.get("partitionKey"))
     return DecodedBatch(quotes, bad, sequence_numbers, oldest_arrival_ms)
+
+
+def _arrival_ms(moment: object) -> int:
+    """Lambda sends epoch seconds; tools that make events send them as text, or ISO 8601. 0 where it is no moment."""
+    text = str(moment)
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            read = datetime.fromisoformat(text)
+        except ValueError:
+            return 0
+        seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    return round(seconds * 1000) if 0 < seconds < _YEAR_9999_SECONDS else 0
 
 
 class _RecordReader:

@@ -51,12 +51,10 @@ class CredentialSource:
                 environ.get("AWS_SESSION_TOKEN") or None,
             )
         if self._session_credentials is None:
-            # Profiles, SSO and containers are botocore's business. It is not in the deployment zip (Lambda's runtime
-            # has one), and importing it costs more than all of the handler.
             with suppress(ImportError):
-                import botocore.session  # noqa: PLC0415 - only where the environment holds no credentials
+                from stockstream_lambda.aws import botocore_credentials  # noqa: PLC0415 - see there
 
-                self._session_credentials = botocore.session.Session().get_credentials()
+                self._session_credentials = botocore_credentials.find_credentials()
         if self._session_credentials is None:
             raise ConfigError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a role")
         frozen = self._session_credentials.get_frozen_credentials()  # refreshes what is about to expire
