@@ -39,6 +39,12 @@ def test_an_endpoint_that_is_no_url_is_refused_by_the_name_of_its_variable(url: 
         endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL_S3": url, "AWS_ENDPOINT_URL": "http://localhost:1"})
 
 
+def test_an_endpoint_with_a_password_is_refused_without_showing_it() -> None:
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL must hold no user and password") as caught:
+        endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": "http://me:hidden@localhost:4566"})
+    assert "hidden" not in str(caught.value)
+
+
 def test_an_ipv6_endpoint_has_brackets_in_its_host_header_alone() -> None:
     endpoint = endpoint_for("s3", "eu-west-1", {"AWS_ENDPOINT_URL": "http://[::1]:4566"})
     assert (endpoint.host, endpoint.host_header) == ("::1", "[::1]:4566")

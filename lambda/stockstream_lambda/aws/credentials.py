@@ -105,6 +105,9 @@ def _parsed(name: str, url: str) -> Endpoint:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urllib.parse.urlsplit("")
+    if "@" in url:
+        # It may hold a password, so it is not shown.
+        raise ConfigError(f"{name} must hold no user and password; AWS_ACCESS_KEY_ID names who calls")
     if parts.scheme not in _STANDARD_PORTS or not host:
         raise ConfigError(f"{name}={url!r}: must be an http or https URL, for example http://127.0.0.1:4566")
     return Endpoint(parts.scheme, host, port or _STANDARD_PORTS[parts.scheme], parts.path.rstrip("/"))
