@@ -130,6 +130,18 @@ def test_an_answer_takes_no_more_memory_than_its_bound(pieces: Callable[[], Iter
     assert grown_bytes < 48 * MEBIBYTE
 
 
+def test_credentials_of_the_metadata_endpoint_are_taken() -> None:
+    role = b'{"AccessKeyId":"ROLE","SecretAccessKey":"s","Token":"t","Expiration":"2199-01-01T00:00:00Z"}'
+    with serving(lambda: iter([HEAD + b"content-length: %d\r\n\r\n%b" % (len(role), role)])) as url:
+        said, _ = run(
+            CREDENTIALS,
+            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{url}/role",
+            AWS_EC2_METADATA_DISABLED="true",
+            HOME="/none",
+        )
+    assert said == "ROLE"
+
+
 def test_an_endless_answer_of_the_metadata_endpoint_takes_next_to_none() -> None:
     with serving(_endless(HEAD + b"\r\n")) as url:
         said, grown_bytes = run(
@@ -138,5 +150,6 @@ def test_an_endless_answer_of_the_metadata_endpoint_takes_next_to_none() -> None
             AWS_EC2_METADATA_DISABLED="true",
             HOME="/none",
         )
+    assert said.startswith("StoreUnavailableError: AWS credentials:")
     assert "longer than 65536 bytes" in said
     assert grown_bytes < 16 * MEBIBYTE

@@ -3,9 +3,9 @@
 import os
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from stockstream_lambda.errors import ConfigError
 from stockstream_wire.aws.partitions import host_of
@@ -35,13 +35,14 @@ class CredentialSource:
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
-        self._session_credentials: Any = None
+        self._botocores: Callable[[], Credentials] | None = None
 
     def get(self) -> Credentials:
         """Return credentials that are valid now.
 
         Raises:
             ConfigError: there are none.
+            StoreUnavailableError: their source does not work.
         """
         environ = self._environ
         if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
@@ -50,15 +51,14 @@ class CredentialSource:
                 environ["AWS_SECRET_ACCESS_KEY"],
                 environ.get("AWS_SESSION_TOKEN") or None,
             )
-        if self._session_credentials is None:
+        if self._botocores is None:
             with suppress(ImportError):
                 from stockstream_lambda.aws import botocore_credentials  # noqa: PLC0415 - see there
 
-                self._session_credentials = botocore_credentials.find_credentials()
-        if self._session_credentials is None:
+                self._botocores = botocore_credentials.find_credentials()
+        if self._botocores is None:
             raise ConfigError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a role")
-        frozen = self._session_credentials.get_frozen_credentials()  # refreshes what is about to expire
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+        return self._botocores()
 
 
 def region_from(environ: Mapping[str, str] = os.environ) -> str:
