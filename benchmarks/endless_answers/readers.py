@@ -48,13 +48,13 @@ async def _kinesis_fast(port: int, _: Path) -> object:
     from stockstream.sender.lane import KinesisRecord, Lane
     from stockstream.sender.transport.connections import ConnectionPool
     from stockstream.sender.transport.fast import FastTransport
-    from stockstream.sender.transport.sigv4 import FrozenCredentials
+    from stockstream_wire.aws.sigv4 import SigningKeys
 
     class Keys:
         access_key = secret_key = "test"
         token: str | None = None
 
-        async def get_frozen_credentials(self) -> FrozenCredentials:
+        async def get_frozen_credentials(self) -> SigningKeys:
             return self
 
         async def renew(self, _: object) -> bool:
