@@ -138,10 +138,12 @@ def find_credentials(aws: AwsConfig) -> RenewingCredentials:
     """Credentials as botocore finds them, or those of `aws`; nothing is loaded before they are used."""
 
     async def find() -> Any | None:
-        session = AioSession()
-        bound_metadata(session)
         if aws.access_key_id is not None:
+            session = AioSession(_NO_PROFILE)
             session.set_credentials(aws.access_key_id, aws.secret_access_key or "")
+        else:
+            session = AioSession()
+            bound_metadata(session)
         return await session.get_credentials()
 
     return RenewingCredentials(find)
