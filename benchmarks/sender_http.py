@@ -31,7 +31,9 @@ HEADERS = {
     "Content-Type": CBOR_TYPE,
     "X-Amz-Date": "20260101T000000Z",
     "X-Amz-Target": "Kinesis_20131202.PutRecords",
-    "Authorization": "AWS4-HMAC-SHA256 " + "0" * 150,
+    # Of a key that the null Kinesis does not know, and so cannot check.
+    "Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/kinesis/aws4_request, "
+    f"SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={'0' * 64}",
 }
 Post = Callable[[Sequence[bytes]], Awaitable[int]]
 

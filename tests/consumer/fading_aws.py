@@ -91,14 +91,11 @@ class FadingAws:
 
 
 def _end(connection: socket.socket, *, by_reset: bool) -> None:
+    """End a connection's reading; its own thread then closes it, which nobody else may while that thread reads."""
     with suppress(OSError):
         if by_reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            # A thread may wait in recv, and then a close ends nothing.
-            socket.socket.shutdown(connection, socket.SHUT_RD)
-            connection.close()
-        else:
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RD if by_reset else socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The consumer's connections after a thaw: whatever became of those that were kept, no call costs a try."""
 
+import itertools
 import socket
 import ssl
 import time
@@ -15,7 +16,7 @@ import trustme
 from stockstream_lambda.aws import transport
 from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
-from stockstream_lambda.aws.transport import KEPT_SECONDS, Epoch, Transport
+from stockstream_lambda.aws.transport import KEPT_SECONDS, UNSEEN_SECONDS, Epoch, Transport
 from stockstream_lambda.errors import StoreUnavailableError
 from tests.consumer.fading_aws import FadingAws, Fate, fading_aws
 
@@ -115,7 +116,8 @@ def test_an_answer_to_nobody_meets_no_request() -> None:
         endpoint = endpoint_for(
             "s3", "eu-west-1", {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
         )
-        kept = Transport(endpoint, Epoch())
+        moments = itertools.count(1_000_000.0, UNSEEN_SECONDS)
+        kept = Transport(endpoint, Epoch(), clock=lambda: next(moments))
         with ThreadPoolExecutor(1) as pool, closing(kept):
             for name in (b"first", b"second"):
                 answer = pool.submit(kept.send, "POST", "/", {"host": "h"}, b"", 100)

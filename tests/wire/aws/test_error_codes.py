@@ -56,6 +56,7 @@ def _model(service: str) -> dict[str, Any]:
     [
         ("ConditionalRequestConflict", 409, ErrorKind.AGAIN),
         ("Http503", 503, ErrorKind.AGAIN),
+        ("HTTP408", 408, ErrorKind.AGAIN),
         ("Whatever", 429, ErrorKind.THROTTLED),
         ("NoSuchKey", 404, None),
         ("PreconditionFailed", 412, None),

@@ -111,7 +111,8 @@ def kind_of(code: str, status: int) -> ErrorKind | None:
     kind = _KIND_OF.get(code)
     if kind is None and status == 429:
         return ErrorKind.THROTTLED
-    if kind is None and status >= 500:
+    # 408: the server gave up on an idle connection just as it was used.
+    if kind is None and (status >= 500 or status == 408):
         return ErrorKind.AGAIN
     return kind
 
