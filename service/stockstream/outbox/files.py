@@ -56,16 +56,23 @@ def write_file(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def open_regular(path: Path, flags: int) -> int | None:
-    """Open a file; None where something else is in its place (a folder, a link, a pipe).
+def open_regular(path: Path, flags: int, *, follow: bool = False) -> int | None:
+    """Open a file; None where something else is in its place (a folder, a pipe, a link).
+
+    Args:
+        path: Of the file.
+        flags: Of `os.open`.
+        follow: Whether a link to a file will do.
 
     Raises:
         FileNotFoundError: nothing is there.
         OutboxCorruptError: it may not be read, or the disk cannot: what is in it is not known to be lost.
     """
     try:
-        descriptor = os.open(path, flags | _SAFE_FLAGS)
+        descriptor = os.open(path, flags | (_SAFE_FLAGS & ~os.O_NOFOLLOW if follow else _SAFE_FLAGS))
     except FileNotFoundError:
+        if os.path.lexists(path):
+            return None
         raise
     except OSError as exc:
         if exc.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV}:

@@ -144,7 +144,7 @@ def _in_order(directory: Path, numbers: list[int]) -> list[int]:
 
 def _first_record(path: Path) -> int | None:
     try:
-        descriptor = open_regular(path, os.O_RDONLY)
+        descriptor = open_regular(path, os.O_RDONLY, follow=True)
     except FileNotFoundError:
         return None
     if descriptor is None:
@@ -190,7 +190,7 @@ class _Reader:
         """Read one file; where nothing in it can be used it is put aside."""
         path = segment_path(self._directory, number)
         try:
-            descriptor = open_regular(path, os.O_RDONLY)
+            descriptor = open_regular(path, os.O_RDONLY, follow=True)
         except FileNotFoundError:
             return
         if descriptor is None:
