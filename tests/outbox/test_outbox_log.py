@@ -30,7 +30,6 @@ from stockstream.outbox.frame import (
     is_intact,
     parse_header,
 )
-from stockstream.outbox.recovery import recover
 from stockstream.outbox.segment_log import SegmentLog
 
 _keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -158,7 +157,7 @@ async def test_what_is_acknowledged_is_not_counted_as_left_at_the_next_start(tmp
     assert await outbox.disk.lay_lanes(_LANES) == _LANES
     await outbox.append(*[(f"K{i}", b"x") for i in range(100)])
     lane = _lane_of_key("K1", _LANES)
-    outbox.disk.acknowledge(lane, Slot(1, 5, 5))
+    outbox.disk.acknowledge(lane, 1, 5, 5)
     await outbox.disk.close()
     outbox = Outbox(tmp_path)
     await outbox.disk.open()

@@ -159,11 +159,11 @@ class DiskOutbox:
 
     def slots(self) -> list[Slot]:
         """How far each lane is acknowledged."""
-        return list(self._state.values.slots)
+        return self._state.slots()
 
-    def acknowledge(self, lane: int, slot: Slot) -> None:
-        """Note how far a lane is acknowledged."""
-        self._state.note_slot(lane, slot)
+    def acknowledge(self, lane: int, first: int, acknowledged: int, within: int) -> None:
+        """Note how far a lane is acknowledged; see `Slot`."""
+        self._state.note_slot(lane, first, acknowledged, within)
 
     async def lay_lanes(self, lanes: int) -> int:
         """Count by this many lanes from now on, unless it is decided already; returns the number in force."""

@@ -37,6 +37,7 @@ class LogView(NamedTuple):
     Attributes:
         first: The place before the oldest frame.
         first_end: The place after the last frame of the first segment.
+        first_number_end: The number after that of its last record.
         end: The place after the newest.
         size_bytes: Size of all segments.
         segments: Their number.
@@ -45,6 +46,7 @@ class LogView(NamedTuple):
 
     first: Position
     first_end: Position
+    first_number_end: int
     end: Position
     size_bytes: int
     segments: int
@@ -106,11 +108,15 @@ class SegmentLog:
 
     def view(self) -> LogView:
         """The log as it is now."""
-        first = self.first
-        first_segment = self.segments.get(first.segment)
-        first_end = Position(first.segment, first_segment.size_bytes) if first_segment is not None else first
-        size_bytes = sum(segment.size_bytes for segment in self.segments.values())
-        return LogView(first, first_end, self.end, size_bytes, len(self.segments), self._written >= 0)
+        segments = self.segments
+        end = self.end
+        if not segments:
+            return LogView(end, end, 0, end, 0, 0, is_open=False)
+        first = next(iter(segments.values()))
+        size_bytes = sum([segment.size_bytes for segment in segments.values()])
+        first_end = Position(first.number, first.size_bytes)
+        is_open = self._written >= 0
+        return LogView(Position(first.number, 0), first_end, first.end, end, size_bytes, len(segments), is_open)
 
     def append(self, frames: Sequence[EncodedFrame], number: int, generation: int) -> list[Position]:
         """Write frames and sync them; returns the place after each.

@@ -19,7 +19,7 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -35,6 +35,7 @@ _MAGIC: Final = b"SSACKS02"
 _HEADER: Final = struct.Struct("<8sQQQI")
 _TOTALS: Final = struct.Struct("<QQ")
 _SLOT: Final = struct.Struct("<QQI")
+_WHOLE_SLOT: Final = struct.Struct("<QQII")
 _CRC: Final = struct.Struct("<I")
 _SUMMED: Final = struct.Struct("<QI")
 _TOTALS_AT: Final = 64
@@ -88,11 +89,6 @@ class Values:
     settled: int = 1
     slots: list[Slot] = field(default_factory=list)
     revision: int = 1
-
-    @property
-    def awaited(self) -> int:
-        """Records that should be in the log and are not acknowledged."""
-        return self.end - self.settled - sum(slot.acknowledged for slot in self.slots)
 
 
 def new_generation() -> int:
@@ -212,18 +208,21 @@ def _totals_bytes(generation: int, end: int, settled: int) -> bytes:
     return totals + _CRC.pack(zlib.crc32(totals, generation & 0xFFFFFFFF))
 
 
-def _slot_bytes(generation: int, lane: int, slot: Slot) -> bytes:
-    packed = _SLOT.pack(*slot)
-    return packed + _CRC.pack(zlib.crc32(packed, zlib.crc32(_SUMMED.pack(generation, lane))))
+def _slot_seed(generation: int, lane: int) -> int:
+    return zlib.crc32(_SUMMED.pack(generation, lane))
 
 
-def _image(values: Values) -> bytes:
+def _slot_bytes(generation: int, lane: int, slot: tuple[int, int, int]) -> bytes:
+    return _WHOLE_SLOT.pack(*slot, zlib.crc32(_SLOT.pack(*slot), _slot_seed(generation, lane)))
+
+
+def _image(values: Values, slots: Sequence[tuple[int, int, int]]) -> bytes:
     header = _HEADER.pack(_MAGIC, values.revision, values.generation, values.first, values.lanes)
     image = bytearray(_SLOTS_AT + max(values.lanes, MIN_SLOTS) * _SLOT_BYTES)
     image[: len(header) + _CRC.size] = header + _CRC.pack(zlib.crc32(header))
     totals = _totals_bytes(values.generation, values.end, values.settled)
     image[_TOTALS_AT : _TOTALS_AT + len(totals)] = totals
-    for lane, slot in enumerate(values.slots):
+    for lane, slot in enumerate(slots):
         at = _SLOTS_AT + lane * _SLOT_BYTES
         image[at : at + _SLOT_BYTES] = _slot_bytes(values.generation, lane, slot)
     return bytes(image)
@@ -257,19 +256,26 @@ class StateFiles:
         self.values.settled = settled
         self._note_totals()
 
-    def note_slot(self, lane: int, slot: Slot) -> None:
-        """Note how far a lane is acknowledged."""
-        self.values.slots[lane] = slot
-        packed = _slot_bytes(self.values.generation, lane, slot)
+    def note_slot(self, lane: int, first: int, acknowledged: int, within: int) -> None:
+        """Note how far a lane is acknowledged; see `Slot`."""
+        # A plain tuple: this is done for every Kinesis record.
+        self._slots[lane] = slot = (first, acknowledged, within)
+        crc = zlib.crc32(_SLOT.pack(first, acknowledged, within), self._seeds[lane])
         at = _SLOTS_AT + lane * _SLOT_BYTES
         for mapped in self._maps.values():
-            mapped[at : at + _SLOT_BYTES] = packed
+            _WHOLE_SLOT.pack_into(mapped, at, *slot, crc)
+
+    def slots(self) -> list[Slot]:
+        """How far each lane is acknowledged."""
+        return [Slot._make(slot) for slot in self._slots]
 
     def rewrite(self, values: Values) -> None:
         """Change everything. The copies are written one after the other, so that one of them is always whole."""
         self.values = values
         values.revision += 1
-        image = _image(values)
+        self._slots: list[tuple[int, int, int]] = list(values.slots)
+        self._seeds = [_slot_seed(values.generation, lane) for lane in range(values.lanes)]
+        image = self._image()
         for name in ACKS_FILE_NAMES:
             mapped = self._maps.get(name) or self._map(name)
             if mapped is not None and len(mapped) >= len(image):
@@ -284,10 +290,10 @@ class StateFiles:
         missing = [name for name in ACKS_FILE_NAMES if name not in self._maps]
         for name in missing:
             image = b""
-            self._make(name, _image(self.values))
+            self._make(name, self._image())
             mapped = self._maps.get(name)
             # The event loop notes acknowledgements meanwhile.
-            while mapped is not None and image != (now := _image(self.values)):
+            while mapped is not None and image != (now := self._image()):
                 mapped[: len(now)] = image = now
         if missing:
             self._say_incomplete()
@@ -308,6 +314,9 @@ class StateFiles:
             mapped.flush()
             mapped.close()
         self._maps = {}
+
+    def _image(self) -> bytes:
+        return _image(self.values, self._slots)
 
     def _note_totals(self) -> None:
         values = self.values

@@ -145,10 +145,10 @@ class DiskIntake:
         scheduler, progress = self._scheduler, self._progress
         if scheduler is None or progress is None:
             return
-        self._outbox.acknowledge(lane.index, progress.resolved(lane.index, lane.resolved))
+        self._outbox.acknowledge(lane.index, *progress.resolved(lane.index, lane.resolved))
         is_behind = self._cursor != self._committed and scheduler.pending_bytes < self._low_water_bytes
         reclaim_due = self._outbox.view.droppable and self._monotonic() >= self._next_reclaim_at
-        if is_behind or reclaim_due or self.is_waiting or self._room.waiting:
+        if is_behind or reclaim_due or self._room.waiting or self._outbox.is_disk_full:
             self._work.set()
 
     @property
@@ -197,7 +197,7 @@ class DiskIntake:
         fits = scheduler is not None and scheduler.pending_bytes < self._config.memory_max_bytes
         if was_current and scheduler is not None and progress is not None and fits:
             self._cursor = frame.end
-            progress.fed(batch.keys, frame.first, frame.end.segment)
+            progress.fed(batch.keys, frame.first)
             scheduler.enqueue(batch, self._monotonic())
             self._wake_dispatcher()
             return
@@ -222,7 +222,7 @@ class DiskIntake:
                 self._behind_bytes = 0 if committed == self._committed else self._behind_bytes
                 return
             self._cursor = batch.end
-            records = progress.fed_again(batch.records, batch.first, batch.end.segment)
+            records = progress.fed_again(batch.records, batch.first)
             accepted_at = self._accepted_at(batch)
             if records:
                 scheduler.enqueue(RecordBatch.of(records), self._monotonic(), accepted_at)
@@ -237,15 +237,13 @@ class DiskIntake:
         while (view := self._outbox.view).droppable:
             first = view.first.segment
             is_fed = self._cursor.segment != first or self._cursor >= view.first_end
-            if not (is_fed and progress.is_done(first)):
+            if not (is_fed and progress.is_done_before(view.first_number_end)):
                 return
-            await self._drop_first(progress)
+            await self._drop_first()
 
-    async def _drop_first(self, progress: Progress | None, given_up: int = 0) -> None:
+    async def _drop_first(self, given_up: int = 0) -> None:
         first = self._outbox.view.first.segment
         await self._outbox.drop_first_segment(given_up)
-        if progress is not None:
-            progress.forget(first)
         if self._cursor.segment == first:
             was_current = self._cursor == self._committed
             self._cursor = self._outbox.view.first
@@ -258,7 +256,7 @@ class DiskIntake:
             view = self._outbox.view
             first = view.first.segment
             given_up = await self._give_up_segment(first) if self._cursor.segment == first else 0
-            await self._drop_first(self._progress, given_up)
+            await self._drop_first(given_up)
             self._given_up += given_up
             self._counters.dropped += given_up
             log.error(
