@@ -137,6 +137,21 @@ def decode_records(header: FrameHeader, payload: bytes) -> list[Record]:
     return [(key, payload[a:b]) for key, (a, b) in zip(keys, pairwise(ends), strict=True)]
 
 
+def split_damaged(header: FrameHeader, payload: bytes) -> list[Record]:
+    """Decode what there is of a damaged payload; records that are cut off are left out.
+
+    Raises:
+        OutboxCorruptError, ValueError: the columns themselves are damaged.
+    """
+    try:
+        keys, lengths, start = _split_columns(header, payload)
+    except struct.error as exc:
+        raise OutboxCorruptError("a frame's columns are cut off") from exc
+    ends = list(accumulate(lengths, initial=start))
+    places = zip(keys, pairwise(ends), strict=True)
+    return [(key, payload[a:b]) for key, (a, b) in places if b <= len(payload)]
+
+
 def _split_columns(header: FrameHeader, payload: bytes) -> tuple[list[str], "array[int]", int]:
     count = header.records
     lengths_at, keys_at = 2 * count, 6 * count + _KEY_BYTES.size

@@ -18,7 +18,7 @@ from stockstream.outbox.scan import BadBytes, ScannedFrame, map_file, scan, vers
 from stockstream.outbox.state import Values, new_generation, read_state
 
 _SEGMENT_SUFFIX: Final = ".log"
-_SEGMENT_NAME: Final = re.compile(r"(\d{12})\.log")
+SEGMENT_NAME: Final = re.compile(r"(\d{12})\.log")
 # What earlier releases kept beside the segments; nothing of it counts any more.
 _OLD_CHECKPOINT: Final = "checkpoint.json"
 # Numbers that a generation leaves free where it does not know how many there were before it.
@@ -91,7 +91,7 @@ def recover(directory: Path, lane_of_key: LaneOfKey, *, keep: bool = True) -> Re
     """
     damage = _old_files(directory, keep=keep)
     state = read_state(directory, keep=keep)
-    numbers = sorted(int(found[1]) for name in os.listdir(directory) if (found := _SEGMENT_NAME.fullmatch(name)))
+    numbers = sorted(int(found[1]) for name in os.listdir(directory) if (found := SEGMENT_NAME.fullmatch(name)))
     if not (state.values is None and not numbers and all(copy.endswith("is missing") for copy in state.damage)):
         damage += state.damage
     reader = _Reader(directory, state.values, lane_of_key, keep=keep)
