@@ -43,8 +43,8 @@ async def main(url, folder, start, steps):
         print("opened", flush=True)
         for step in range(start, start + steps):
             batch = []
-            for symbol in range(%d):
-                data = b'{"seq":%%010d,"symbol":"S%%04d"' %% (step, symbol)
+            for symbol in range(int(sys.argv[5])):
+                data = b'{"seq":%010d,"symbol":"S%04d"' % (step, symbol)
                 batch.append((f"S{symbol:04d}", data.ljust(299) + b"}"))
             await sender.send(batch)
             print(step, flush=True)
@@ -52,7 +52,7 @@ async def main(url, folder, start, steps):
             sys.exit(3)
 
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
-""" % SYMBOLS
+"""
 
 
 def produce(url: str, folder: Path, start: int, kill_after_seconds: float | None) -> tuple[int, int]:
@@ -62,11 +62,11 @@ def produce(url: str, folder: Path, start: int, kill_after_seconds: float | None
         url: Of the endpoint.
         folder: Of the outbox.
         start: Number of the first batch.
-        kill_after_seconds: After its outbox was opened, or began to be where it is negative; None lets it drain and end.
+        kill_after_seconds: After its outbox was opened, or, negative, after its start; None lets it drain and end.
     """
     steps = 0 if kill_after_seconds is None else 10**9
     process = subprocess.Popen(
-        [sys.executable, "-c", PRODUCER, url, str(folder), str(start), str(steps)],
+        [sys.executable, "-c", PRODUCER, url, str(folder), str(start), str(steps), str(SYMBOLS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -124,9 +124,9 @@ def mutilate(rng: Random, outbox: Path) -> str:
 def fill(folder: Path, rng: Random) -> str:
     """Take all bytes or all files of the disk."""
     others = folder / "of others"
-    others.mkdir(exist_ok=True)
     kind = rng.choice(["no byte left", "no file left"])
     try:
+        others.mkdir(exist_ok=True)
         for number in range(10_000):
             (others / str(number)).write_bytes(b"x" * 65_536 if kind == "no byte left" else b"")
     except OSError:

@@ -63,7 +63,7 @@ class World:
         """Send until a call waits; returns that call."""
         while True:
             call = asyncio.ensure_future(self.send(sender))
-            while not call.done() and not sender.stats.outbox_waiting:
+            while not call.done() and not sender.stats.outbox_waiting:  # noqa: ASYNC110 (it has no event)
                 await asyncio.sleep(0.005)
             if not call.done():
                 return call

@@ -114,7 +114,7 @@ class DiskOutbox:
                 await self._commits.close()
                 await self.in_thread(self._resources.close)
         except TimeoutError:
-            log.error("outbox_not_closed", directory=str(self._directory), reason="the disk does not answer")
+            log.warning("outbox_not_closed", directory=str(self._directory), reason="the disk does not answer")
             return
         self._worker.stop()
 

@@ -66,7 +66,7 @@ def read_files(folder: Path, lane_of_key: LaneOfKey) -> Iterator[tuple[FileRepor
         OutboxCorruptError: a file may not be read.
     """
     values = read_state(folder, keep=False).values
-    names = sorted(name for name in os.listdir(folder) if _is_ours(name))
+    names = sorted(path.name for path in folder.iterdir() if _is_ours(path.name))
     segments = [name for name in names if SEGMENT_NAME.fullmatch(name)]
     for name in segments + [name for name in names if name not in segments]:
         path = folder / name
@@ -83,15 +83,13 @@ def state_lines(folder: Path) -> list[str]:
     if values is None:
         return ["acknowledgements: none that can be believed; everything intact will be sent", *found.damage]
     acknowledged = sum(slot.acknowledged for slot in values.slots)
-    return [
-        f"generation {values.generation:016x}, {values.lanes} lanes, next record {values.end}, "
-        f"{acknowledged} acknowledged in this generation, {values.end - values.settled - acknowledged} to send",
-        *found.damage,
-    ]
+    to_send = values.end - values.settled - acknowledged
+    line = f"generation {values.generation:016x}, {values.lanes} lanes, next record {values.end}"
+    return [f"{line}, {acknowledged} acknowledged in this generation, {to_send} to send", *found.damage]
 
 
 def _is_ours(name: str) -> bool:
-    stem = name.split(".")[0]
+    stem = name.split(".", maxsplit=1)[0]
     return stem in {*ACKS_FILE_NAMES, _LOCK, "torn-write", "checkpoint"} or (stem.isdigit() and ".log" in name)
 
 
@@ -127,7 +125,7 @@ def _read(path: Path, values: Values | None, lane_of_key: LaneOfKey) -> tuple[Fi
     return report, records
 
 
-def _intact(  # noqa: PLR0913, PLR0917 (one call)
+def _intact(  # noqa: PLR0917 (one call)
     name: str,
     header: FrameHeader,
     records: list[Record],

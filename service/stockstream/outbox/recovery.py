@@ -91,7 +91,7 @@ def recover(directory: Path, lane_of_key: LaneOfKey, *, keep: bool = True) -> Re
     """
     damage = _old_files(directory, keep=keep)
     state = read_state(directory, keep=keep)
-    numbers = sorted(int(found[1]) for name in os.listdir(directory) if (found := SEGMENT_NAME.fullmatch(name)))
+    numbers = sorted(int(path.stem) for path in directory.iterdir() if SEGMENT_NAME.fullmatch(path.name))
     if not (state.values is None and not numbers and all(copy.endswith("is missing") for copy in state.damage)):
         damage += state.damage
     reader = _Reader(directory, state.values, lane_of_key, keep=keep)

@@ -160,7 +160,7 @@ def _merge(copies: list[CopyFound]) -> Values | None:
 
 def _read_copy(path: Path) -> CopyFound:
     def unusable(damage: str, kind: str = "damaged") -> CopyFound:
-        return CopyFound(None, True, frozenset(), damage, kind)  # noqa: FBT003
+        return CopyFound(None, True, frozenset(), damage, kind)
 
     try:
         descriptor = open_regular(path, os.O_RDONLY)
@@ -170,18 +170,10 @@ def _read_copy(path: Path) -> CopyFound:
         return unusable("is not a file")
     with os.fdopen(descriptor, "rb") as file:
         data = file.read()
-    if not data:
-        return unusable("is empty")
-    if data[:6] == _MAGIC_STEM and data[:8] != _MAGIC and data[6:8].isdigit():
-        version = int(data[6:8])
-        return unusable(f"is of format {version}, this release reads {STATE_VERSION}", f"version-{version}")
-    if len(data) < _SLOTS_AT:
-        return unusable("is cut short")
-    magic, revision, generation, first, lanes = _HEADER.unpack_from(data)
-    if magic != _MAGIC or _crc_at(data, _HEADER.size) != zlib.crc32(data[: _HEADER.size]):
-        return unusable("is damaged")
-    if len(data) < _SLOTS_AT + max(lanes, MIN_SLOTS) * _SLOT_BYTES:
-        return unusable("is cut short")
+    fault, kind = _fault_of(data)
+    if fault:
+        return unusable(fault, kind)
+    _, revision, generation, first, lanes = _HEADER.unpack_from(data)
     end, settled = _TOTALS.unpack_from(data, _TOTALS_AT)
     totals_lost = _totals_bytes(generation, end, settled) != data[_TOTALS_AT : _TOTALS_AT + _TOTALS.size + _CRC.size]
     if totals_lost:
@@ -197,6 +189,22 @@ def _read_copy(path: Path) -> CopyFound:
     damage = "is damaged in part" if totals_lost or lost else ""
     values = Values(generation, first, lanes, end, settled, slots, revision)
     return CopyFound(values, totals_lost, frozenset(lost), damage)
+
+
+def _fault_of(data: bytes) -> tuple[str, str]:
+    """Why nothing of a copy can be used, and what it is kept as; empty where it can."""
+    if not data:
+        return "is empty", "damaged"
+    if data[:6] == _MAGIC_STEM and data[:8] != _MAGIC and data[6:8].isdigit():
+        version = int(data[6:8])
+        return f"is of format {version}, this release reads {STATE_VERSION}", f"version-{version}"
+    if len(data) < _SLOTS_AT:
+        return "is cut short", "damaged"
+    magic, _, _, _, lanes = _HEADER.unpack_from(data)
+    if magic != _MAGIC or _crc_at(data, _HEADER.size) != zlib.crc32(data[: _HEADER.size]):
+        return "is damaged", "damaged"
+    is_cut = len(data) < _SLOTS_AT + max(lanes, MIN_SLOTS) * _SLOT_BYTES
+    return ("is cut short" if is_cut else ""), "damaged"
 
 
 def _crc_at(data: bytes, offset: int) -> int:

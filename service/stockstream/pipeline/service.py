@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -43,8 +43,8 @@ class ServiceReport:
     Attributes:
         counters: What the run loop saw.
         sender: What the sender did.
-        lost: Accepted quotes that were neither sent nor kept: those of a memory-only outbox, dropped at its bound, or of
-            earlier runs and destroyed on disk.
+        lost: Accepted quotes that were neither sent nor kept: of a memory-only outbox, dropped at its bound, or
+            those of earlier runs that were destroyed on disk.
     """
 
     counters: PipelineCounters
@@ -257,6 +257,6 @@ class Service:
         return reasons
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancelled(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -94,5 +94,6 @@ class Room:
         if self._giving_up:
             raise OutboxFullError(
                 f"the outbox is at its bound of {self._bound_bytes} bytes, and the sender is stopping: the records are "
-                "not accepted. Remedy: see why Kinesis does not take what is in it, or raise STOCKSTREAM_OUTBOX_MAX_BYTES"
+                "not accepted. Remedy: see why Kinesis does not take what is in it, or raise "
+                "STOCKSTREAM_OUTBOX_MAX_BYTES"
             )

@@ -19,7 +19,7 @@ class SenderStats:
         sent: Records that Kinesis has acknowledged, those replayed from an earlier run included.
         unsent: Records accepted, in this run or before, that Kinesis has not acknowledged yet.
         replayed: Records of earlier runs that waited in the outbox at start.
-        lost: Records of earlier runs that opening the outbox found gone, and that had not been sent: damage to its files.
+        lost: Records of earlier runs that had not been sent and were found gone: damage to the outbox's files.
         dropped: Records given up at the outbox's bound under `drop_oldest`.
         kinesis_records: Aggregates acknowledged.
         payload_units: PUT payload units of 25 KB that they cost.
