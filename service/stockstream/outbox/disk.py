@@ -189,17 +189,13 @@ class DiskOutbox:
         try:
             found = recover(self._directory, self._lane_of_key)
             self._say(found)
-            self._log = SegmentLog(
-                self._directory, self._segment_bytes, found.segments, found.next_segment, found.torn
-            )
+            self._log = SegmentLog(self._directory, self._segment_bytes, found.segments, found.next_segment, found.torn)
             self._resources.callback(self._log.close)
             self.unacknowledged, self.lost = found.unsent, found.lost
             if not found.unsent:
                 # Nothing is left to send: the lanes may be laid anew.
                 end = found.values.end
-                found.values = Values(
-                    new_generation(), first=end, end=end, settled=end, revision=found.values.revision
-                )
+                found.values = Values(new_generation(), first=end, end=end, settled=end, revision=found.values.revision)
             self._state = StateFiles(self._directory, found.values)
             self._resources.callback(self._state.close)
             if not found.unsent:
