@@ -77,11 +77,11 @@ class _Meter:
 
 
 def _segment_log(folder: Path, batches: int) -> dict[str, float]:
-    log = SegmentLog(folder, 64 * 2**20, 1)
+    log = SegmentLog(folder, 64 * 2**20)
     meter = _Meter(batches)
-    for _ in range(batches):
+    for number in range(batches):
         batch = RecordBatch.of(meter.workload.batch(BATCH))
-        log.append([encode_frame(batch, 0)])
+        log.append([encode_frame(batch, 0)], 1 + number * BATCH, 0)
     meter.appended()
     read = _read_log(log)
     log.close()
@@ -95,8 +95,7 @@ def _read_log(log: SegmentLog) -> int:
     while (frame := log.read(position)) is not None:
         read += len(decode_records(frame.header, frame.payload))
         position = frame.end
-    log.start_new_segment()
-    while len(log.segments) > 1:
+    while log.segments:
         log.drop_first()
     return read
 
@@ -106,7 +105,7 @@ def _disk_outbox(folder: Path, batches: int) -> dict[str, float]:
 
 
 async def _disk_outbox_async(folder: Path, batches: int) -> dict[str, float]:
-    outbox = DiskOutbox(folder, max_bytes=2**30, lane_of_key=lane_of_key, on_commit=lambda _batch, _end: None)
+    outbox = DiskOutbox(folder, max_bytes=2**30, lane_of_key=lane_of_key, on_commit=lambda _batch, _frame: None)
     await outbox.open()
     await outbox.lay_lanes(64)
     meter = _Meter(batches)
@@ -155,7 +154,8 @@ def _sqlite_batches(folder: Path, batches: int) -> dict[str, float]:
     connection.execute("CREATE TABLE batches (position INTEGER PRIMARY KEY, frame BLOB)")
     meter = _Meter(batches)
     for _ in range(batches):
-        frame = b"".join(encode_frame(RecordBatch.of(meter.workload.batch(BATCH)), 0).pieces)
+        encoded = encode_frame(RecordBatch.of(meter.workload.batch(BATCH)), 0)
+        frame = b"".join([encoded.header(1, 0), *encoded.pieces])
         connection.execute("INSERT INTO batches (frame) VALUES (?)", (frame,))
     meter.appended()
     read = last = 0

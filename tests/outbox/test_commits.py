@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stockstream.outbox import DiskOutbox, OutboxWriteError, Position, Record, RecordBatch
+from stockstream.outbox import DiskOutbox, OutboxWriteError, Record, RecordBatch, WrittenFrame
 
 _MEBIBYTE = 1024 * 1024
 _FAST_SECONDS = 0.0001
@@ -53,7 +53,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def _outbox(directory: Path, disk: Disk, committed: list[Record]) -> DiskOutbox:
-    def on_commit(batch: RecordBatch, end: Position) -> None:
+    def on_commit(batch: RecordBatch, frame: WrittenFrame) -> None:
         committed.extend(batch.records)
 
     return DiskOutbox(

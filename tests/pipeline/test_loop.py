@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from stockstream.errors import SourceError
 from stockstream.gate import Gate
+from stockstream.outbox import OutboxFullError
 from stockstream.pipeline.loop import QuotePipeline
 from stockstream.sender import RejectedRecord
 from stockstream.sources.base import Rejection, SourceBatch
@@ -56,10 +58,19 @@ class MemorySender:
     gate: asyncio.Event | None = None
     refuses: str | None = None
 
+    full: bool = False
+    gave_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give_up_waiting(self) -> None:
+        self.gave_up.set()
+
     async def send(self, records: Sequence[tuple[str, bytes]]) -> list[RejectedRecord]:
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
+        if self.full:
+            await self.gave_up.wait()
+            raise OutboxFullError("no room")
         self.records.extend(record for record in records if record[0] != self.refuses)
         return [RejectedRecord(key, len(data), "too_large") for key, data in records if key == self.refuses]
 
@@ -155,3 +166,16 @@ async def test_a_quote_that_the_sender_refuses_is_rejected_by_name_and_not_count
     assert [item.symbol for item in recorder.accepted] == ["AAPL", "AAPL"]
     assert [(item.subject, item.reason) for item in recorder.rejected] == [("HUGE", "too_large")]
     assert (pipeline.counters.accepted, pipeline.counters.rejected) == (2, 1)
+
+
+async def test_a_stop_gives_up_the_batch_that_there_is_no_room_for_and_nothing_of_it_counts() -> None:
+    sender, recorder, stop = MemorySender(full=True), Recorder(), asyncio.Event()
+    source = ScriptedSource([SourceBatch([quote("AAPL", 1)]), SourceBatch([quote("AAPL", 2)])], then_wait=True)
+    pipeline = QuotePipeline(source, Gate(), sender, [recorder])
+    running = asyncio.create_task(pipeline.run(stop))
+    await sender.entered.wait()
+    stop.set()
+    with capture_logs() as logs:
+        await running
+    assert [(entry["event"], entry["quotes"]) for entry in logs] == [("batch_given_up", 1)]
+    assert (sender.records, recorder.accepted, pipeline.counters.accepted, source.closed) == ([], [], 0, 1)

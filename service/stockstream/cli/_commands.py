@@ -9,6 +9,7 @@ from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
 from stockstream.cli.doctor import doctor
 from stockstream.cli.local import local
+from stockstream.cli.outbox import outbox
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
 from stockstream.cli.redrive import redrive
@@ -26,7 +27,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive, doctor):
+for command in (run, local, provision, consume, query, backfill, audit, redrive, outbox, doctor):
     stockstream.add_command(command)
 
 

@@ -14,14 +14,20 @@ def run() -> None:
     # Imported late: a wrong setting is told at once, without waiting for the libraries.
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
     from stockstream.pipeline.service import Service  # noqa: PLC0415
-    from stockstream.pipeline.signals import stop_on_signals  # noqa: PLC0415
+    from stockstream.pipeline.signals import ExitDeadline, stop_on_signals  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
 
+    deadline = ExitDeadline(settings.shutdown_seconds)
+
     async def main() -> int:
         stop = asyncio.Event()
-        with stop_on_signals(stop):
+        with stop_on_signals(stop, deadline.start):
             report = await Service(settings).run(stop)
         return report.exit_code
 
-    raise SystemExit(asyncio.run(main()))
+    try:
+        code = asyncio.run(main())
+    finally:
+        deadline.cancel()
+    raise SystemExit(code)

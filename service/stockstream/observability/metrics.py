@@ -35,6 +35,10 @@ SERVICE_METRICS: Final = (
     MetricSpec("RecordsRetried", "counter", "Count", "records_retried", "Kinesis records sent again"),
     MetricSpec("RecordsThrottled", "counter", "Count", "records_throttled", "Kinesis records refused for throughput"),
     MetricSpec("SourceFailures", "counter", "Count", "source_failures", "Calls to the source that failed"),
+    MetricSpec(
+        "QuotesLost", "counter", "Count", "quotes_lost", "Accepted quotes dropped at the bound, or destroyed on disk"
+    ),
+    MetricSpec("OutboxWaiting", "gauge", "Count", "outbox_waiting", "1 while there is no room in the outbox"),
     MetricSpec("OutboxBytes", "gauge", "Bytes", "outbox_bytes", "Bytes accepted and not yet acknowledged"),
     MetricSpec("LedgerBytes", "gauge", "Bytes", "ledger_bytes", "Size of the ledger of accepted quotes"),
     MetricSpec("OutboxAgeSeconds", "gauge", "Seconds", "outbox_age_seconds", "Age of the oldest unsent quote"),

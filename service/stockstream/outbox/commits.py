@@ -1,23 +1,23 @@
 """Appends to the outbox: in order, those that arrive together in one sync, in the thread that costs least."""
 
 import asyncio
-import errno
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import structlog
 
 from stockstream.outbox.batch import RecordBatch
-from stockstream.outbox.errors import OutboxWriteError
+from stockstream.outbox.errors import OutboxFullError, OutboxWriteError
+from stockstream.outbox.files import is_disk_full
 from stockstream.outbox.frame import EncodedFrame, encode_frame
 from stockstream.outbox.segment_log import Position
 from stockstream.outbox.worker import Worker, attempt
 
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Room that we make ourselves is used at once; this is for room that others make.
 _DISK_FULL_RETRY_SECONDS: Final = 1.0
+_DISK_FULL_SAY_SECONDS: Final = 60.0
 # A disk that commits within this time, as a rule, does so in the event loop's own thread: the way to another thread and
 # back takes more CPU than the commit, and stops the loop as long. One slow commit sends those after it to the thread.
 _FAST_COMMIT_SECONDS: Final = 0.002
@@ -26,6 +26,13 @@ _FAST_COMMIT_MAX_BYTES: Final = 1024 * 1024
 _ASSUMED_COMMIT_SECONDS: Final = 0.01
 
 log = structlog.get_logger("stockstream.outbox")
+
+
+class WrittenFrame(NamedTuple):
+    """Where a frame lies: the number of its first record, and the place after it."""
+
+    first: int
+    end: Position
 
 
 class _Append(NamedTuple):
@@ -40,9 +47,10 @@ class CommitQueue:
     Args:
         directory: Of the outbox, for messages.
         worker: The thread for all else that touches the log.
-        write: Writes frames and syncs them; returns the place after each. It is never called twice at a time, nor while
-            the worker is at work.
-        on_commit: Called in the event loop, in order, for every batch that is durable, with the place after it.
+        write: Writes frames and syncs them; returns where each lies. It is never called twice at a time, nor while the
+            worker is at work.
+        on_commit: Called in the event loop, in order, for every frame that is durable, with its records.
+        on_disk_full: Called in the event loop when the disk has no room: whoever can make some is to try.
         now_ms: Wall clock, ms since 1970.
         monotonic: Clock by which a commit is fast or slow, seconds.
     """
@@ -52,8 +60,9 @@ class CommitQueue:
         directory: Path,
         worker: Worker,
         *,
-        write: Callable[[Sequence[EncodedFrame]], list[Position]],
-        on_commit: Callable[[RecordBatch, Position], None],
+        write: Callable[[Sequence[EncodedFrame]], list[WrittenFrame]],
+        on_commit: Callable[[RecordBatch, WrittenFrame], None],
+        on_disk_full: Callable[[], None],
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
@@ -61,12 +70,15 @@ class CommitQueue:
         self._worker = worker
         self._write = write
         self._on_commit = on_commit
+        self._on_disk_full = on_disk_full
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._queue: list[_Append] = []
         self._running = False
-        self._closing = False
+        self._giving_up = False
         self._next: asyncio.Handle | None = None
+        self._full_since: float | None = None
+        self._full_said_at = 0.0
         self._usual_seconds = _ASSUMED_COMMIT_SECONDS
         #: Bytes of the batches that are not durable yet.
         self.waiting_bytes = 0
@@ -85,9 +97,25 @@ class CommitQueue:
             self._next = loop.call_soon(self._start)
         return append.done
 
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether the disk had no room when it was last written to."""
+        return self._full_since is not None
+
+    def retry(self) -> None:
+        """Try again at once what there was no room for."""
+        if self.is_disk_full and self._next is not None:
+            self._next.cancel()
+            self._next = asyncio.get_running_loop().call_soon(self._start)
+
+    def give_up_waiting(self) -> None:
+        """Wait for room no more: what there is none for fails, now and from now on."""
+        self._giving_up = True
+        self.retry()
+
     async def close(self) -> None:
-        """Commit all that waits, even on a full disk; what cannot be written fails."""
-        self._closing = True
+        """Commit all that waits; what cannot be written fails, on a full disk too."""
+        self._giving_up = True
         if self._next is not None:
             self._next.cancel()
             self._start()
@@ -105,41 +133,66 @@ class CommitQueue:
         else:
             self._worker.call(commit, partial(self._on_committed, batch))
 
-    def _commit(self, batch: list[_Append]) -> list[Position]:
-        """Write and sync the batches; returns the place after each."""
+    def _commit(self, batch: list[_Append]) -> list[WrittenFrame]:
+        """Write and sync the batches; returns where each frame lies."""
         began = self._monotonic()
         try:
-            ends = self._write([frame for append in batch for frame in append.frames])
+            return self._write([frame for append in batch for frame in append.frames])
         finally:
             # A disk that takes its time to fail is slow too.
             self._usual_seconds += (self._monotonic() - began - self._usual_seconds) / 8
-        last_frames = accumulate(len(append.frames) for append in batch)
-        return [ends[number - 1] for number in last_frames]
 
-    def _on_committed(self, batch: list[_Append], ends: list[Position] | None, failure: BaseException | None) -> None:
-        if isinstance(failure, OSError) and failure.errno in _DISK_FULL and not self._closing:
+    def _on_committed(
+        self, batch: list[_Append], written: list[WrittenFrame] | None, failure: BaseException | None
+    ) -> None:
+        if is_disk_full(failure) and not self._giving_up:
             # The thread stays free: removing what is acknowledged is what makes room.
-            log.error("outbox_disk_full", directory=str(self._directory), effect="send waits", remedy="free space")
             self._queue[:0] = batch
             self._next = asyncio.get_running_loop().call_later(_DISK_FULL_RETRY_SECONDS, self._start)
+            self._say_disk_full()
+            self._on_disk_full()
             return
         self.waiting_bytes -= sum(append.batch.size_bytes for append in batch)
-        if failure is not None or ends is None:
+        if failure is not None or written is None:
             self._fail(batch, failure or RuntimeError("a commit without a result"))
         else:
-            for append, end in zip(batch, ends, strict=True):
-                self._on_commit(append.batch, end)
+            self._say_disk_has_room()
+            places = iter(written)
+            for append in batch:
+                for frame in append.frames:
+                    self._on_commit(frame.batch, next(places))
                 if not append.done.done():
                     append.done.set_result(None)
         self._running = bool(self._queue)
         if self._queue:
             self._start()
 
+    def _say_disk_full(self) -> None:
+        now = self._monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_said_at < _DISK_FULL_SAY_SECONDS:
+            return
+        self._full_said_at = now
+        log.error(
+            "outbox_disk_full",
+            directory=str(self._directory),
+            seconds=round(now - self._full_since, 1),
+            effect="send waits until acknowledged records can be removed",
+            remedy="free space on the disk, or files (inodes)",
+        )
+
+    def _say_disk_has_room(self) -> None:
+        if self._full_since is not None:
+            log.info("outbox_disk_has_room", seconds=round(self._monotonic() - self._full_since, 1))
+            self._full_since = None
+
     def _fail(self, batch: list[_Append], cause: BaseException) -> None:
         for append in batch:
             if append.done.done():
                 continue
-            error = OutboxWriteError(
+            kind = OutboxFullError if is_disk_full(cause) else OutboxWriteError
+            error = kind(
                 f"cannot write to the outbox {self._directory}: {cause}. Remedy: check the disk, or set "
                 "STOCKSTREAM_OUTBOX_DIR to another"
             )

@@ -4,26 +4,30 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from stockstream.outbox.acks import AckTable
 from stockstream.outbox.batch import Record, RecordBatch
-from stockstream.outbox.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from stockstream.outbox.commits import CommitQueue
-from stockstream.outbox.frame import EncodedFrame, decode_keys, decode_records
+from stockstream.outbox.commits import CommitQueue, WrittenFrame
+from stockstream.outbox.errors import OutboxWriteError
+from stockstream.outbox.files import is_disk_full
+from stockstream.outbox.frame import EncodedFrame, decode_records
 from stockstream.outbox.lock import OutboxLock
+from stockstream.outbox.recovery import LaneOfKey, Recovered, recover
 from stockstream.outbox.segment_log import LogView, Position, SegmentLog
+from stockstream.outbox.state import MIN_SLOTS, Slot, StateFiles, Values, new_generation
 from stockstream.outbox.worker import Worker
 
-_ACKS_FILE_NAME: Final = "acks"
 _SEGMENT_MAX_BYTES: Final = 64 * 1024 * 1024
 _SEGMENT_MIN_BYTES: Final = 64 * 1024
 # A segment is the grain of removal, so the bound on the whole must hold several.
 _SEGMENTS_AT_BOUND: Final = 16
+# A disk that does not answer must not hold the end of the process.
+_CLOSE_SECONDS: Final = 5.0
 
 _T = TypeVar("_T")
 
@@ -31,9 +35,10 @@ log = structlog.get_logger("stockstream.outbox")
 
 
 class StoredBatch(NamedTuple):
-    """Records as read back, when they were accepted, and the place after them."""
+    """Records as read back, the number of the first, when they were accepted, and the place after them."""
 
     records: list[Record]
+    first: int
     accepted_at_ms: int
     end: Position
 
@@ -41,11 +46,14 @@ class StoredBatch(NamedTuple):
 class DiskOutbox:
     """Accepted records on disk.
 
+    Every record has a number, one more than that of the record before it.
+
     Args:
         directory: Its folder, one for each stream; made where it is missing.
         max_bytes: The bound that the caller keeps; it decides the size of segments.
         lane_of_key: Lane of a partition key among a number of lanes.
-        on_commit: Called in the event loop, in order, for every batch that is durable, with the place after it.
+        on_commit: Called in the event loop, in order, for every frame that is durable, with its records.
+        on_disk_full: Called in the event loop when the disk has no room: what is acknowledged should be removed.
         now_ms: Wall clock, ms since 1970.
         monotonic: Clock by which a commit is fast or slow, seconds.
     """
@@ -55,8 +63,9 @@ class DiskOutbox:
         directory: Path,
         *,
         max_bytes: int,
-        lane_of_key: Callable[[str, int], int],
-        on_commit: Callable[[RecordBatch, Position], None],
+        lane_of_key: LaneOfKey,
+        on_commit: Callable[[RecordBatch, WrittenFrame], None],
+        on_disk_full: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,20 +76,28 @@ class DiskOutbox:
         # One thread: the log is not made for more, and order is the point.
         self._worker = Worker("outbox")
         self._commits = CommitQueue(
-            directory, self._worker, write=self._write, on_commit=on_commit, now_ms=now_ms, monotonic=monotonic
+            directory,
+            self._worker,
+            write=self._write,
+            on_commit=on_commit,
+            on_disk_full=on_disk_full,
+            now_ms=now_ms,
+            monotonic=monotonic,
         )
         self._log: SegmentLog
         self._view: LogView
-        self._acks: AckTable | None = None
-        self._checkpoint = Checkpoint(lanes=0, generation=1, first_segment=1, counts=[])
+        self._state: StateFiles
+        #: Records of earlier runs that are to be sent.
         self.unacknowledged = 0
+        #: Records that opening found gone, not sent before.
+        self.lost = 0
 
     async def open(self) -> None:
-        """Lock the folder, read the log and repair its tail.
+        """Lock the folder and read the log.
 
         Raises:
             OutboxLockedError: another process has it.
-            OutboxCorruptError: the checkpoint is damaged.
+            OutboxCorruptError: a file may not be read, or the disk cannot.
             OutboxWriteError: the folder cannot be written.
         """
         try:
@@ -92,14 +109,19 @@ class DiskOutbox:
 
     async def close(self) -> None:
         """Finish the commits of what was appended and let go of the folder."""
-        await self._commits.close()
-        await self.in_thread(self._close)
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._commits.close()
+                await self.in_thread(self._resources.close)
+        except TimeoutError:
+            log.warning("outbox_not_closed", directory=str(self._directory), reason="the disk does not answer")
+            return
         self._worker.stop()
 
     @property
     def lanes(self) -> int:
-        """Number of lanes that the log is counted by; 0 where that is not decided yet."""
-        return self._checkpoint.lanes
+        """Number of lanes that acknowledgements are counted by; 0 where that is not decided yet."""
+        return self._state.values.lanes
 
     @property
     def view(self) -> LogView:
@@ -111,6 +133,11 @@ class DiskOutbox:
         """Size of the log on disk, what is about to be appended included."""
         return self._view.size_bytes + self._commits.waiting_bytes
 
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether appends wait for room on the disk."""
+        return self._commits.is_disk_full
+
     def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """Append a batch; the future is done when the batch is durable. Batches keep the order of the calls.
 
@@ -118,40 +145,40 @@ class DiskOutbox:
 
         Raises (through the future):
             OutboxWriteError: the disk refused; the batch is not accepted.
+            OutboxFullError: it is full, and nobody waits any more; the batch is not accepted.
         """
         return self._commits.append(batch)
 
+    def give_up_waiting(self) -> None:
+        """Let appends that wait for room on the disk fail, now and from now on."""
+        self._commits.give_up_waiting()
+
     async def read(self, position: Position) -> StoredBatch | None:
-        """Read the batch at a place; None at the end."""
+        """Read the frame at a place, or the first after it; None at the end."""
         return await self.in_thread(partial(self._read, position))
 
-    def base_count(self, lane: int) -> int:
-        """Records of the lane that lie before the first segment."""
-        return self._checkpoint.counts[lane]
+    def slots(self) -> list[Slot]:
+        """How far each lane is acknowledged."""
+        return self._state.slots()
 
-    def acknowledged_count(self, lane: int) -> int:
-        """Records of the lane that are acknowledged, those before the first segment included."""
-        known = self._acks.get(lane) if self._acks is not None else 0
-        return max(known, self._checkpoint.counts[lane])
-
-    def acknowledge(self, lane: int, count: int) -> None:
-        """Note that the first `count` records of the lane need not be sent again."""
-        if self._acks is not None:
-            self._acks.set(lane, count)
+    def acknowledge(self, lane: int, first: int, acknowledged: int, within: int) -> None:
+        """Note how far a lane is acknowledged; see `Slot`."""
+        self._state.note_slot(lane, first, acknowledged, within)
 
     async def lay_lanes(self, lanes: int) -> int:
-        """Count by this many lanes from now on, unless the log is counted already; returns the number in force."""
+        """Count by this many lanes from now on, unless it is decided already; returns the number in force."""
         if not self.lanes:
-            await self.in_thread(partial(self._restart_counting, lanes))
+            await self.in_thread(partial(self._lay_lanes, lanes))
         return self.lanes
 
-    async def drop_first_segment(self, counts_after: list[int]) -> None:
-        """Remove the oldest segment; `counts_after` are the records of each lane up to its end."""
-        await self.in_thread(partial(self._drop_first_segment, counts_after))
+    async def drop_first_segment(self, given_up: int = 0) -> None:
+        """Remove the oldest segment, in which `given_up` records are neither acknowledged nor to be."""
+        await self.in_thread(partial(self._drop_first_segment, given_up))
+        self._commits.retry()
 
-    async def start_new_segment(self) -> None:
-        """End the present segment, so that it can be removed."""
-        await self.in_thread(self._start_new_segment)
+    async def end_segment(self) -> None:
+        """Write no more to the present segment, so that it can be removed."""
+        await self.in_thread(self._end_segment)
 
     async def in_thread(self, function: Callable[[], _T]) -> _T:
         """Run a blocking function in the outbox's thread, after what was asked of it before."""
@@ -159,116 +186,88 @@ class DiskOutbox:
 
     def _open(self) -> None:
         self._resources.enter_context(OutboxLock(self._directory))
-        checkpoint = read_checkpoint(self._directory)
-        is_new = checkpoint is None
-        checkpoint = checkpoint or self._checkpoint
-        self._log = SegmentLog(self._directory, self._segment_bytes, checkpoint.first_segment)
-        self._resources.callback(self._log.close)
-        recovery = self._log.recovery
-        if recovery.torn_bytes:
-            log.warning("outbox_tail_cut", torn_bytes=recovery.torn_bytes, reason="the last write was not finished")
-        damaged = list(recovery.damaged)
-        self._checkpoint = checkpoint
-        self._open_acks()
-        totals = self._count_records()
-        if any(self.acknowledged_count(lane) > total for lane, total in enumerate(totals)):
-            damaged.append("more records are acknowledged than the log holds")
-        if damaged or is_new:
-            self._restart_counting(checkpoint.lanes)
-        if damaged:
-            log.error(
-                "outbox_damaged",
-                damage=damaged,
-                effect="every intact record in the log is sent again, duplicates included",
-                remedy="check the disk; downstream is idempotent",
-            )
-        records = sum(segment.records for segment in self._log.segments.values())
-        before = sum(self._checkpoint.counts)
-        acknowledged = sum(self.acknowledged_count(lane) for lane in range(self.lanes)) - before
-        self.unacknowledged = records - acknowledged
-        if not self.unacknowledged:
-            self._begin_anew()
+        try:
+            found = recover(self._directory, self._lane_of_key)
+            self._say(found)
+            self._log = SegmentLog(self._directory, self._segment_bytes, found.segments, found.next_segment, found.torn)
+            self._resources.callback(self._log.close)
+            self.unacknowledged, self.lost = found.unsent, found.lost
+            if not found.unsent:
+                # Nothing is left to send: the lanes may be laid anew.
+                end = found.values.end
+                found.values = Values(new_generation(), first=end, end=end, settled=end, revision=found.values.revision)
+            self._state = StateFiles(self._directory, found.values)
+            self._resources.callback(self._state.close)
+            if not found.unsent:
+                while self._log.segments:
+                    self._log.drop_first()
+                self._state.complete()
+        except OSError as exc:
+            raise OutboxWriteError(
+                f"cannot use the outbox folder {self._directory}: {exc}. Remedy: check the disk, or set "
+                "STOCKSTREAM_OUTBOX_DIR to another"
+            ) from exc
         self._view = self._log.view()
 
-    def _count_records(self) -> list[int]:
-        totals = list(self._checkpoint.counts)
-        if not totals:
-            return totals
-        lane_of: dict[str, int] = {}
-        position = self._log.first
-        while (frame := self._log.read(position)) is not None:
-            for key in decode_keys(frame.header, frame.payload):
-                lane = lane_of.get(key)
-                if lane is None:
-                    lane = lane_of[key] = self._lane_of_key(key, self.lanes)
-                totals[lane] += 1
-            position = frame.end
-        return totals
-
-    def _begin_anew(self) -> None:
-        """Nothing is left to send: leave the old segments, and how they were counted, behind."""
-        self._log.start_new_segment()
-        self._set_checkpoint(
-            Checkpoint(lanes=0, generation=self._checkpoint.generation, first_segment=self._log.end.segment, counts=[])
+    def _say(self, found: Recovered) -> None:
+        if found.torn:
+            torn_bytes = sum(bad.end - bad.start for _, bad in found.torn)
+            log.warning("outbox_tail_torn", torn_bytes=torn_bytes, reason="the last write was not finished")
+        if not found.damage and not found.lost:
+            return
+        log.error(
+            "outbox_damaged",
+            directory=str(self._directory),
+            damage=found.damage,
+            lost=found.lost,
+            lost_is_exact=found.is_exact or not found.lost,
+            effect="every intact record is sent"
+            + ("" if found.is_exact else ", those that were sent before included; downstream is idempotent"),
+            remedy="check the disk; `stockstream outbox export` reads what was kept (docs/outbox.md)",
         )
-        while self._log.first.segment < self._log.end.segment:
-            self._log.drop_first()
-        self._open_acks()
 
-    def _restart_counting(self, lanes: int) -> None:
-        """Begin a new generation at the log's first segment, in which nothing is acknowledged."""
-        self._set_checkpoint(
-            Checkpoint(
-                lanes=lanes,
-                generation=self._checkpoint.generation + 1,
-                first_segment=self._log.first.segment,
-                counts=[0] * lanes,
-            )
-        )
-        self._open_acks()
+    def _lay_lanes(self, lanes: int) -> None:
+        self._state.rewrite(replace(self._state.values, lanes=lanes, slots=[Slot()] * lanes))
+        if not self._state.is_complete and lanes > MIN_SLOTS:
+            log.warning("outbox_lanes_reduced", wanted=lanes, lanes=MIN_SLOTS, reason="the disk is full")
+            self._state.rewrite(replace(self._state.values, lanes=MIN_SLOTS, slots=[Slot()] * MIN_SLOTS))
 
-    def _start_new_segment(self) -> None:
-        self._log.start_new_segment()
+    def _end_segment(self) -> None:
+        self._log.end_segment()
         self._view = self._log.view()
 
-    def _open_acks(self) -> None:
-        if self._acks is not None:
-            self._acks.close()
-            self._acks = None
-        if self.lanes:
-            path = self._directory / _ACKS_FILE_NAME
-            self._acks = AckTable(path, self.lanes, self._checkpoint.generation)
-
-    def _set_checkpoint(self, checkpoint: Checkpoint) -> None:
-        write_checkpoint(self._directory, checkpoint)
-        self._checkpoint = checkpoint
-
-    def _drop_first_segment(self, counts_after: list[int]) -> None:
-        following = sorted(self._log.segments)[1]
-        self._set_checkpoint(
-            Checkpoint(
-                lanes=self.lanes,
-                generation=self._checkpoint.generation,
-                first_segment=following,
-                counts=counts_after,
-            )
-        )
+    def _drop_first_segment(self, given_up: int) -> None:
+        state = self._state
+        if given_up:
+            state.note_settled(state.values.settled + given_up)
+        # Before the file is gone: a power loss must not bring back what was awaited from it.
+        state.flush()
         self._log.drop_first()
+        state.complete()
         self._view = self._log.view()
 
     def _read(self, position: Position) -> StoredBatch | None:
         frame = self._log.read(position)
         if frame is None:
             return None
-        return StoredBatch(decode_records(frame.header, frame.payload), frame.header.accepted_at_ms, frame.end)
+        header = frame.header
+        return StoredBatch(decode_records(header, frame.payload), header.first, header.accepted_at_ms, frame.end)
 
-    def _close(self) -> None:
-        if self._acks is not None:
-            self._acks.close()
-            self._acks = None
-        self._resources.close()
-
-    def _write(self, frames: Sequence[EncodedFrame]) -> list[Position]:
-        ends = self._log.append(frames)
-        self._view = self._log.view()
-        return ends
+    def _write(self, frames: Sequence[EncodedFrame]) -> list[WrittenFrame]:
+        values = self._state.values
+        first = values.end
+        try:
+            ends = self._log.append(frames, first, values.generation)
+        except OSError as exc:
+            if is_disk_full(exc):
+                # So that what is in it can be removed once it is acknowledged.
+                self._log.end_segment()
+            raise
+        finally:
+            self._view = self._log.view()
+        written = []
+        for frame, end in zip(frames, ends, strict=True):
+            written.append(WrittenFrame(first, end))
+            first += len(frame.batch)
+        self._state.note_end(first)
+        return written

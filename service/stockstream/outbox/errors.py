@@ -8,8 +8,12 @@ class OutboxLockedError(OutboxError):
 
 
 class OutboxCorruptError(OutboxError):
-    """A file of the outbox is not what this code wrote, beyond what a power loss explains."""
+    """A file of the outbox may not be read, or is not what it was when it was opened."""
 
 
 class OutboxWriteError(OutboxError):
     """The disk refused a write; the records of that call are not accepted."""
+
+
+class OutboxFullError(OutboxError):
+    """There is no room, and nobody waits for it any more: the records of that call are not accepted."""

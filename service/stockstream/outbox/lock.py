@@ -1,12 +1,15 @@
 """One process at a time: an advisory lock that the kernel gives back however the process ends."""
 
+import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from stockstream.outbox.errors import OutboxLockedError, OutboxWriteError
+from stockstream.outbox.files import put_aside
 
 LOCK_FILE_NAME: Final = "lock"
 
@@ -25,7 +28,11 @@ class OutboxLock:
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if os.path.lexists(self._path) and not stat.S_ISREG(self._path.lstat().st_mode):
+                # A folder or a link is nobody's lock, and writing through a link would write who knows where.
+                put_aside(self._path, "damaged")
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o600)
         except OSError as exc:
             raise OutboxWriteError(
                 f"cannot write to the outbox folder {self._path.parent}: {exc.strerror}. "
@@ -40,8 +47,10 @@ class OutboxLock:
                 f"the outbox {self._path.parent} is in use by process {holder or 'unknown'}. "
                 "Remedy: stop that process, or give this one another STOCKSTREAM_OUTBOX_DIR"
             ) from exc
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        # Whose it is, is for messages alone: a full disk is no reason not to start.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         return self
 
     def __exit__(

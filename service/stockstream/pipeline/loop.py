@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from stockstream.outbox import OutboxFullError
 from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender, RefusedRecord
 from stockstream.sources.base import Rejection, Source, SourceBatch
 from stockstream_wire import Quote, encode_quote
@@ -60,19 +61,29 @@ class QuotePipeline:
         self.last_batch_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until the source is through or `stop` is set; a batch that was begun is always finished.
+        """Run until the source is through or `stop` is set.
+
+        A batch that was begun is finished, unless the sender has no room for it when the stop comes: then nothing of it
+        is accepted, and it is given up.
 
         Raises:
             SourceError: the source can never deliver.
         """
         batches = self._source.batches()
+        stopping = asyncio.ensure_future(self._wait_for_room_no_more(stop))
         try:
-            while (batch := await _next_unless_stopped(batches, stop)) is not None:
-                await self._process(batch)
+            while (batch := await _next_unless_stopped(batches, stop)) is not None and await self._process(batch):
+                pass
         finally:
+            stopping.cancel()
             await self._source.aclose()
 
-    async def _process(self, batch: SourceBatch) -> None:
+    async def _wait_for_room_no_more(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._sender.give_up_waiting()
+
+    async def _process(self, batch: SourceBatch) -> bool:
+        """Take a batch; False where there is no room for it and nobody is to wait any more."""
         counters = self.counters
         counters.batches += 1
         self.last_batch_at = self._monotonic()
@@ -83,7 +94,11 @@ class QuotePipeline:
         rejected = [*batch.rejected, *result.rejected]
         if result.accepted:
             records = [(quote.symbol, encode_quote(quote)) for quote in result.accepted]
-            refused = await self._sender.send(records)
+            try:
+                refused = await self._sender.send(records)
+            except OutboxFullError as exc:
+                log.warning("batch_given_up", quotes=len(records), reason=str(exc))
+                return False
             accepted = _without(result.accepted, records, refused) if refused else result.accepted
             rejected += [Rejection(record.key, record.reason, f"{record.size_bytes} bytes") for record in refused]
             counters.accepted += len(accepted)
@@ -94,6 +109,7 @@ class QuotePipeline:
             _log_rejections(rejected)
             for observer in self._observers:
                 observer.on_rejected(rejected)
+        return True
 
 
 async def _next_unless_stopped(batches: AsyncIterator[SourceBatch], stop: asyncio.Event) -> SourceBatch | None:

@@ -39,6 +39,7 @@ class QuoteSender(Protocol):
     """Takes quotes; from its return on none of them is lost, but for those it returns, in order, as refused."""
 
     async def send(self, records: Sequence[tuple[str, bytes]]) -> Sequence[RefusedRecord]: ...
+    def give_up_waiting(self) -> None: ...
 
 
 class PipelineObserver(Protocol):

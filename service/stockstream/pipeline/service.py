@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -27,6 +27,10 @@ from stockstream.sources.factory import check_source, make_source
 _LATE_INTERVALS: Final = 3
 _LATE_SECONDS: Final = 30.0
 
+# Of the shutdown's time, this much is kept for closing: at most so many seconds, and so large a part.
+_CLOSING_SECONDS: Final = 2.0
+_CLOSING_SHARE: Final = 0.2
+
 _LIVE_SOURCES: Final = frozenset({"yahoo", "yahoo-stream"})
 
 log = structlog.get_logger("stockstream.service")
@@ -39,7 +43,8 @@ class ServiceReport:
     Attributes:
         counters: What the run loop saw.
         sender: What the sender did.
-        lost: Accepted quotes that were neither sent nor kept: those of a memory-only outbox, or dropped at its bound.
+        lost: Accepted quotes that were neither sent nor kept: of a memory-only outbox, dropped at its bound, or
+            those of earlier runs that were destroyed on disk.
     """
 
     counters: PipelineCounters
@@ -132,12 +137,25 @@ class Service:
             )
             emitting = asyncio.create_task(self._emit_metrics(metrics))
             stack.push_async_callback(_cancelled, emitting)
+            stopping = asyncio.create_task(self._stopped_at(stop))
+            stack.push_async_callback(_cancelled, stopping)
             await self._pipeline.run(stop)
-            log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=settings.shutdown_seconds)
-            await self._sender.drain(settings.shutdown_seconds)
+            drain_seconds = self._drain_seconds(stopping.result() if stopping.done() else None)
+            log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=round(drain_seconds, 1))
+            await self._sender.drain(drain_seconds)
             report = self._report(self._sender.stats)
             log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": self.source.label}))
         return report
+
+    async def _stopped_at(self, stop: asyncio.Event) -> float:
+        await stop.wait()
+        return self._clock.monotonic()
+
+    def _drain_seconds(self, stopped_at: float | None) -> float:
+        """Seconds for the drain: all that the shutdown has, but for what is over already and what closing takes."""
+        whole = self._settings.shutdown_seconds
+        over = 0.0 if stopped_at is None else self._clock.monotonic() - stopped_at
+        return max(0.0, whole - over - min(_CLOSING_SECONDS, whole * _CLOSING_SHARE))
 
     def _noting_gaps(self, source: Source) -> Source:
         """Only the live market has gaps that `backfill` can fill; they are noted beside the outbox."""
@@ -179,7 +197,8 @@ class Service:
 
     def _report(self, stats: SenderStats) -> ServiceReport:
         in_memory = self._settings.outbox == "memory"
-        report = ServiceReport(self.counters, stats, lost=stats.dropped + (stats.unsent if in_memory else 0))
+        lost = stats.lost + stats.dropped + (stats.unsent if in_memory else 0)
+        report = ServiceReport(self.counters, stats, lost=lost)
         say = log.error if report.lost else log.info
         say(
             "service_stopped",
@@ -210,6 +229,8 @@ class Service:
             "QuotesSent": stats.sent if stats else 0,
             "RecordsRetried": stats.retried if stats else 0,
             "RecordsThrottled": stats.throttled if stats else 0,
+            "QuotesLost": stats.lost + stats.dropped if stats else 0,
+            "OutboxWaiting": stats.outbox_waiting if stats else 0,
             "OutboxBytes": stats.outbox_bytes if stats else 0,
             "LedgerBytes": self._ledger.size_bytes if self._ledger else 0,
             "OutboxAgeSeconds": stats.outbox_age_seconds if stats else 0,
@@ -236,6 +257,6 @@ class Service:
         return reasons
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancelled(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections import Counter as CountByKey
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from stockstream.outbox import DiskOutbox, OutboxCorruptError, Position, Record, RecordBatch, StoredBatch
+from stockstream.outbox import DiskOutbox, Position, RecordBatch, StoredBatch, WrittenFrame
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.grid import lane_of_key
 from stockstream.sender.lane import Lane
+from stockstream.sender.progress import Progress
+from stockstream.sender.room import Room
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 
@@ -25,8 +26,8 @@ class DiskIntake:
     """Keeps accepted records in an outbox on disk until Kinesis has them.
 
     Every record lies in the log once, in the order of acceptance, and the lanes are fed in that order: at once while
-    memory has room, else by `run`, which reads from `_cursor`. A lane counts its records, so the count that is
-    acknowledged says at the next start which of them need not be sent again.
+    memory has room, else by `run`, which reads from `_cursor`. What is acknowledged of each frame is noted beside the
+    log, and says at the next start which records need not be sent again.
 
     Args:
         config: Folder, bound, policy.
@@ -53,38 +54,37 @@ class DiskIntake:
             max_bytes=config.outbox_max_bytes,
             lane_of_key=lane_of_key,
             on_commit=self._on_commit,
+            on_disk_full=self._on_disk_full,
             now_ms=now_ms,
         )
         self._scheduler: Scheduler | None = None
+        self._progress: Progress | None = None
         self._wake_dispatcher: Callable[[], None] = lambda: None
         self._work = asyncio.Event()
-        self._room = asyncio.Event()
+        self._room = Room(config.outbox_max_bytes, monotonic)
+        #: Bytes of other files that share the outbox's bound, such as the ledger.
+        self.other_bytes: Callable[[], int] = lambda: 0
         self._cursor = Position(0, 0)
         self._committed = Position(0, 0)
         # Bytes on disk beyond the cursor, and when the first of them was accepted.
         self._behind_bytes = 0
         self._behind_since: float | None = None
-        # Records of each lane up to the end of a segment, for segments that the cursor has left.
-        self._counts_at_end: dict[int, list[int]] = {}
         self._next_reclaim_at = 0.0
-        self._waiting_for_room = 0
-        # Whether some lane has records ahead of the cursor that an earlier run saw acknowledged.
-        self._skipping = False
         # Reading back and giving up both move the cursor, and both wait for the disk.
         self._cursor_lock = asyncio.Lock()
         self._given_up = 0
-        self._failure: BaseException | None = None
 
     async def open(self) -> None:
         """See `Intake`.
 
         Raises:
-            OutboxError: locked, damaged beyond repair, or not writable.
+            OutboxError: locked, not readable, or not writable.
         """
         await self._outbox.open()
         view = self._outbox.view
         self._cursor, self._committed = view.first, view.end
         self._counters.replayed = self._outbox.unacknowledged
+        self._counters.lost = self._outbox.lost
         if self.unsent:
             self._behind_bytes = view.size_bytes
             first = await self._outbox.read(view.first)
@@ -96,21 +96,25 @@ class DiskIntake:
 
         Raises:
             OutboxWriteError: the disk refused; the records are not accepted.
+            OutboxFullError: there is no room, and `give_up_waiting` was called; they are not accepted.
         """
-        while self.unsent and self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes:
-            if self._config.outbox_policy == "drop_oldest":
+        while self.unsent and self._bound_size_bytes + batch.size_bytes > self._config.outbox_max_bytes:
+            if self._config.outbox_policy == "drop_oldest" and self._outbox.view.segments:
                 await self._drop_oldest_segment()
                 continue
-            self._room.clear()
-            self._waiting_for_room += 1
             self._work.set()
-            try:
-                await self._room.wait()
-            finally:
-                self._waiting_for_room -= 1
-            if self._failure is not None:
-                raise self._failure
+            await self._room.wait(self._bound_size_bytes, self.unsent)
         await self._outbox.append(batch)
+
+    def give_up_waiting(self) -> None:
+        """See `Intake`."""
+        self._room.give_up_waiting()
+        self._outbox.give_up_waiting()
+
+    @property
+    def is_waiting(self) -> bool:
+        """See `Intake`."""
+        return self._room.is_at_bound or self._outbox.is_disk_full
 
     async def lay_lanes(self, wanted: int) -> int:
         """See `Intake`."""
@@ -118,10 +122,8 @@ class DiskIntake:
 
     def start(self, scheduler: Scheduler, wake: Callable[[], None]) -> None:
         """See `Intake`."""
-        for lane in scheduler.lanes:
-            lane.resolved = self._outbox.acknowledged_count(lane.index)
-            lane.skip = lane.resolved - self._outbox.base_count(lane.index)
-        self._skipping = any(lane.skip for lane in scheduler.lanes)
+        lanes = len(scheduler.lanes)
+        self._progress = Progress(self._outbox.slots(), lambda key: lane_of_key(key, lanes))
         self._scheduler, self._wake_dispatcher = scheduler, wake
         self._work.set()
 
@@ -130,23 +132,23 @@ class DiskIntake:
         while True:
             await self._work.wait()
             self._work.clear()
-            scheduler = self._scheduler
-            if scheduler is None:
+            scheduler, progress = self._scheduler, self._progress
+            if scheduler is None or progress is None:
                 continue
             while self._cursor != self._committed and scheduler.pending_bytes < self._low_water_bytes:
-                await self._read_back(scheduler)
-            await self._reclaim(scheduler)
-            self._room.set()
+                await self._read_back(scheduler, progress)
+            await self._reclaim(progress)
+            self._room.changed(self._bound_size_bytes, self.unsent)
 
     def on_resolved(self, lane: Lane) -> None:
         """See `Intake`."""
-        scheduler = self._scheduler
-        if scheduler is None:
+        scheduler, progress = self._scheduler, self._progress
+        if scheduler is None or progress is None:
             return
-        self._outbox.acknowledge(lane.index, lane.resolved)
+        self._outbox.acknowledge(lane.index, *progress.resolved(lane.index, lane.resolved))
         is_behind = self._cursor != self._committed and scheduler.pending_bytes < self._low_water_bytes
-        reclaim_due = self._outbox.view.segments > 1 and self._monotonic() >= self._next_reclaim_at
-        if is_behind or reclaim_due or self._waiting_for_room:
+        reclaim_due = self._outbox.view.droppable and self._monotonic() >= self._next_reclaim_at
+        if is_behind or reclaim_due or self._room.waiting or self._outbox.is_disk_full:
             self._work.set()
 
     @property
@@ -168,31 +170,34 @@ class DiskIntake:
 
     def abort(self, failure: BaseException) -> None:
         """See `Intake`."""
-        self._failure = failure
-        self._room.set()
+        self._room.abort(failure)
+        self._outbox.give_up_waiting()
 
     async def close(self) -> None:
         """See `Intake`."""
-        scheduler = self._scheduler
-        if scheduler is not None and not self.unsent and self._cursor == self._committed and self._cursor.offset:
+        if self._progress is not None and not self.unsent and self._cursor == self._committed:
             # Nothing is left to send: the next run begins with an empty log.
-            await self._outbox.start_new_segment()
-            self._leave_segments(self._outbox.view.end.segment, scheduler)
-            await self._reclaim(scheduler)
+            await self._outbox.end_segment()
+            await self._reclaim(self._progress)
         await self._outbox.close()
 
     @property
     def _low_water_bytes(self) -> int:
         return self._config.memory_max_bytes // 2
 
-    def _on_commit(self, batch: RecordBatch, end: Position) -> None:
+    @property
+    def _bound_size_bytes(self) -> int:
+        return self._outbox.size_bytes + self.other_bytes()
+
+    def _on_commit(self, batch: RecordBatch, frame: WrittenFrame) -> None:
         was_current = self._cursor == self._committed
-        self._committed = end
+        self._committed = frame.end
         self._counters.accepted += len(batch)
-        scheduler = self._scheduler
-        if was_current and scheduler is not None and scheduler.pending_bytes < self._config.memory_max_bytes:
-            self._leave_segments(end.segment, scheduler)
-            self._cursor = end
+        scheduler, progress = self._scheduler, self._progress
+        fits = scheduler is not None and scheduler.pending_bytes < self._config.memory_max_bytes
+        if was_current and scheduler is not None and progress is not None and fits:
+            self._cursor = frame.end
+            progress.fed(batch.keys, frame.first)
             scheduler.enqueue(batch, self._monotonic())
             self._wake_dispatcher()
             return
@@ -201,68 +206,57 @@ class DiskIntake:
         self._behind_bytes += batch.size_bytes
         self._work.set()
 
-    async def _read_back(self, scheduler: Scheduler) -> None:
+    def _on_disk_full(self) -> None:
+        # At once: what is acknowledged may be all that fills it.
+        self._work.set()
+
+    async def _read_back(self, scheduler: Scheduler, progress: Progress) -> None:
         async with self._cursor_lock:
-            if self._cursor == self._committed:
+            committed = self._committed
+            if self._cursor == committed:
                 return
             batch = await self._outbox.read(self._cursor)
             if batch is None:
-                raise OutboxCorruptError(f"the outbox ends at {self._cursor}, before {self._committed}")
-            self._leave_segments(batch.end.segment, scheduler)
+                # Nothing but damage lay between.
+                self._cursor = committed
+                self._behind_bytes = 0 if committed == self._committed else self._behind_bytes
+                return
             self._cursor = batch.end
-            read_bytes = sum([len(data) for _, data in batch.records])
-            records = self._without_acknowledged(batch.records, scheduler)
+            records = progress.fed_again(batch.records, batch.first)
             accepted_at = self._accepted_at(batch)
             if records:
                 scheduler.enqueue(RecordBatch.of(records), self._monotonic(), accepted_at)
             is_current = self._cursor == self._committed
             # What was there at start was known by the size of its files, which is a little more than its data.
-            self._behind_bytes = 0 if is_current else max(0, self._behind_bytes - read_bytes)
+            self._behind_bytes = 0 if is_current else max(0, self._behind_bytes - _data_bytes(batch))
             self._behind_since = None if is_current else accepted_at
             self._wake_dispatcher()
 
-    def _without_acknowledged(self, records: list[Record], scheduler: Scheduler) -> list[Record]:
-        if not self._skipping:
-            return records
-        kept = []
-        for record in records:
-            lane = scheduler.lane_of(record[0])
-            if lane.skip:
-                lane.skip -= 1
-            else:
-                kept.append(record)
-        self._skipping = any(lane.skip for lane in scheduler.lanes)
-        return kept
-
-    def _leave_segments(self, segment: int, scheduler: Scheduler) -> None:
-        """The cursor moves to `segment`: note the lanes' counts at the end of those before it."""
-        if segment == self._cursor.segment:
-            return
-        counts = [lane.passed for lane in scheduler.lanes]
-        for left in range(self._cursor.segment, segment):
-            self._counts_at_end[left] = counts
-
-    async def _reclaim(self, scheduler: Scheduler) -> None:
+    async def _reclaim(self, progress: Progress) -> None:
         self._next_reclaim_at = self._monotonic() + RECLAIM_INTERVAL_SECONDS
-        while (view := self._outbox.view).segments > 1:
-            counts = self._counts_at_end.get(view.first.segment)
-            if counts is None or any(
-                lane.resolved < count for lane, count in zip(scheduler.lanes, counts, strict=True)
-            ):
+        while (view := self._outbox.view).droppable:
+            first = view.first.segment
+            is_fed = self._cursor.segment != first or self._cursor >= view.first_end
+            if not (is_fed and progress.is_done_before(view.first_number_end)):
                 return
-            await self._outbox.drop_first_segment(counts)
-            del self._counts_at_end[view.first.segment]
+            await self._drop_first()
+
+    async def _drop_first(self, given_up: int = 0) -> None:
+        first = self._outbox.view.first.segment
+        await self._outbox.drop_first_segment(given_up)
+        if self._cursor.segment == first:
+            was_current = self._cursor == self._committed
+            self._cursor = self._outbox.view.first
+            self._committed = self._cursor if was_current else self._committed
 
     async def _drop_oldest_segment(self) -> None:
         async with self._cursor_lock:
-            if self._outbox.view.segments == 1:
-                await self._outbox.start_new_segment()
-            first = self._outbox.view.first.segment
-            given_up = 0
-            if self._cursor.segment == first:
-                given_up = await self._give_up_segment(first)
-            counts = self._counts_at_end.pop(first)
-            await self._outbox.drop_first_segment(counts)
+            if not self._outbox.view.droppable:
+                await self._outbox.end_segment()
+            view = self._outbox.view
+            first = view.first.segment
+            given_up = await self._give_up_segment(first) if self._cursor.segment == first else 0
+            await self._drop_first(given_up)
             self._given_up += given_up
             self._counters.dropped += given_up
             log.error(
@@ -275,33 +269,18 @@ class DiskIntake:
     async def _give_up_segment(self, segment: int) -> int:
         """Walk the cursor over the rest of a segment without feeding it; returns the records given up."""
         given_up = 0
-        scheduler = self._scheduler
-        counts = [self._outbox.base_count(lane) for lane in range(self._outbox.lanes)]
-        acknowledged = [self._outbox.acknowledged_count(lane) for lane in range(self._outbox.lanes)]
+        # Before the lanes are laid nothing is fed, and what earlier runs had acknowledged is known by their lanes.
+        slots = self._outbox.slots()
+        progress = self._progress or Progress(slots, lambda key: lane_of_key(key, len(slots)) if slots else 0)
         while (batch := await self._outbox.read(self._cursor)) is not None and batch.end.segment == segment:
             self._cursor = batch.end
-            given_up += len(batch.records)
-            self._behind_bytes = max(0, self._behind_bytes - sum([len(data) for _, data in batch.records]))
-            by_lane = CountByKey(key for key, _ in batch.records)
-            for key, count in by_lane.items():
-                if scheduler is None:
-                    if counts:
-                        index = lane_of_key(key, len(counts))
-                        given_up -= max(0, min(count, acknowledged[index] - counts[index]))
-                        counts[index] += count
-                    continue
-                lane = scheduler.lane_of(key)
-                skipped = min(lane.skip, count)
-                lane.skip -= skipped
-                given_up -= skipped
-                if count > skipped:
-                    lane.give_up(count - skipped)
-        self._counts_at_end[segment] = counts if scheduler is None else [lane.passed for lane in scheduler.lanes]
-        was_last = self._committed.segment == segment
-        self._cursor = Position(segment + 1, 0)
-        if was_last:
-            self._committed = self._cursor
+            given_up += progress.unacknowledged(batch.records, batch.first)
+            self._behind_bytes = max(0, self._behind_bytes - _data_bytes(batch))
         return given_up
 
     def _accepted_at(self, batch: StoredBatch) -> float:
         return self._monotonic() - max(0, self._now_ms() - batch.accepted_at_ms) / 1000
+
+
+def _data_bytes(batch: StoredBatch) -> int:
+    return sum([len(data) for _, data in batch.records])

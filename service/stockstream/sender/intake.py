@@ -1,6 +1,5 @@
 """Where accepted records wait: the interface, and the one that keeps them in memory only."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -9,6 +8,7 @@ import structlog
 from stockstream.outbox import RecordBatch
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.lane import Lane
+from stockstream.sender.room import Room
 from stockstream.sender.scheduler import Scheduler
 from stockstream.sender.stats import Counters
 
@@ -56,6 +56,15 @@ class Intake(Protocol):
         """When the oldest of them was accepted, monotonic seconds."""
         ...
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is no room for more."""
+        ...
+
+    def give_up_waiting(self) -> None:
+        """Whoever waits for room, now or later, gets an `OutboxFullError`: nothing of the batch is accepted."""
+        ...
+
     def abort(self, failure: BaseException) -> None:
         """The sender has failed: whoever waits for room gets the failure."""
         ...
@@ -83,8 +92,7 @@ class MemoryIntake:
         # Accepted before the stream's shards, and so the lanes, are known.
         self._early: list[tuple[RecordBatch, float]] = []
         self._early_bytes = 0
-        self._room = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._room = Room(config.memory_max_bytes, monotonic)
 
     async def open(self) -> None:
         """See `Intake`."""
@@ -100,10 +108,7 @@ class MemoryIntake:
         while self.size_bytes and self.size_bytes + batch.size_bytes > limit:
             if self._config.outbox_policy == "drop_oldest" and self._drop(self.size_bytes + batch.size_bytes - limit):
                 continue
-            self._room.clear()
-            await self._room.wait()
-            if self._failure is not None:
-                raise self._failure
+            await self._room.wait(self.size_bytes, self.unsent)
         self._counters.accepted += len(batch)
         now = self._monotonic()
         if self._scheduler is None:
@@ -131,7 +136,7 @@ class MemoryIntake:
     def on_resolved(self, lane: Lane) -> None:
         """See `Intake`."""
         del lane
-        self._room.set()
+        self._room.changed(self.size_bytes, self.unsent)
 
     @property
     def unsent(self) -> int:
@@ -150,10 +155,18 @@ class MemoryIntake:
             return self._early[0][1]
         return self._scheduler.oldest_at(now) if self._scheduler is not None else None
 
+    @property
+    def is_waiting(self) -> bool:
+        """See `Intake`."""
+        return self._room.is_at_bound
+
+    def give_up_waiting(self) -> None:
+        """See `Intake`."""
+        self._room.give_up_waiting()
+
     def abort(self, failure: BaseException) -> None:
         """See `Intake`."""
-        self._failure = failure
-        self._room.set()
+        self._room.abort(failure)
 
     async def close(self) -> None:
         """See `Intake`."""

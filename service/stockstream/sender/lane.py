@@ -51,15 +51,12 @@ class Lane:
         shard_id: Shard that holds the hash key, as ListShards or the last answer said.
         pending: Accepted records that are in no aggregate yet.
         record: The one unresolved Kinesis record.
-        resolved: User records resolved since the lane began (on disk outboxes: since the outbox began).
-        skip: Of those, how many the reader of an outbox on disk has not yet passed: acknowledged in an earlier run.
-        gaps: Records given up before they came to memory: (records before the gap, records in it).
+        resolved: User records resolved since the lane began.
         due_at: When WAITING or HELD ends, monotonic seconds.
     """
 
     __slots__ = (
         "due_at",
-        "gaps",
         "hash_key",
         "index",
         "marks",
@@ -68,7 +65,6 @@ class Lane:
         "record",
         "resolved",
         "shard_id",
-        "skip",
         "state",
     )
 
@@ -80,8 +76,6 @@ class Lane:
         self.pending: deque[Record] = deque()
         self.record: KinesisRecord | None = None
         self.resolved = 0
-        self.skip = 0
-        self.gaps: deque[tuple[int, int]] = deque()
         self.state = LaneState.IDLE
         self.due_at = 0.0
         # (accepted user records at that moment, the moment): how old the oldest unresolved record is.
@@ -92,21 +86,9 @@ class Lane:
         """User records accepted and not resolved, as far as memory holds them."""
         return len(self.pending) + (self.record.count if self.record is not None else 0)
 
-    @property
-    def passed(self) -> int:
-        """Records of the lane, since its count began, that have come to memory, been skipped or been given up."""
-        return self.resolved - self.skip + self.depth + sum(size for _, size in self.gaps)
-
     def resolve(self, count: int) -> None:
         """Note that the next `count` records need not be sent again."""
         self.resolved += count
-        while self.gaps and self.gaps[0][0] <= self.resolved:
-            self.resolved += self.gaps.popleft()[1]
-
-    def give_up(self, count: int) -> None:
-        """Note that the next `count` records, after those in memory, will never come."""
-        self.gaps.append((self.passed, count))
-        self.resolve(0)
 
     def mark(self, at: float) -> None:
         """Note that what was accepted up to now arrived at `at` or after."""

@@ -129,7 +129,8 @@ class Sender:
             accepted.
 
         Raises:
-            OutboxError: the disk refused, or the outbox is damaged; the records are not accepted.
+            OutboxError: the disk refused, the outbox is damaged, or there is no room for the records and
+                `give_up_waiting` was called; they are not accepted.
         """
         if self._failure is not None:
             raise self._failure
@@ -140,6 +141,15 @@ class Sender:
         if batch is not None:
             await self._intake.accept(batch)
         return rejected
+
+    def give_up_waiting(self) -> None:
+        """Wait for room no more: a `send` for which there is none raises `OutboxFullError`, now and from now on."""
+        self._intake.give_up_waiting()
+
+    def count_with_outbox(self, size_bytes: Callable[[], int]) -> None:
+        """Count the bytes of other files on the same disk, such as the ledger, against `outbox_max_bytes`."""
+        if isinstance(self._intake, DiskIntake):
+            self._intake.other_bytes = size_bytes
 
     async def drain(self, timeout_seconds: float) -> int:
         """Send what is left, without waiting for fuller aggregates; `send` may go on meanwhile.
@@ -176,6 +186,7 @@ class Sender:
             sent=counters.sent,
             unsent=self._intake.unsent,
             replayed=counters.replayed,
+            lost=counters.lost,
             dropped=counters.dropped,
             kinesis_records=counters.kinesis_records,
             payload_units=counters.payload_units,
@@ -185,6 +196,7 @@ class Sender:
             throttled=counters.throttled,
             outbox_bytes=self._intake.size_bytes,
             outbox_age_seconds=0.0 if oldest is None else max(0.0, now - oldest),
+            outbox_waiting=self._intake.is_waiting,
             lane_depth=0 if scheduler is None else scheduler.depth(),
             lanes=0 if scheduler is None else len(scheduler.lanes),
             shards=len(self._shards.shards),

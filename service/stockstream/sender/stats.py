@@ -19,6 +19,7 @@ class SenderStats:
         sent: Records that Kinesis has acknowledged, those replayed from an earlier run included.
         unsent: Records accepted, in this run or before, that Kinesis has not acknowledged yet.
         replayed: Records of earlier runs that waited in the outbox at start.
+        lost: Records of earlier runs that had not been sent and were found gone: damage to the outbox's files.
         dropped: Records given up at the outbox's bound under `drop_oldest`.
         kinesis_records: Aggregates acknowledged.
         payload_units: PUT payload units of 25 KB that they cost.
@@ -28,6 +29,7 @@ class SenderStats:
         throttled: Kinesis records, or calls, refused for throughput.
         outbox_bytes: Bytes accepted and not yet acknowledged: on disk where the outbox is there, else in memory.
         outbox_age_seconds: Age of the oldest unacknowledged record; 0 where there is none.
+        outbox_waiting: Whether `send` waits for room: the outbox is at its bound, or the disk is full.
         lane_depth: Records in the deepest lane.
         lanes: Number of lanes.
         shards: Open shards, as far as known.
@@ -41,6 +43,7 @@ class SenderStats:
     sent: int
     unsent: int
     replayed: int
+    lost: int
     dropped: int
     kinesis_records: int
     payload_units: int
@@ -50,6 +53,7 @@ class SenderStats:
     throttled: int
     outbox_bytes: int
     outbox_age_seconds: float
+    outbox_waiting: bool
     lane_depth: int
     lanes: int
     shards: int
@@ -66,6 +70,7 @@ class Counters:
         self.rejected = 0
         self.sent = 0
         self.replayed = 0
+        self.lost = 0
         self.dropped = 0
         self.kinesis_records = 0
         self.payload_units = 0
