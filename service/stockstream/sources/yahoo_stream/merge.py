@@ -68,7 +68,7 @@ def merge_tick(base: Quote | None, tick: Tick, *, polled_at: str, extended_hours
             high=max(high, low),
             low=min(high, low),
             previous_close=tick.previous_close or base.previous_close,
-            volume=max(base.volume, tick.day_volume or 0),
+            volume=max(base.volume or 0, tick.day_volume or 0),
             # A bid or ask of the snapshot is not one of this moment.
             bid=tick.bid,
             ask=tick.ask,
@@ -103,7 +103,7 @@ def merge_snapshot(base: Quote | None, snapshot: Quote) -> tuple[Quote, bool]:
         previous_close=snapshot.previous_close,
         high=max(base.high, snapshot.high),
         low=min(base.low, snapshot.low),
-        volume=max(base.volume, snapshot.volume),
+        volume=max(base.volume or 0, snapshot.volume or 0),
         currency=snapshot.currency,
         exchange=snapshot.exchange,
         market_state=snapshot.market_state,
@@ -117,5 +117,5 @@ def _is_new_session(base: Quote, tick: Tick, timestamp: str) -> bool:
     if tick.previous_close is not None and tick.open is not None:
         return False  # it brings its own
     # Cumulative volume only shrinks overnight; a little, because busts and corrections are real.
-    shrunk = tick.day_volume is not None and tick.day_volume * 2 < base.volume
+    shrunk = tick.day_volume is not None and tick.day_volume * 2 < (base.volume or 0)
     return shrunk and tick.time_ms - timestamp_to_epoch_ms(base.timestamp) > 3_600_000
