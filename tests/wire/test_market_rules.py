@@ -36,7 +36,8 @@ def test_what_a_market_can_do_is_no_bad_tick(good: Quote) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (quote("3100", "31", low="30", high="32", open_="31"), "outside_range"),
+        (quote("3100", "31", low="30", high="32", open_="31"), "absurd_ratio"),
+        (quote("42", "31", low="30", high="32", open_="31"), "outside_range"),
         (quote("15.51", "22.9", low="22.30", high="23.10", open_="22.5"), "outside_range"),
         (quote("2290", "22.9", low="22", high="23", open_="22.9", regular=False), "absurd_ratio"),
         (quote("2290", "22.9", low="22", high="2290", open_="22.9"), "absurd_ratio"),

@@ -38,26 +38,29 @@ def bad_tick(quote: Quote, max_ratio: Decimal = MAX_PRICE_RATIO) -> tuple[str, s
     Returns:
         A stable reason (`outside_range`, `absurd_ratio`) and the sentence that says what is wrong; or None.
     """
-    price, high, low, close = quote.price, quote.high, quote.low, quote.previous_close
+    if _is_absurd(quote, max_ratio):
+        return (
+            "absurd_ratio",
+            f"price={quote.price} is over {max_ratio} times away from previous_close={quote.previous_close}",
+        )
+    price, high, low = quote.price, quote.high, quote.low
     if quote.regular and (price > high + abs(high) * _SLACK or price < low - abs(low) * _SLACK):
         return (
             "outside_range",
             f"price={price} is outside the day's range {low} to {high} by over {RANGE_SLACK_PERCENT}%",
         )
-    if close > 0 and not (price > close * max_ratio or price * max_ratio < close):
-        return None
+    return None
+
+
+def _is_absurd(quote: Quote, max_ratio: Decimal) -> bool:
+    price, close = quote.price, quote.previous_close
+    if close > 0 and close <= price * max_ratio and price <= close * max_ratio:
+        return False
     if may_be_negative(quote.kind or guess_kind(quote.symbol, quote.exchange)):
         # Near zero a ratio means nothing: WTI fell from 18.27 through 0.01 to -37.63 and came back. A slip of the point
         # is still one, held against the larger of the close and the open.
-        scale = max(abs(close), abs(quote.open))
-        absurd = abs(price) > scale * max_ratio
-    else:
-        absurd = not looks_split(quote)
-    return ("absurd_ratio", _explain_ratio(quote, max_ratio)) if absurd else None
-
-
-def _explain_ratio(quote: Quote, max_ratio: Decimal) -> str:
-    return f"price={quote.price} is over {max_ratio} times away from previous_close={quote.previous_close}"
+        return abs(price) > max(abs(close), abs(quote.open)) * max_ratio
+    return not looks_split(quote)
 
 
 def is_ahead_of_clock(timestamp: str, clock: str) -> bool:
