@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender, RefusedRecord
+from stockstream.pipeline.refusals import Refusals
 from stockstream.sources.base import Rejection, Source, SourceBatch
 from stockstream_wire import Quote, encode_quote
 
@@ -57,6 +58,7 @@ class QuotePipeline:
         self._observers = observers
         self._monotonic = monotonic
         self.counters = PipelineCounters()
+        self.refusals = Refusals()
         self.last_batch_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,13 +89,32 @@ class QuotePipeline:
             accepted = _without(result.accepted, records, refused) if refused else result.accepted
             rejected += [Rejection(record.key, record.reason, f"{record.size_bytes} bytes") for record in refused]
             counters.accepted += len(accepted)
+            self.refusals.accepted(accepted)
             for observer in self._observers:
                 observer.on_accepted(accepted)
         if rejected:
             counters.rejected += len(rejected)
-            _log_rejections(rejected)
+            self._log_rejections(rejected)
             for observer in self._observers:
                 observer.on_rejected(rejected)
+
+    def _log_rejections(self, rejections: Sequence[Rejection]) -> None:
+        news, lasting = self.refusals.note(rejections, self._monotonic())
+        for rejection in news[:REJECTIONS_LOGGED_PER_BATCH]:
+            log.warning("quote_rejected", subject=rejection.subject, reason=rejection.reason, detail=rejection.detail)
+        more = len(news) - REJECTIONS_LOGGED_PER_BATCH
+        if more > 0:
+            log.warning("quotes_rejected", more=more)
+        for refusal in lasting:
+            log.error(
+                "symbol_refused_for_long",
+                subject=refusal.rejection.subject,
+                reason=refusal.rejection.reason,
+                detail=refusal.rejection.detail,
+                for_seconds=round(refusal.for_seconds),
+                quotes=refusal.times,
+                meaning="nothing of it is being recorded",
+            )
 
 
 async def _next_unless_stopped(batches: AsyncIterator[SourceBatch], stop: asyncio.Event) -> SourceBatch | None:
@@ -125,11 +146,3 @@ def _without(
         else:
             kept.append(quote)
     return kept
-
-
-def _log_rejections(rejections: Sequence[Rejection]) -> None:
-    for rejection in rejections[:REJECTIONS_LOGGED_PER_BATCH]:
-        log.warning("quote_rejected", subject=rejection.subject, reason=rejection.reason, detail=rejection.detail)
-    more = len(rejections) - REJECTIONS_LOGGED_PER_BATCH
-    if more > 0:
-        log.warning("quotes_rejected", more=more)

@@ -206,6 +206,7 @@ class Service:
             "QuotesAccepted": counters.accepted,
             "QuotesUnchanged": counters.unchanged,
             "QuotesRejected": counters.rejected,
+            "SymbolsRefused": self._pipeline.refusals.lasting if self._pipeline else 0,
             "SourceFailures": counters.source_failures,
             "QuotesSent": stats.sent if stats else 0,
             "RecordsRetried": stats.retried if stats else 0,
