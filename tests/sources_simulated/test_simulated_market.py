@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from math import log
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.errors import SourceError
+from stockstream.settings._values import read_watchlist_file
 from stockstream.sources.simulated import DEMO_WATCHLIST, MoverPlan, SimulatedSource
 from stockstream.sources.simulated._share import TRADING_SECONDS_PER_DAY, day_fraction_traded
+from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, validate_quote
 from tests.virtual_clock import VirtualClock
 
@@ -217,10 +220,33 @@ def test_a_market_without_symbols_is_refused() -> None:
         SimulatedSource([], seed=1, interval_seconds=1)
 
 
-def test_symbols_named_twice_are_followed_once() -> None:
-    assert SimulatedSource(["A", "A"], seed=1, interval_seconds=1)._symbols == ["A"]
+async def test_symbols_named_twice_are_followed_once() -> None:
+    source = SimulatedSource(["A", "A"], seed=1, interval_seconds=1)
+    async for batch in source.batches():
+        assert [quote.symbol for quote in batch.quotes] == ["A"]
+        await source.aclose()
 
 
 async def test_a_known_symbol_starts_near_its_known_price() -> None:
     path = (await run(("AAPL",), steps=1))["AAPL"]
     assert Decimal(200) < path[0].price < Decimal(280)
+
+
+async def test_a_changed_list_is_read_again_and_the_others_go_on_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "symbols.txt"
+    file.write_text("AAPL\nMSFT\n")
+    clock = VirtualClock(MORNING)
+    follower = WatchlistFollower(read_watchlist_file(file))
+    source = SimulatedSource(follower, seed=7, interval_seconds=1.0, clock=clock.clock, movers=None)
+    undisturbed = (await run(("AAPL",), steps=4))["AAPL"]
+    seen: list[list[str]] = []
+    prices = []
+    async for batch in source.batches():
+        seen.append([quote.symbol for quote in batch.quotes])
+        prices += [quote.price for quote in batch.quotes if quote.symbol == "AAPL"]
+        if len(seen) == 2:
+            file.write_text("AAPL\nNVDA\nTSLA\n")
+        if len(seen) == 4:
+            await source.aclose()
+    assert seen == [["AAPL", "MSFT"]] * 2 + [["AAPL", "NVDA", "TSLA"]] * 2
+    assert prices == [quote.price for quote in undisturbed]

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stockstream.settings._watchlist import decode_text, read_symbols
 from stockstream_wire import QuoteInvalidError, validate_symbol
 
 # Ten thousand symbols with comments are a tenth of this.
 WATCHLIST_MAX_BYTES: Final = 1024 * 1024
+# Of a watchlist of which nothing can be read, so many lines are explained.
+_REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +50,29 @@ def parse_watchlist(text: str) -> Watchlist:
 
 
 def read_watchlist_file(path: Path) -> Watchlist:
-    """Read one symbol a line (commas allowed, `#` starts a comment); malformed ones are skipped and listed.
+    """Read a watchlist as people save them: a symbol a line or several, a table with a column of symbols, JSON.
+
+    Lines that are no symbols are skipped and listed.
 
     Raises:
-        ValueError: the file cannot be read, or holds no symbol.
+        ValueError: the file cannot be read, or holds no symbol; what stands in its first lines is said.
     """
     try:
         with path.open("rb") as file:
             data = file.read(WATCHLIST_MAX_BYTES + 1)
-        lines = data.decode("utf-8").splitlines()
+        if len(data) > WATCHLIST_MAX_BYTES:
+            msg = f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another file"
+            raise ValueError(msg)
+        text = decode_text(data)
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {path}: {exc}"
         raise ValueError(msg) from exc
-    if len(data) > WATCHLIST_MAX_BYTES:
-        msg = f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another file"
-        raise ValueError(msg)
-    symbols: dict[str, None] = {}
-    skipped: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        for part in line.split("#", 1)[0].split(","):
-            symbol = part.strip().upper()
-            if not symbol:
-                continue
-            try:
-                validate_symbol(symbol)
-            except QuoteInvalidError as exc:
-                skipped.append(f"{path}:{number}: {exc}")
-            else:
-                symbols[symbol] = None
+    symbols, skipped = read_symbols(text)
     if not symbols:
-        msg = f"{path} holds no symbol"
+        why = "".join(f"; line {reason}" for reason in skipped[:_REASONS_SHOWN])
+        msg = f"{path} holds no symbol{why}. Write one a line, as Yahoo spells them"
         raise ValueError(msg)
-    return Watchlist(tuple(symbols), path, tuple(skipped))
+    return Watchlist(tuple(symbols), path, tuple(f"{path}:{reason}" for reason in skipped))
 
 
 def parse_files(text: str) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError
 from stockstream.settings import Settings
 from stockstream.sources.base import Source
+from stockstream.sources.watchlist import WatchlistFollower
 
 if TYPE_CHECKING:
     from stockstream.sources.replay import ReplaySource
@@ -80,7 +81,7 @@ def _simulated(settings: Settings, clock: Clock) -> Source:
     from stockstream.sources.simulated import SimulatedSource  # noqa: PLC0415
 
     return SimulatedSource(
-        settings.symbols.symbols,
+        WatchlistFollower(settings.symbols),
         seed=settings.simulated_seed,
         interval_seconds=settings.poll_interval_seconds,
         clock=clock,
