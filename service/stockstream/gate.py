@@ -16,17 +16,19 @@ SYMBOLS_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What the gate made of a batch; the three add up to what went in.
+    """What the gate made of a batch; accepted, unchanged and rejected add up to what went in.
 
     Attributes:
         accepted: Quotes to send, in the order they came.
         unchanged: Quotes with the event time of the last accepted one of their symbol.
         rejected: `time_backwards` and `time_in_future`.
+        late: Of the accepted, those whose time runs backwards.
     """
 
     accepted: list[Quote]
     unchanged: int
     rejected: list[Rejection]
+    late: int = 0
 
 
 class Gate:
@@ -68,7 +70,7 @@ class Gate:
         """Sort quotes into accepted, unchanged and rejected, and remember the accepted ones."""
         accepted: list[Quote] = []
         rejected: list[Rejection] = []
-        unchanged = 0
+        unchanged = late = 0
         last = self._last
         for quote in quotes:
             # The wire form of a time sorts as text.
@@ -79,6 +81,7 @@ class Gate:
                 is_unchanged = quote.timestamp == previous
                 if self._accept_unchanged if is_unchanged else self._accept_late:
                     accepted.append(quote)
+                    late += not is_unchanged
                 elif is_unchanged:
                     unchanged += 1
                 else:
@@ -99,7 +102,7 @@ class Gate:
                 del last[next(iter(last))]
             last[quote.symbol] = quote.timestamp
             accepted.append(quote)
-        return GateResult(accepted, unchanged, rejected)
+        return GateResult(accepted, unchanged, rejected, late)
 
 
 def _after(stale: Quote, accepted: str) -> Quote:

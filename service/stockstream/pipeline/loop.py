@@ -28,6 +28,7 @@ class PipelineCounters:
     accepted: int = 0
     unchanged: int = 0
     rejected: int = 0
+    late: int = 0
     source_failures: int = 0
     batches: int = 0
 
@@ -82,6 +83,7 @@ class QuotePipeline:
         counters.source_failures += batch.failures
         result = self._gate.admit(batch.quotes)
         counters.unchanged += result.unchanged
+        counters.late += result.late
         rejected = [*batch.rejected, *result.rejected]
         if result.accepted:
             records = [(quote.symbol, encode_quote(quote)) for quote in result.accepted]

@@ -40,15 +40,17 @@ class ServiceReport:
         counters: What the run loop saw.
         sender: What the sender did.
         lost: Accepted quotes that were neither sent nor kept: those of a memory-only outbox, or dropped at its bound.
+        failure: What the source was asked for and could not give, or None.
     """
 
     counters: PipelineCounters
     sender: SenderStats
     lost: int
+    failure: str | None = None
 
     @property
     def exit_code(self) -> int:
-        return EXIT_FAILURE if self.lost else 0
+        return EXIT_FAILURE if self.lost or self.failure else 0
 
 
 class Service:
@@ -179,11 +181,15 @@ class Service:
 
     def _report(self, stats: SenderStats) -> ServiceReport:
         in_memory = self._settings.outbox == "memory"
-        report = ServiceReport(self.counters, stats, lost=stats.dropped + (stats.unsent if in_memory else 0))
+        failure = self.source.failure if self.source is not None else None
+        report = ServiceReport(self.counters, stats, stats.dropped + (stats.unsent if in_memory else 0), failure)
+        if failure is not None:
+            log.error("source_failed", reason=failure)
         say = log.error if report.lost else log.info
         say(
             "service_stopped",
             accepted=self.counters.accepted,
+            late=self.counters.late,
             sent=stats.sent,
             waiting_in_outbox=0 if in_memory else stats.unsent,
             lost=report.lost,

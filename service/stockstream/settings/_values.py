@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockstream.settings._watchlist import decode_text, read_symbols
 from stockstream_wire import QuoteInvalidError, validate_symbol
@@ -11,7 +12,8 @@ from stockstream_wire import QuoteInvalidError, validate_symbol
 # Ten thousand symbols with comments are a tenth of this.
 WATCHLIST_MAX_BYTES: Final = 1024 * 1024
 # Of a watchlist of which nothing can be read, so many lines are explained.
-_REASONS_SHOWN = 3
+_REASONS_SHOWN: Final = 3
+REPLAY_COLUMNS: Final = ("timestamp", "symbol", "open", "high", "low", "price", "previous_close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,35 @@ def read_watchlist_file(path: Path) -> Watchlist:
 def parse_files(text: str) -> tuple[Path, ...]:
     """Parse paths separated by commas."""
     return tuple(Path(part.strip()).expanduser() for part in text.split(",") if part.strip())
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Parse `price=Last,timestamp=Time (UTC)`: our name of a column, and the file's.
+
+    Raises:
+        ValueError: not such pairs, or no such column of ours.
+    """
+    columns: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if not equals or not theirs or ours not in REPLAY_COLUMNS:
+            msg = f"{pair!r} is not NAME=COLUMN with one of {', '.join(REPLAY_COLUMNS)} before the sign"
+            raise ValueError(msg)
+        columns[ours] = theirs
+    return columns
+
+
+def parse_zone(text: str) -> ZoneInfo:
+    """Parse the IANA name of a time zone.
+
+    Raises:
+        ValueError: this machine knows none of that name.
+    """
+    try:
+        return ZoneInfo(text.strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        msg = "no such time zone"
+        raise ValueError(msg) from exc
 
 
 def parse_speed(text: str) -> float:

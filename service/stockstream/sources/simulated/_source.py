@@ -49,6 +49,7 @@ class SimulatedSource:
 
     label = "simulated"
     is_market_data = False
+    failure: str | None = None
 
     def __init__(
         self,

@@ -78,6 +78,7 @@ class YahooSource:
 
     label = "yahoo"
     is_market_data = True
+    failure: str | None = None
 
     def __init__(
         self,

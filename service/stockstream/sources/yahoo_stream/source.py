@@ -47,6 +47,7 @@ class YahooStreamSource:
 
     label = "yahoo-stream"
     is_market_data = True
+    failure: str | None = None
 
     def __init__(
         self,
