@@ -9,7 +9,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_symbol (
   `low` decimal(28,10) COMMENT 'Lowest price of the session so far',
   `price` decimal(28,10) COMMENT 'Last trade',
   `previous_close` decimal(28,10) COMMENT 'Close of the previous session',
-  `volume` bigint COMMENT 'Shares traded in the session so far (cumulative)',
+  `volume` bigint COMMENT 'What volume_kind says: cumulative in the session, unless said; absent where the feed gave none',
   `bid` decimal(28,10) COMMENT 'Best bid, where known',
   `ask` decimal(28,10) COMMENT 'Best offer, where known',
   `currency` string COMMENT 'ISO 4217 code, or a minor unit of Yahoo (GBp)',
@@ -19,6 +19,11 @@ CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_symbol (
   `source` string COMMENT 'yahoo, yahoo-stream, replay, simulated, backfill',
   `delayed_by_seconds` int COMMENT 'Delay that the exchange imposes on the feed',
   `stale` boolean COMMENT 'True when the feed was silent and this repeats the last known quote; absent is false',
+  `silent_symbols` bigint COMMENT 'In a stale quote that speaks for its exchange: symbols of it that are silent',
+  `session_date` string COMMENT 'Date of the trading session, as its source says; absent where it did not know',
+  `volume_kind` string COMMENT 'What volume counts: session, rolling, none; absent is session',
+  `regular` boolean COMMENT 'False where the price is of pre-market or post-market; absent is true',
+  `kind` string COMMENT 'Kind of instrument; absent is a share, or not said',
   `v` int COMMENT 'Schema version of the quote, 1'
 )
 PARTITIONED BY (

@@ -27,12 +27,13 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         indicators: Our indicators by name; those not warm are left out.
         marks: Further text or boolean attributes (`late`, `split_suspected`).
     """
+    volume = "" if quote.volume is None else f'"volume":{{"N":"{quote.volume}"}},'
     head = (
         f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
         f'"open":{{"N":"{quote.open!s}"}},"high":{{"N":"{quote.high!s}"}},"low":{{"N":"{quote.low!s}"}},'
         f'"price":{{"N":"{quote.price!s}"}},"previous_close":{{"N":"{quote.previous_close!s}"}},'
         f'"change":{{"N":"{published.change!s}"}},"change_percent":{{"N":"{published.change_percent!s}"}},'
-        f'"volume":{{"N":"{quote.volume}"}},"moving_average":{{"N":"{published.moving_average!s}"}},'
+        f'{volume}"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
     )
     parts = [head]

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import sqlglot
@@ -20,6 +20,8 @@ TYPES: dict[Any, str] = {str: "TEXT", Decimal: "DECIMAL(28, 10)", bool: "BOOLEAN
 
 
 def plain(annotation: Any) -> Any:
+    if get_origin(annotation) is Literal:
+        return str
     return next((arg for arg in get_args(annotation) if arg is not type(None)), annotation)
 
 

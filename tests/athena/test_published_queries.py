@@ -122,7 +122,7 @@ def test_top_five_are_the_five_largest_price_changes(session: list[Quote], answe
 def test_average_volume_is_the_mean_of_every_stocks_quotes(session: list[Quote], answers: list[QueryResult]) -> None:
     volumes: dict[str, list[int]] = defaultdict(list)
     for entry in session:
-        volumes[entry.symbol].append(entry.volume)
+        volumes[entry.symbol].append(entry.volume or 0)
     assert answers[2].columns == ("symbol", "avg_volume")
     assert len(answers[2].rows) == len(volumes)
     for symbol, average in answers[2].rows:

@@ -93,8 +93,8 @@ def test_vwap_weighs_each_price_by_what_was_traded_since_the_last(quotes: list[Q
     for symbol, day, group in days(quotes):
         before, turnover = 0, Decimal(0)
         for entry in group:
-            turnover += entry.price * max(entry.volume - before, 0)
-            before = entry.volume
+            turnover += entry.price * max((entry.volume or 0) - before, 0)
+            before = entry.volume or 0
         expected[symbol, day] = (turnover / before, before, len(group))
     assert {(row["symbol"], str(row["trading_day"])) for row in rows} == set(expected)
     for row in rows:
@@ -110,8 +110,8 @@ def test_candles_open_and_close_with_their_first_and_last_quote(quotes: list[Quo
         for entry in group:
             at = parse_timestamp(entry.timestamp).replace(tzinfo=None)
             start = at.replace(minute=at.minute - at.minute % 5, second=0, microsecond=0)
-            traded = max(entry.volume - before, 0)
-            before = entry.volume
+            traded = max((entry.volume or 0) - before, 0)
+            before = entry.volume or 0
             candle = expected.setdefault((symbol, start), [entry.price, entry.price, entry.price, entry.price, 0, 0])
             candle[1] = max(candle[1], entry.price)
             candle[2] = min(candle[2], entry.price)

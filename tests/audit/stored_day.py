@@ -42,7 +42,7 @@ def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
     change = item.price - item.previous_close
     found = {name: value for name, value in msgspec.structs.asdict(item).items() if value is not None}
     return found | {
-        "volume": Decimal(item.volume),
+        "volume": Decimal(item.volume or 0),
         "change": change,
         "change_percent": change / item.previous_close * 100,
         "moving_average": (item.open + item.high + item.low + item.price) / 4,

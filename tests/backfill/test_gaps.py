@@ -33,6 +33,7 @@ class ScriptedSource:
 
     label = "yahoo"
     is_market_data = True
+    failure: str | None = None
 
     def __init__(self, clock: VirtualClock, script: list[tuple[SourceBatch, float]]) -> None:
         self._clock = clock

@@ -132,7 +132,7 @@ def test_candles_made_of_the_quotes_are_the_bars_and_the_candles_written(bars: l
         candle[3] = quote.price
         candle[4] += quote.volume - volume_before  # type: ignore[operator]
         candle[5] += 1  # type: ignore[operator]
-        volume_before = quote.volume
+        volume_before = quote.volume or 0
     assert [tuple(c[:5]) for c in minute_candles.values()] == [(b.open, b.high, b.low, b.close, b.volume) for b in bars]
 
     written = candles_of(made, OPENING_MS, int(CLOSING.timestamp()) * 1000)

@@ -53,8 +53,8 @@ def group(quotes: list[Quote]) -> dict[tuple[str, str], dict[str, Decimal]]:
     ticks: dict[tuple[str, str], list[tuple[Decimal, int]]] = defaultdict(list)
     last: dict[str, int] = {}
     for one in quotes:
-        volume = one.volume - last.get(one.symbol, 0)
-        last[one.symbol] = one.volume
+        volume = (one.volume or 0) - last.get(one.symbol, 0)
+        last[one.symbol] = one.volume or 0
         for interval, seconds in SECONDS.items():
             start = timestamp_to_epoch_ms(one.timestamp) // (seconds * 1000) * seconds * 1000
             ticks[f"{one.symbol}#{interval}", format_epoch_ms(start)].append((one.price, volume))

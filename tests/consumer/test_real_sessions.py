@@ -41,7 +41,7 @@ def test_every_row_of_a_session_is_one_item_and_one_archive_line_with_exact_numb
             "previous_close": quote.previous_close,
             "change": change,
             "change_percent": percent,
-            "volume": Decimal(quote.volume),
+            "volume": Decimal(quote.volume or 0),
             "moving_average": (quote.open + quote.high + quote.low + quote.price) / 4,
             "anomaly": "Yes" if abs(percent) > 5 else "No",
         }

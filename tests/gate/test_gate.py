@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,9 +65,24 @@ def test_an_event_time_far_after_the_poll_is_rejected_and_does_not_silence_the_s
     assert gate.admit([good]).accepted == [good]
 
 
-def test_an_event_time_within_a_day_after_the_poll_passes_because_our_own_clock_may_be_wrong() -> None:
-    ahead = quote("AAPL", 86_400_000 + 1000, polled_at=format_epoch_ms(1000))
+def test_an_event_time_minutes_after_the_poll_passes_and_one_of_hours_leaves_no_symbol_deaf() -> None:
+    ahead = quote("AAPL", 300_000 + 1000, polled_at=format_epoch_ms(1000))
     assert Gate().admit([ahead]).accepted == [ahead]
+    gate = Gate()
+    hours_ahead = quote("AAPL", 6 * 3_600_000, polled_at=format_epoch_ms(1000))
+    true = [quote("AAPL", second * 1000, polled_at=format_epoch_ms(second * 1000)) for second in (1, 2, 3)]
+    assert [r.reason for r in gate.admit([hours_ahead]).rejected] == ["time_in_future"]
+    assert gate.admit(true).accepted == true
+
+
+def test_a_stale_fact_always_passes_one_millisecond_after_the_last_accepted_quote() -> None:
+    gate = Gate()
+    gate.admit([quote("AAPL", 5000)])
+    # Its source had a later quote refused, or an earlier one in mind.
+    fact = msgspec.structs.replace(quote("AAPL", 2001), stale=True)
+    accepted = gate.admit([fact]).accepted
+    assert [(q.timestamp, q.stale) for q in accepted] == [("1970-01-01T00:00:05.001Z", True)]
+    assert len(gate.admit([quote("AAPL", 6000)]).accepted) == 1
 
 
 def test_a_gate_goes_on_where_an_earlier_run_ended() -> None:

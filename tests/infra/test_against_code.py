@@ -80,6 +80,8 @@ NOT_IN_ECS = {
     "STOCKSTREAM_SEND_UNCHANGED": "a choice for experiments; producer_environment can set it",
     "STOCKSTREAM_REPLAY_FILES": "a laptop replays",
     "STOCKSTREAM_REPLAY_SPEED": "a laptop replays",
+    "STOCKSTREAM_REPLAY_TIMEZONE": "a laptop replays",
+    "STOCKSTREAM_REPLAY_COLUMNS": "a laptop replays",
     "STOCKSTREAM_SIMULATED_SEED": "for repeatable demonstrations",
     "STOCKSTREAM_REGION": "ECS has AWS_REGION",
     "STOCKSTREAM_OUTBOX": "on disk, the default",

@@ -36,6 +36,7 @@ class ScriptedSource:
     script: Sequence[SourceBatch | Exception]
     label: str = "scripted"
     is_market_data: bool = False
+    failure: str | None = None
     then_wait: bool = False
     closed: int = 0
 

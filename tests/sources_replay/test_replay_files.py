@@ -132,7 +132,6 @@ BROKEN = {
     "2014-06-05T13:32:00Z,AAPL,1,2,1,Infinity,1,5": "number_malformed",
     "2014-06-05T13:32:00Z,AAPL,1,2,1,1_0,1,5": "number_malformed",
     "2014-06-05T13:32:00Z,AAPL,1,2,1,٣,1,5": "number_malformed",
-    "2014-06-05T13:32:00Z,AAPL,1,2,1,2,1,5.5": "number_malformed",
     "2014-06-05T13:32:00Z,AAPL,1,2,1,2,1,1e99999": "number_malformed",
     "2014-06-05T13:32:00Z,AAPL,1,2,1,2,1,-5": "quote_invalid",
     "2014-06-05T13:32:00Z,AAPL,1,2,1,0,1,5": "quote_invalid",
@@ -297,10 +296,9 @@ async def test_parquet_without_rows_stops_with_its_name(tmp_path: Path) -> None:
         await replay(tmp_path / "b.parquet")
 
 
-async def test_a_file_of_broken_rows_only_is_reported_row_by_row(tmp_path: Path) -> None:
-    quotes, rejected = await replay(write(tmp_path, "a.csv", HEADER, "what is this"))
-    assert quotes == []
-    assert reasons(rejected) == [("a.csv:2", "column_count")]
+async def test_a_file_of_broken_rows_only_stops_before_the_first_quote_with_the_first_of_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.csv:2: column_count: .* No row of the file can be read"):
+        await replay(write(tmp_path, "a.csv", HEADER, "what is this", "and this"))
 
 
 async def test_a_truncated_gzip_never_yields_the_row_it_was_cut_in(tmp_path: Path) -> None:
@@ -383,7 +381,7 @@ async def test_parquet_times_without_a_zone_stop_by_name(tmp_path: Path) -> None
     path = tmp_path / "a.parquet"
     csv_path = write(tmp_path, "a.csv", HEADER, ROW)
     to_parquet(f"FROM read_csv('{csv_path}') SELECT * REPLACE (timestamp::TIMESTAMP AS timestamp)", path)
-    with pytest.raises(InputError, match="timestamp_naive: column timestamp"):
+    with pytest.raises(InputError, match=r"timestamp_naive: timestamp=.*--timezone"):
         await replay(path)
 
 
@@ -433,7 +431,7 @@ async def test_symbols_that_are_in_no_file_stop_the_replay(tmp_path: Path) -> No
     )
 )
 def test_a_price_is_the_decimal_of_its_text(price: Decimal) -> None:
-    from stockstream.sources.replay._rows import parse_number
+    from stockstream.sources.replay._values import parse_number
 
     assert str(parse_number("price", str(price))) == str(price)
 

@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from math import log
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.errors import SourceError
+from stockstream.settings._values import read_watchlist_file
 from stockstream.sources.simulated import DEMO_WATCHLIST, MoverPlan, SimulatedSource
 from stockstream.sources.simulated._share import TRADING_SECONDS_PER_DAY, day_fraction_traded
+from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, validate_quote
 from tests.virtual_clock import VirtualClock
 
@@ -96,7 +99,7 @@ async def test_every_quote_is_valid_and_consistent_with_the_ones_before_it(
     for before, after in pairwise(paths[symbol]):
         assert before.timestamp < after.timestamp
         if before.timestamp[:10] == after.timestamp[:10]:
-            assert before.volume <= after.volume
+            assert (before.volume or 0) <= (after.volume or 0)
             assert before.high <= after.high
             assert before.low >= after.low
             assert (before.open, before.previous_close) == (after.open, after.previous_close)
@@ -137,7 +140,7 @@ async def test_shares_move_together_to_a_degree() -> None:
 
 async def test_volume_follows_a_u_over_the_day() -> None:
     path = (await run(("AAPL",), steps=289, interval_seconds=300))["AAPL"]
-    same_day = [quote.volume for quote in path if quote.timestamp < "2026-11-24"]
+    same_day = [quote.volume or 0 for quote in path if quote.timestamp < "2026-11-24"]
     per_hour = [after - before for before, after in pairwise(same_day[::12])]
     assert per_hour[0] > 2 * per_hour[11] > 0
     assert per_hour[-1] > 2 * per_hour[11]
@@ -154,7 +157,7 @@ async def test_volume_does_not_run_backwards_over_a_restart() -> None:
     before = await run(("AAPL",), steps=200, interval_seconds=30)
     restart = MORNING + timedelta(seconds=200 * 30)
     after = await run(("AAPL",), steps=1, interval_seconds=30, start=restart)
-    assert after["AAPL"][0].volume >= before["AAPL"][-1].volume
+    assert (after["AAPL"][0].volume or 0) >= (before["AAPL"][-1].volume or 0)
 
 
 async def test_a_new_day_starts_a_session() -> None:
@@ -163,7 +166,7 @@ async def test_a_new_day_starts_a_session() -> None:
     last, first = next((a, b) for a, b in pairwise(path) if a.timestamp[:10] != b.timestamp[:10])
     assert first.previous_close == last.price
     assert first.open == first.price
-    assert first.volume < last.volume
+    assert (first.volume or 0) < (last.volume or 0)
 
 
 @pytest.mark.parametrize("interval_seconds", [0.5, 2.0, 5.0, 30.0])
@@ -217,10 +220,33 @@ def test_a_market_without_symbols_is_refused() -> None:
         SimulatedSource([], seed=1, interval_seconds=1)
 
 
-def test_symbols_named_twice_are_followed_once() -> None:
-    assert SimulatedSource(["A", "A"], seed=1, interval_seconds=1)._symbols == ["A"]
+async def test_symbols_named_twice_are_followed_once() -> None:
+    source = SimulatedSource(["A", "A"], seed=1, interval_seconds=1)
+    async for batch in source.batches():
+        assert [quote.symbol for quote in batch.quotes] == ["A"]
+        await source.aclose()
 
 
 async def test_a_known_symbol_starts_near_its_known_price() -> None:
     path = (await run(("AAPL",), steps=1))["AAPL"]
     assert Decimal(200) < path[0].price < Decimal(280)
+
+
+async def test_a_changed_list_is_read_again_and_the_others_go_on_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "symbols.txt"
+    file.write_text("AAPL\nMSFT\n")
+    clock = VirtualClock(MORNING)
+    follower = WatchlistFollower(read_watchlist_file(file))
+    source = SimulatedSource(follower, seed=7, interval_seconds=1.0, clock=clock.clock, movers=None)
+    undisturbed = (await run(("AAPL",), steps=4))["AAPL"]
+    seen: list[list[str]] = []
+    prices = []
+    async for batch in source.batches():
+        seen.append([quote.symbol for quote in batch.quotes])
+        prices += [quote.price for quote in batch.quotes if quote.symbol == "AAPL"]
+        if len(seen) == 2:
+            file.write_text("AAPL\nNVDA\nTSLA\n")
+        if len(seen) == 4:
+            await source.aclose()
+    assert seen == [["AAPL", "MSFT"]] * 2 + [["AAPL", "NVDA", "TSLA"]] * 2
+    assert prices == [quote.price for quote in undisturbed]

@@ -1,7 +1,6 @@
 """The pure decisions: bucket, breaker, batches, life, silence, ticks."""
 
 import random
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from stockstream.sources.yahoo.errors import FailureKind, kind_of_status
 from stockstream.sources.yahoo.life import LifeEvent, SymbolLives
 from stockstream.sources.yahoo.mapping import map_v7_result
 from stockstream.sources.yahoo.silence import SilenceWatch
-from stockstream.sources.yahoo.ticks import bad_tick
+from stockstream.sources.yahoo.ticks import refusal
 from stockstream_wire import Quote
 from tests.sources_yahoo.replies import equity
 
@@ -288,29 +287,35 @@ def test_the_night_is_no_silence() -> None:
     assert watch.newly_silent(["ACME"], last + 60_001) == []
 
 
+def ranged(price: float) -> Quote:
+    """A quote whose range holds its price, so that the ratio alone is judged."""
+    return quote_of(regularMarketPrice=price, regularMarketDayHigh=max(102, price), regularMarketDayLow=min(99, price))
+
+
 def quote_of(**changes: object) -> Quote:
     outcome = map_v7_result(equity() | changes)
     assert isinstance(outcome, Quote)
     return outcome
 
 
-@pytest.mark.parametrize("price", [1000.01, 9.99])
-def test_an_absurd_ratio_to_the_previous_close_is_a_bad_tick(price: float) -> None:
-    rejection = bad_tick(quote_of(regularMarketPrice=price))
+@pytest.mark.parametrize("price", [2000.01, 4.99])
+def test_an_absurd_ratio_to_the_previous_close_is_a_refusal(price: float) -> None:
+    rejection = refusal(ranged(price))
 
     assert rejection is not None
     assert rejection.reason == "absurd_ratio"
 
 
-@pytest.mark.parametrize("price", [1000.0, 10.0, 55.0, 180.0])
-def test_a_wild_day_is_no_bad_tick(price: float) -> None:
-    assert bad_tick(quote_of(regularMarketPrice=price)) is None
+@pytest.mark.parametrize("price", [2000.0, 5.0, 10.0, 55.0, 180.0])
+def test_a_wild_day_is_no_refusal(price: float) -> None:
+    assert refusal(ranged(price)) is None
 
 
-def test_a_split_rescales_price_and_previous_close_together_and_is_no_bad_tick() -> None:
-    before = quote_of(regularMarketPrice=1208.88, regularMarketPreviousClose=1209.98)
-    after = quote_of(regularMarketPrice=120.9, regularMarketPreviousClose=120.998)
+def test_a_split_rescales_price_and_previous_close_together_and_is_no_refusal() -> None:
+    old = {"regularMarketOpen": 1210, "regularMarketDayHigh": 1212, "regularMarketDayLow": 1200}
+    new = {"regularMarketOpen": 121, "regularMarketDayHigh": 121.2, "regularMarketDayLow": 120}
+    before = quote_of(regularMarketPrice=1208.88, regularMarketPreviousClose=1209.98, **old)
+    after = quote_of(regularMarketPrice=120.9, regularMarketPreviousClose=120.998, **new)
 
-    assert bad_tick(before) is None
-    assert bad_tick(after) is None
-    assert bad_tick(quote_of(regularMarketPrice=120.9, regularMarketPreviousClose=1209.98), Decimal(10)) is not None
+    assert refusal(before) is None
+    assert refusal(after) is None

@@ -44,6 +44,7 @@ def test_a_share_maps_field_by_field_with_the_exchange_s_event_time() -> None:
         polled_at="2026-11-22T15:00:09.000Z",
         source="yahoo",
         delayed_by_seconds=900,
+        session_date="2026-11-22",
     )
     assert decode_quote(encode_quote(quote)) == quote
 
@@ -66,9 +67,10 @@ def test_a_null_currency_is_no_currency_and_no_error() -> None:
     assert quote_of(equity(currency=None)).currency is None
 
 
-@pytest.mark.parametrize("kind", ["CURRENCY", "CRYPTOCURRENCY", "INDEX", "FUTURE"])
-def test_a_market_without_volume_has_volume_zero(kind: str) -> None:
-    assert quote_of(without(equity(quoteType=kind), "regularMarketVolume")).volume == 0
+@pytest.mark.parametrize("kind", ["EQUITY", "CURRENCY", "CRYPTOCURRENCY", "INDEX", "FUTURE"])
+def test_a_volume_that_is_not_there_is_absent_and_not_zero(kind: str) -> None:
+    for result in (without(equity(quoteType=kind), "regularMarketVolume"), equity(regularMarketVolume=None)):
+        assert quote_of(result).volume is None
 
 
 def test_bid_and_ask_of_zero_are_absent() -> None:
@@ -153,7 +155,9 @@ def test_pre_market_price_is_taken_only_by_setting_and_then_against_the_last_clo
     early = quote_of(result, extended_hours=True)
     assert early.price == early.open == early.high == early.low == Decimal("105.5")
     assert early.previous_close == Decimal("101.25")
-    assert early.volume == 0
+    assert early.volume is None
+    assert not early.regular
+    assert early.session_date == "2026-11-22"
     assert early.timestamp == "2026-11-22T16:00:00.000Z"
 
 
@@ -164,6 +168,7 @@ def test_post_market_price_keeps_the_session_s_range_and_volume() -> None:
 
     assert late.price == 103
     assert (late.open, late.previous_close, late.volume) == (Decimal("100.5"), Decimal(100), 123456)
+    assert not late.regular
 
 
 def test_an_extended_price_older_than_the_regular_one_is_ignored() -> None:

@@ -9,7 +9,7 @@ NOW = 1_795_359_600.0
 
 
 def seen(symbol: str, state: str, *, age: float = 10, exchange: str = "NMS", volume: int = 1) -> Observation:
-    return Observation(symbol, exchange, state, int(NOW - age), 0, volume)
+    return Observation(symbol, exchange, state, int(NOW - age), 0, volume, None)
 
 
 def session(states: dict[str | None, int], *, age: float, extended: bool = False, moved: bool = False) -> Session:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ from stockstream.settings._values import Watchlist, read_watchlist_file
 from stockstream.sources.base import Rejection
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo.client import YahooClient
+from stockstream.sources.yahoo.hours import Hours, TradingHours
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
 from stockstream_wire import Quote, timestamp_to_epoch_ms
 from tests.sources_yahoo.virtual_clock import VirtualClock
@@ -55,16 +57,24 @@ class Reader:
 Reading = Callable[..., Any]
 
 
+def unknown_hours(_name: str, _start: datetime, _end: datetime) -> Hours:
+    """No calendar: whether an exchange is open is what the market of the test says."""
+    return Hours([], 0.0, 0.0)
+
+
 @pytest.fixture
 def reading(client: YahooClient, virtual: VirtualClock) -> Reading:
     @asynccontextmanager
-    async def read(*symbols: str, watchlist: WatchlistFollower | None = None, **options: Any) -> AsyncIterator[Reader]:
+    async def read(
+        *symbols: str, watchlist: WatchlistFollower | None = None, hours: TradingHours | None = None, **options: Any
+    ) -> AsyncIterator[Reader]:
         source = YahooSource(
             watchlist or WatchlistFollower(Watchlist(symbols)),
             YahooOptions(**options),
             api=client,
             clock=virtual.clock,
             rng=Random(3),
+            hours=hours or TradingHours(read=unknown_hours),
         )
         reader = Reader(source, virtual)
         task = asyncio.create_task(reader.read())

@@ -170,7 +170,8 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
 
 
 SUMMARY = Summary(
-    source="replay", is_market_data=True, polled=3125, unchanged=0, rejected=5, accepted=3120, sent=3120, stored=3120,
+    source="replay", is_market_data=True, polled=3125, unchanged=0, rejected=5, accepted=3120, late=0,
+    sent=3120, stored=3120,
     archived=3120, lost=0, doubled=0, waiting=0, alerts=4, quarantined=0, discarded=0, elapsed_seconds=12.34,
     endpoint_url="http://127.0.0.1:4566", region="us-east-1", resources={},
 )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,8 +17,10 @@ from stockstream_wire import (
     WireError,
     decode_quote,
     encode_quote,
+    read_quote,
     validate_quote,
 )
+from stockstream_wire.instruments import KINDS
 from stockstream_wire.quote import PRICE_MAX_DIGITS, PRICE_MAX_EXPONENT, VOLUME_MAX
 
 GOOD: dict[str, Any] = {
@@ -44,15 +47,20 @@ symbols = st.from_regex(r"[A-Z0-9^][A-Z0-9.^=&_$\-]{0,31}", fullmatch=True)
 @st.composite
 def quotes(draw: st.DrawFn) -> Quote:
     low, high = sorted((draw(prices), draw(prices)))
+    moment = draw(moments)
     return Quote(
         symbol=draw(symbols),
-        timestamp=draw(moments),
+        timestamp=moment,
         open=draw(prices),
         high=high,
         low=low,
         price=draw(prices),
         previous_close=draw(prices),
-        volume=draw(st.integers(0, VOLUME_MAX)),
+        volume=draw(st.none() | st.integers(0, VOLUME_MAX)),
+        session_date=draw(st.none() | st.just(moment[:10])),
+        volume_kind=draw(st.sampled_from(["session", "rolling", "none"])),
+        regular=draw(st.booleans()),
+        kind=draw(st.none() | st.sampled_from([*KINDS, "of-tomorrow"])),
         bid=draw(st.none() | prices),
         ask=draw(st.none() | prices),
         currency=draw(st.none() | st.text(max_size=5)),
@@ -118,13 +126,14 @@ def test_a_price_is_taken_exactly_where_the_plain_rule_takes_it(price: Decimal) 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("symbol", "aapl"),
         ("symbol", ""),
         ("symbol", "A" * 33),
         ("symbol", "A/B"),
         ("symbol", "AAPL\n"),
-        ("timestamp", "2026-11-22T14:30:00Z"),
-        ("timestamp", "2026-11-22 14:30:00.000Z"),
+        ("timestamp", "2026-11-22T14:30:00"),
+        ("timestamp", "2026-11-22T14:30:00.000"),
+        ("timestamp", "2026-11-22"),
+        ("timestamp", "1795358000"),
         ("timestamp", "2026-13-22T14:30:00.000Z"),
         ("timestamp", "2026-02-30T14:30:00.000Z"),
         ("timestamp", "2026-11-22T24:30:00.000Z"),
@@ -149,6 +158,10 @@ def test_a_price_is_taken_exactly_where_the_plain_rule_takes_it(price: Decimal) 
         ("delayed_by_seconds", -1),
         ("delayed_by_seconds", 10**40),
         ("v", 0),
+        ("session_date", "2026-11-99"),
+        ("session_date", "20261122"),
+        ("session_date", "2026-12-22"),
+        ("silent_symbols", -1),
     ],
 )
 def test_a_value_that_no_market_has_is_refused_by_its_name(field: str, value: object) -> None:
@@ -184,6 +197,84 @@ def test_any_bytes_are_a_quote_or_a_wire_error(data: bytes) -> None:
     except WireError:
         return
     raise AssertionError("random bytes made a quote")
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "meant"),
+    [
+        ("timestamp", "2026-11-22T14:30:00Z", "2026-11-22T14:30:00.000Z"),
+        ("timestamp", "2026-11-22T14:30Z", "2026-11-22T14:30:00.000Z"),
+        ("timestamp", "2026-11-22 14:30:00.000Z", "2026-11-22T14:30:00.000Z"),
+        ("timestamp", "2026-11-22T14:30:00+00:00", "2026-11-22T14:30:00.000Z"),
+        ("timestamp", "2026-11-22T14:30:00.123456+00:00", "2026-11-22T14:30:00.123Z"),
+        ("timestamp", "2026-11-22T14:30:00.123456789Z", "2026-11-22T14:30:00.123Z"),
+        ("timestamp", "2026-11-22T09:30:00-05:00", "2026-11-22T14:30:00.000Z"),
+        ("timestamp", "2026-11-22T20:00:00.5+0530", "2026-11-22T14:30:00.500Z"),
+        ("polled_at", "2026-11-22T14:30:00Z", "2026-11-22T14:30:00.000Z"),
+        ("symbol", "brk-b", "BRK-B"),
+        ("volume", 1001.0, 1001),
+        ("volume", None, None),
+        ("delayed_by_seconds", 900.0, 900),
+    ],
+)
+def test_what_a_plain_producer_writes_in_one_reading_is_read_and_stored_in_the_one_form(
+    field: str, written: object, meant: object
+) -> None:
+    content = json.dumps({**GOOD, field: written}).encode()
+
+    for data in (content, b"\xef\xbb\xbf" + content):
+        quote, stored = read_quote(data)
+        assert getattr(quote, field) == meant
+        assert decode_quote(stored) == quote
+        if meant is not None:
+            assert json.loads(stored)[field] == meant
+        assert not stored.startswith(b"\xef\xbb\xbf")
+
+
+def test_bytes_in_the_one_form_are_stored_as_they_came() -> None:
+    data = json.dumps({**GOOD, "mine": 1}).encode()
+    assert read_quote(data)[1] is data
+
+
+@pytest.mark.parametrize("volume", ["10", 10.5, 1e300, True, [1]])
+def test_a_volume_without_one_reading_is_refused(volume: object) -> None:
+    with pytest.raises(WireError):
+        decode_quote(json.dumps({**GOOD, "volume": volume}).encode())
+
+
+def test_an_absent_volume_is_not_zero() -> None:
+    content = {name: value for name, value in GOOD.items() if name != "volume"}
+    quote = decode_quote(json.dumps(content).encode())
+    assert quote.volume is None
+    assert "volume" not in json.loads(encode_quote(quote))
+
+
+BELOW_ZERO: dict[str, Any] = {**GOOD, "low": -40.32, "price": -37.63, "bid": -38, "ask": -37.5}
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [{"symbol": "CL=F"}, {"kind": "future"}, {"kind": "rate"}, {"kind": "spread"}, {"symbol": "^IRX"}],
+)
+def test_prices_at_or_below_zero_pass_where_the_kind_has_them(marks: dict[str, Any]) -> None:
+    quote = decode_quote(json.dumps({**BELOW_ZERO, **marks}).encode())
+    assert quote.price == Decimal("-37.63")
+    assert decode_quote(json.dumps({**BELOW_ZERO, **marks, "previous_close": 0, "open": 0}).encode()).open == 0
+    assert decode_quote(encode_quote(quote)) == quote
+
+
+@pytest.mark.parametrize(
+    "marks", [{}, {"symbol": "BTC-USD"}, {"symbol": "EURUSD=X"}, {"kind": "etf", "symbol": "CL=F"}]
+)
+def test_prices_at_or_below_zero_are_refused_where_no_market_has_them(marks: dict[str, Any]) -> None:
+    with pytest.raises(QuoteInvalidError, match=r"^low=.*must be above 0"):
+        decode_quote(json.dumps({**BELOW_ZERO, **marks}).encode())
+
+
+def test_a_share_in_regular_hours_carries_its_session_in_one_field_of_28_bytes() -> None:
+    plain = decode_quote(json.dumps(GOOD).encode())
+    dated = msgspec.structs.replace(plain, session_date="2026-11-23")
+    assert len(encode_quote(dated)) - len(encode_quote(plain)) == len('"session_date":"2026-11-23",')
 
 
 json_values = st.recursive(

@@ -3,12 +3,13 @@
 import re
 from decimal import Clamped, Context, Decimal, DecimalException, InvalidOperation, Overflow, Rounded
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from stockstream_wire.errors import QuoteDecodeError, QuoteInvalidError, SchemaVersionError
-from stockstream_wire.timestamps import parse_timestamp
+from stockstream_wire.instruments import VolumeKind, guess_kind, may_be_negative
+from stockstream_wire.timestamps import normalise_timestamp, parse_date, parse_timestamp
 
 SCHEMA_VERSION: Final = 1
 
@@ -35,8 +36,12 @@ _LIMITS: Final = Context(
 _within_limits: Final = _LIMITS.plus
 _ZERO: Final = Decimal(0)
 _INFINITY: Final = Decimal("Infinity")
+_NEGATIVE_INFINITY: Final = Decimal("-Infinity")
 # The largest integer that every reader of the archive (Athena bigint, Parquet int64) holds.
 VOLUME_MAX: Final = 2**63 - 1
+# A session's date and the day of an event lie this near each other; the longest holiday bridges are shorter.
+SESSION_DATE_MAX_DISTANCE_DAYS: Final = 14
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
 # A year. Exchanges delay by minutes; what is unbounded would not fit a store's number.
 DELAY_MAX_SECONDS: Final = 365 * 86_400
 
@@ -46,7 +51,7 @@ def _schema_version() -> int:
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One symbol at one event time. Prices are exact decimals in `currency`; `volume` counts since the session opened.
+    """One symbol at one event time. Prices are exact decimals in `currency`; docs/market.md says what figures mean.
 
     Attributes:
         symbol: Ticker as Yahoo spells it, upper case.
@@ -56,7 +61,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         low: Lowest price of the session so far.
         price: Last trade.
         previous_close: Close of the previous session.
-        volume: Shares traded in the session so far (cumulative); 0 where the market has no volume (FX, indices).
+        volume: What `volume_kind` says; None where the feed gave none, which is not 0.
         bid: Best bid, where known.
         ask: Best offer, where known.
         currency: ISO 4217 code, or Yahoo's minor unit (`GBp`).
@@ -66,6 +71,16 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         source: Where it comes from: yahoo, yahoo-stream, replay, simulated, backfill.
         delayed_by_seconds: Delay that the exchange imposes on the feed.
         stale: True when the feed is silent in an open session and this repeats the last known quote.
+        silent_symbols: In a stale fact that speaks for a whole exchange: how many of its symbols are silent.
+        session_date: Date of the trading session that the figures are of (`2026-11-23`), decided by the source, which
+            knows the exchange. Where it is given, the source has said all it has to say of the session: the three
+            fields below mean their defaults where they are left out. Where it is not, `session_facts` derives them.
+        volume_kind: What `volume` counts: `session` (cumulative in the session), `rolling` (of the last 24 hours),
+            `none` (the market has no such figure).
+        regular: False where the price is of pre-market or post-market; open, high, low and previous close then are of
+            a regular session, and the price may lie anywhere.
+        kind: Kind of instrument, one of `instruments.KINDS`, where it is other than a share; futures, indices, rates
+            and spreads may have prices at or below 0. One that is not known counts as `other`.
         v: Schema version, 1. Always on the wire.
     """
 
@@ -76,7 +91,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     low: Decimal
     price: Decimal
     previous_close: Decimal
-    volume: int
+    volume: int | None = None
     bid: Decimal | None = None
     ask: Decimal | None = None
     currency: str | None = None
@@ -86,6 +101,11 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     source: str | None = None
     delayed_by_seconds: int | None = None
     stale: bool = False
+    silent_symbols: int | None = None
+    session_date: str | None = None
+    volume_kind: VolumeKind = "session"
+    regular: bool = True
+    kind: str | None = None
     # A factory and not a plain default: omit_defaults would leave the version out.
     v: int = msgspec.field(default_factory=_schema_version)
 
@@ -101,6 +121,11 @@ class _VersionOnly(msgspec.Struct):
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _decoder: Final = msgspec.json.Decoder(Quote)
+# Numbers keep their text; whole ones of any spelling become integers where the quote wants them.
+_lenient_decoder: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_INTEGER_FIELDS: Final = ("volume", "delayed_by_seconds", "silent_symbols", "v")
+_INTEGER_MAX_DIGITS: Final = 20
+_NO_TIMESTAMP: Final = "is not ISO 8601 with an offset from UTC, such as 2026-11-22T14:30:00.000Z"
 _version_decoder: Final = msgspec.json.Decoder(_VersionOnly)
 
 
@@ -117,35 +142,92 @@ def decode_quote(data: bytes) -> Quote:
         SchemaVersionError: `v` is newer than `SCHEMA_VERSION`.
         QuoteInvalidError: a value that no market has.
     """
+    return read_quote(data)[0]
+
+
+def read_quote(data: bytes) -> tuple[Quote, bytes]:
+    """Decode and validate one quote as any plain producer writes it; return it and its bytes in the one form.
+
+    What has one reading is read: any ISO 8601 time with an offset, a symbol in lower case, `"volume": 1001.0`, a BOM.
+    The bytes are those that came where they were in the one form already, and else the quote encoded anew, without
+    what is unknown to it: so every reader of stored bytes meets one form of a time and one spelling of a symbol.
+
+    Raises:
+        As `decode_quote` does.
+    """
+    came = data
+    data = data.removeprefix(_UTF8_BOM)
     try:
         quote = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         _refuse_newer_version(data)
-        raise QuoteDecodeError(str(exc)) from exc
+        quote = _with_whole_numbers(data, exc)
+        came = b""
     if quote.v > SCHEMA_VERSION:
         raise SchemaVersionError(quote.v, SCHEMA_VERSION)
-    validate_quote(quote)
-    return quote
+    if _is_valid(quote):
+        return quote, (data if came else encode_quote(quote))
+    plain = _in_one_form(quote)
+    validate_quote(plain)
+    return plain, encode_quote(plain)
+
+
+def _with_whole_numbers(data: bytes, error: Exception) -> Quote:
+    """Decode a quote whose integers were written as `1001.0`, as data frames write them; raise for any other fault."""
+    try:
+        fields = _lenient_decoder.decode(data)
+        for name in _INTEGER_FIELDS:
+            value = fields.get(name)
+            if isinstance(value, Decimal) and value.adjusted() < _INTEGER_MAX_DIGITS and value == int(value):
+                fields[name] = int(value)
+        return msgspec.convert(fields, Quote)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError):
+        raise QuoteDecodeError(str(error)) from error
+
+
+def _in_one_form(quote: Quote) -> Quote:
+    changed: dict[str, str] = {"symbol": quote.symbol.upper()}
+    for field in ("timestamp", "polled_at"):
+        text = getattr(quote, field)
+        if text is not None and not _is_timestamp(text):
+            try:
+                changed[field] = normalise_timestamp(text)
+            except ValueError as exc:
+                raise QuoteInvalidError(field, ascii(text), _NO_TIMESTAMP) from exc
+    return msgspec.structs.replace(quote, **changed)
 
 
 def validate_quote(quote: Quote) -> None:
-    """Check what the types do not say: a known symbol form, a real UTC time, positive finite prices, high ≥ low.
+    """Check what the types do not say: a known symbol form, a real UTC time, prices that its kind allows, high ≥ low.
 
     Raises:
         QuoteInvalidError: naming the field, its value and the reason.
     """
-    # Each check is one or two C calls for a good quote; which field is wrong, and why, is worked out for a bad one.
-    if not (quote.v >= 1 and _is_symbol(quote.symbol) and _is_timestamp(quote.timestamp) and _has_good_numbers(quote)):
+    if not _is_valid(quote):
         _explain(quote)
-    if quote.polled_at is not None and not _is_timestamp(quote.polled_at):
-        _check_timestamp("polled_at", quote.polled_at)
-    delay = quote.delayed_by_seconds
-    if delay is not None and not 0 <= delay <= DELAY_MAX_SECONDS:
-        raise QuoteInvalidError("delayed_by_seconds", delay, f"must be between 0 and {DELAY_MAX_SECONDS}")
 
 
-def _has_good_numbers(quote: Quote) -> bool:
-    low, high, bid, ask = quote.low, quote.high, quote.bid, quote.ask
+def _is_valid(quote: Quote) -> bool:
+    # Each check is one or two C calls for a good quote; which field is wrong, and why, is worked out for a bad one.
+    delay, silent = quote.delayed_by_seconds, quote.silent_symbols
+    return (
+        quote.v >= 1
+        and _is_symbol(quote.symbol)
+        and _is_timestamp(quote.timestamp)
+        and (_has_good_numbers(quote, _ZERO) or (_is_signed(quote) and _has_good_numbers(quote, _NEGATIVE_INFINITY)))
+        and (quote.polled_at is None or _is_timestamp(quote.polled_at))
+        and (delay is None or 0 <= delay <= DELAY_MAX_SECONDS)
+        and (silent is None or 0 <= silent <= VOLUME_MAX)
+        and (quote.session_date is None or _is_session_date(quote.session_date, quote.timestamp[:10]))
+    )
+
+
+def _is_signed(quote: Quote) -> bool:
+    return may_be_negative(quote.kind or guess_kind(quote.symbol, quote.exchange))
+
+
+def _has_good_numbers(quote: Quote, floor: Decimal) -> bool:
+    low, high, bid, ask, volume = quote.low, quote.high, quote.bid, quote.ask, quote.volume
     try:
         _within_limits(quote.open)
         _within_limits(high)
@@ -153,13 +235,13 @@ def _has_good_numbers(quote: Quote) -> bool:
         _within_limits(quote.price)
         _within_limits(quote.previous_close)
         return (
-            _ZERO < low <= high < _INFINITY
-            and _ZERO < quote.open < _INFINITY
-            and _ZERO < quote.price < _INFINITY
-            and _ZERO < quote.previous_close < _INFINITY
-            and 0 <= quote.volume <= VOLUME_MAX
-            and (bid is None or _ZERO < _within_limits(bid) < _INFINITY)
-            and (ask is None or _ZERO < _within_limits(ask) < _INFINITY)
+            floor < low <= high < _INFINITY
+            and floor < quote.open < _INFINITY
+            and floor < quote.price < _INFINITY
+            and floor < quote.previous_close < _INFINITY
+            and (volume is None or 0 <= volume <= VOLUME_MAX)
+            and (bid is None or floor < _within_limits(bid) < _INFINITY)
+            and (ask is None or floor < _within_limits(ask) < _INFINITY)
         )
     except DecimalException:  # a limit, or a NaN, which has no order
         return False
@@ -170,19 +252,29 @@ def _explain(quote: Quote) -> None:
         raise QuoteInvalidError("v", quote.v, "a schema version starts at 1")
     validate_symbol(quote.symbol)
     _check_timestamp("timestamp", quote.timestamp)
-    _check_price("open", quote.open)
-    _check_price("high", quote.high)
-    _check_price("low", quote.low)
-    _check_price("price", quote.price)
-    _check_price("previous_close", quote.previous_close)
+    signed = _is_signed(quote)
+    for field in ("open", "high", "low", "price", "previous_close"):
+        _check_price(field, getattr(quote, field), signed=signed)
     if quote.high < quote.low:
         raise QuoteInvalidError("high", quote.high, f"is below low={quote.low}")
-    if not 0 <= quote.volume <= VOLUME_MAX:
+    if quote.volume is not None and not 0 <= quote.volume <= VOLUME_MAX:
         raise QuoteInvalidError("volume", quote.volume, f"must be between 0 and {VOLUME_MAX}")
-    if quote.bid is not None:
-        _check_price("bid", quote.bid)
-    if quote.ask is not None:
-        _check_price("ask", quote.ask)
+    for field in ("bid", "ask"):
+        if (price := getattr(quote, field)) is not None:
+            _check_price(field, price, signed=signed)
+    if quote.polled_at is not None:
+        _check_timestamp("polled_at", quote.polled_at)
+    delay = quote.delayed_by_seconds
+    if delay is not None and not 0 <= delay <= DELAY_MAX_SECONDS:
+        raise QuoteInvalidError("delayed_by_seconds", delay, f"must be between 0 and {DELAY_MAX_SECONDS}")
+    silent = quote.silent_symbols
+    if silent is not None and not 0 <= silent <= VOLUME_MAX:
+        raise QuoteInvalidError("silent_symbols", silent, f"must be between 0 and {VOLUME_MAX}")
+    raise QuoteInvalidError(
+        "session_date",
+        ascii(quote.session_date),
+        f"is no date like 2026-11-23 within {SESSION_DATE_MAX_DISTANCE_DAYS} days of timestamp={quote.timestamp}",
+    )
 
 
 def validate_symbol(symbol: str) -> None:
@@ -218,6 +310,16 @@ def _is_minute(start: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
+def _is_session_date(text: str, event_day: str) -> bool:
+    # A date far away would end the symbol's sessions for ever: sessions only move forward.
+    try:
+        distance = parse_date(text) - parse_date(event_day)
+    except ValueError:
+        return False
+    return abs(distance.days) <= SESSION_DATE_MAX_DISTANCE_DAYS
+
+
 def _check_timestamp(field: str, text: str) -> None:
     if _is_timestamp(text):
         return
@@ -225,15 +327,15 @@ def _check_timestamp(field: str, text: str) -> None:
         parse_timestamp(text)
     except ValueError as exc:
         raise QuoteInvalidError(field, ascii(text), str(exc)) from exc
-    raise QuoteInvalidError(field, ascii(text), "is not of the form 2026-11-22T14:30:00.000Z")
+    raise QuoteInvalidError(field, ascii(text), _NO_TIMESTAMP)
 
 
-def _check_price(field: str, price: Decimal) -> None:
+def _check_price(field: str, price: Decimal, *, signed: bool) -> None:
     sign, digits, exponent = price.as_tuple()
     if not isinstance(exponent, int):
         raise QuoteInvalidError(field, price, "must be a finite number")
-    if sign or not any(digits):
-        raise QuoteInvalidError(field, price, "must be above 0")
+    if not signed and (sign or not any(digits)):
+        raise QuoteInvalidError(field, price, "must be above 0; only futures, indices, rates and spreads may be below")
     if len(digits) > PRICE_MAX_DIGITS or not -PRICE_MAX_DIGITS <= exponent <= PRICE_MAX_EXPONENT:
         raise QuoteInvalidError(
             field, price, f"must have at most {PRICE_MAX_DIGITS} digits, exponent at most {PRICE_MAX_EXPONENT}"

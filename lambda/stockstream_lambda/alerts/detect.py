@@ -120,7 +120,7 @@ def _alert(quote: Quote, signals: Signals, finding: Finding, severity: int, dire
         value=finding.value,
         threshold=finding.threshold,
         previous_close=str(quote.previous_close),
-        volume=quote.volume,
+        volume=quote.volume or 0,
         currency=quote.currency,
         source=quote.source,
     )

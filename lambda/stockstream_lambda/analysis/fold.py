@@ -205,7 +205,8 @@ class SymbolFold:
         state, price = self._state, quote.price
         state.averages.add(price)
         state.returns.add(float(price))
-        difference = state.volume.add(price, quote.volume, minute, self._profile)
+        cumulative = state.volume.last if quote.volume is None else quote.volume
+        difference = state.volume.add(price, cumulative, minute, self._profile)
         candles = state.candles
         for index, start in enumerate(window_starts(quote.timestamp, session)):
             candle = candles[index]

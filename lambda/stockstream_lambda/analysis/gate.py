@@ -35,6 +35,8 @@ def refuse(quote: Quote, latest_timestamp: str) -> str | None:
     if quote.timestamp < EARLIEST_TIMESTAMP:
         return f"event time {quote.timestamp} lies before {EARLIEST_TIMESTAMP}"
     price, previous_close = quote.price, quote.previous_close
+    if min(price, previous_close, quote.open, quote.low) <= 0:
+        return f"price {price} with low {quote.low} and previous close {previous_close}: not above 0"
     if price > quote.high * _ABOVE_RANGE or price < quote.low * _BELOW_RANGE:
         return f"price {price} is outside the day's range {quote.low} to {quote.high} by over {_RANGE_SLACK_PERCENT}%"
     if (price > previous_close * ABSURD_RATIO or price * ABSURD_RATIO < previous_close) and not _looks_split(quote):

@@ -64,8 +64,11 @@ def expected_candles(quotes: Sequence[tuple[Quote, bool]]) -> dict[tuple[str, st
     for quote, is_late in quotes:
         if is_late:
             continue
-        difference = None if last_volume is None or quote.volume < last_volume else quote.volume - last_volume
-        last_volume = quote.volume
+        volume = quote.volume
+        difference = None
+        if volume is not None:
+            difference = None if last_volume is None or volume < last_volume else volume - last_volume
+            last_volume = volume
         for interval, minutes in INTERVALS.items():
             key = interval, window_start(quote.timestamp, minutes)
             _add(found, key, quote.price, difference)

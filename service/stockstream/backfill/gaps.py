@@ -167,6 +167,11 @@ class GapNotingSource:
         self.label = source.label
         self.is_market_data = source.is_market_data
 
+    @property
+    def failure(self) -> str | None:
+        """The source's."""
+        return self._source.failure
+
     async def batches(self) -> AsyncIterator[SourceBatch]:
         """Iterate over the batches of the source, unchanged."""
         last_seen = await asyncio.to_thread(self._log.last_seen, self.label)

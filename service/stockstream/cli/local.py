@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -26,6 +26,18 @@ from stockstream.settings.paths import default_cache_dir
     help="File to replay; repeatable.",
 )
 @click.option("--speed", "replay_speed", metavar="N|max", help="Speed of the replay [default: max].")
+@click.option(
+    "--timezone",
+    "replay_timezone",
+    metavar="ZONE",
+    help="Clock of a file's times without offset, e.g. America/New_York.",
+)
+@click.option(
+    "--columns",
+    "replay_columns",
+    metavar="NAME=COLUMN,…",
+    help="Columns of a file under other names: price=Last,volume=Vol.",
+)
 @click.option("--symbols", metavar="A,B", help="Symbols to follow, or @FILE [default: a demonstration watchlist].")
 @click.option(
     "--for", "for_seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long."
@@ -74,15 +86,23 @@ def local(**options: Any) -> None:
     raise SystemExit(asyncio.run(run_local(settings, chosen)))
 
 
+# Settings that an option here stands for.
+_REPLAY_OPTIONS: Final = {
+    "replay_speed": "--speed",
+    "replay_timezone": "--timezone",
+    "replay_columns": "--columns",
+}
+
+
 def _settings(options: dict[str, Any]) -> Settings:
-    given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", "replay_speed")}
+    given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", *_REPLAY_OPTIONS)}
     if options["replay_files"]:
         given["replay_files"] = tuple(options["replay_files"])
         # A file named here and now wins over STOCKSTREAM_SOURCE; beside another --source one of the two is a mistake.
         given["source"] = options["source"] or "replay"
         if given["source"] != "replay":
             raise InputError(f"--replay goes with --source replay, not {given['source']}. Remedy: leave one out")
-    settings = load_settings(given, {"replay_speed": "--speed", "replay_files": "--replay"})
+    settings = load_settings(given, {**_REPLAY_OPTIONS, "replay_files": "--replay"})
     asked = settings.model_fields_set
     changes: dict[str, Any] = {}
     if "source" not in asked:

@@ -215,9 +215,15 @@ class _Local:
             self.aws, quotes_table=names.quotes_table, bucket=names.archive_bucket, accepted=tally.accepted_ids
         )
         source = run.service.source
+        error = error or report.failure
         waiting = report.sender.unsent
         if waiting and error is None and source is not None and source.label == "replay":
             error = f"{waiting} quotes of the replay wait in the outbox, not sent; the next run sends them first"
+        if error is None and tally.accepted and not found.stored and not waiting:
+            error = (
+                f"none of {tally.accepted} accepted quotes was stored; {found.quarantined - quarantined_before} are "
+            )
+            error += "in quarantine, with their reasons"
         return Summary(
             source=source.label if source else self.settings.source,
             is_market_data=source.is_market_data if source else False,
@@ -225,6 +231,7 @@ class _Local:
             unchanged=report.counters.unchanged,
             rejected=report.counters.rejected,
             accepted=tally.accepted,
+            late=report.counters.late,
             sent=report.sender.sent,
             stored=found.stored,
             archived=found.archived,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.local.view import AlertRow, StageRow, StageStatus, SymbolRow, ViewState
+from stockstream_wire import Quote
 
 if TYPE_CHECKING:
     from stockstream.local.app import LocalRun
@@ -74,11 +75,16 @@ def _symbols(run: "LocalRun") -> list[SymbolRow]:
             previous_close=quote.previous_close,
             volume=quote.volume,
             prices=tuple(run.tally.prices[symbol]),
-            is_anomaly=abs((quote.price - quote.previous_close) / quote.previous_close * 100) > threshold,
+            is_anomaly=_is_anomaly(quote, threshold),
             is_stale=quote.stale,
         )
         rows.append(row)
     return rows
+
+
+def _is_anomaly(quote: Quote, threshold_percent: Decimal) -> bool:
+    change = abs(quote.price - quote.previous_close)
+    return quote.previous_close > 0 and change / quote.previous_close * 100 > threshold_percent
 
 
 def _stages(run: "LocalRun") -> list[StageRow]:

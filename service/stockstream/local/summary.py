@@ -19,6 +19,7 @@ class Summary:
         unchanged: Quotes not sent because nothing had changed.
         rejected: Quotes and lines refused by name.
         accepted: Quotes accepted into the outbox, each id once.
+        late: Of the accepted, those older than the one before them of their symbol: stored, in no candle.
         sent: Quotes that Kinesis acknowledged.
         stored: Accepted quotes found as items of the quotes table.
         archived: Accepted quotes found as exactly one line of the archive.
@@ -41,6 +42,7 @@ class Summary:
     unchanged: int
     rejected: int
     accepted: int
+    late: int
     sent: int
     stored: int
     archived: int

@@ -31,6 +31,7 @@ SERVICE_METRICS: Final = (
     MetricSpec("QuotesAccepted", "counter", "Count", "quotes_accepted", "Quotes accepted into the outbox"),
     MetricSpec("QuotesUnchanged", "counter", "Count", "quotes_unchanged", "Quotes not sent because nothing changed"),
     MetricSpec("QuotesRejected", "counter", "Count", "quotes_rejected", "Quotes or lines refused by name"),
+    MetricSpec("SymbolsRefused", "gauge", "Count", "symbols_refused", "Symbols refused for 5 minutes without a break"),
     MetricSpec("QuotesSent", "counter", "Count", "quotes_sent", "Quotes that Kinesis has acknowledged"),
     MetricSpec("RecordsRetried", "counter", "Count", "records_retried", "Kinesis records sent again"),
     MetricSpec("RecordsThrottled", "counter", "Count", "records_throttled", "Kinesis records refused for throughput"),

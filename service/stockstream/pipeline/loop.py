@@ -11,6 +11,7 @@ import structlog
 
 from stockstream.outbox import OutboxFullError
 from stockstream.pipeline.ports import Gate, PipelineObserver, QuoteSender, RefusedRecord
+from stockstream.pipeline.refusals import Refusals
 from stockstream.sources.base import Rejection, Source, SourceBatch
 from stockstream_wire import Quote, encode_quote
 
@@ -28,6 +29,7 @@ class PipelineCounters:
     accepted: int = 0
     unchanged: int = 0
     rejected: int = 0
+    late: int = 0
     source_failures: int = 0
     batches: int = 0
 
@@ -58,6 +60,7 @@ class QuotePipeline:
         self._observers = observers
         self._monotonic = monotonic
         self.counters = PipelineCounters()
+        self.refusals = Refusals()
         self.last_batch_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -91,6 +94,7 @@ class QuotePipeline:
         counters.source_failures += batch.failures
         result = self._gate.admit(batch.quotes)
         counters.unchanged += result.unchanged
+        counters.late += result.late
         rejected = [*batch.rejected, *result.rejected]
         if result.accepted:
             records = [(quote.symbol, encode_quote(quote)) for quote in result.accepted]
@@ -102,14 +106,33 @@ class QuotePipeline:
             accepted = _without(result.accepted, records, refused) if refused else result.accepted
             rejected += [Rejection(record.key, record.reason, f"{record.size_bytes} bytes") for record in refused]
             counters.accepted += len(accepted)
+            self.refusals.accepted(accepted)
             for observer in self._observers:
                 observer.on_accepted(accepted)
         if rejected:
             counters.rejected += len(rejected)
-            _log_rejections(rejected)
+            self._log_rejections(rejected)
             for observer in self._observers:
                 observer.on_rejected(rejected)
         return True
+
+    def _log_rejections(self, rejections: Sequence[Rejection]) -> None:
+        news, lasting = self.refusals.note(rejections, self._monotonic())
+        for rejection in news[:REJECTIONS_LOGGED_PER_BATCH]:
+            log.warning("quote_rejected", subject=rejection.subject, reason=rejection.reason, detail=rejection.detail)
+        more = len(news) - REJECTIONS_LOGGED_PER_BATCH
+        if more > 0:
+            log.warning("quotes_rejected", more=more)
+        for refusal in lasting:
+            log.error(
+                "symbol_refused_for_long",
+                subject=refusal.rejection.subject,
+                reason=refusal.rejection.reason,
+                detail=refusal.rejection.detail,
+                for_seconds=round(refusal.for_seconds),
+                quotes=refusal.times,
+                meaning="nothing of it is being recorded",
+            )
 
 
 async def _next_unless_stopped(batches: AsyncIterator[SourceBatch], stop: asyncio.Event) -> SourceBatch | None:
@@ -141,11 +164,3 @@ def _without(
         else:
             kept.append(quote)
     return kept
-
-
-def _log_rejections(rejections: Sequence[Rejection]) -> None:
-    for rejection in rejections[:REJECTIONS_LOGGED_PER_BATCH]:
-        log.warning("quote_rejected", subject=rejection.subject, reason=rejection.reason, detail=rejection.detail)
-    more = len(rejections) - REJECTIONS_LOGGED_PER_BATCH
-    if more > 0:
-        log.warning("quotes_rejected", more=more)

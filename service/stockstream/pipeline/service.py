@@ -45,15 +45,17 @@ class ServiceReport:
         sender: What the sender did.
         lost: Accepted quotes that were neither sent nor kept: of a memory-only outbox, dropped at its bound, or
             those of earlier runs that were destroyed on disk.
+        failure: What the source was asked for and could not give, or None.
     """
 
     counters: PipelineCounters
     sender: SenderStats
     lost: int
+    failure: str | None = None
 
     @property
     def exit_code(self) -> int:
-        return EXIT_FAILURE if self.lost else 0
+        return EXIT_FAILURE if self.lost or self.failure else 0
 
 
 class Service:
@@ -197,12 +199,16 @@ class Service:
 
     def _report(self, stats: SenderStats) -> ServiceReport:
         in_memory = self._settings.outbox == "memory"
+        failure = self.source.failure if self.source is not None else None
         lost = stats.lost + stats.dropped + (stats.unsent if in_memory else 0)
-        report = ServiceReport(self.counters, stats, lost=lost)
+        report = ServiceReport(self.counters, stats, lost, failure)
+        if failure is not None:
+            log.error("source_failed", reason=failure)
         say = log.error if report.lost else log.info
         say(
             "service_stopped",
             accepted=self.counters.accepted,
+            late=self.counters.late,
             sent=stats.sent,
             waiting_in_outbox=0 if in_memory else stats.unsent,
             lost=report.lost,
@@ -225,6 +231,7 @@ class Service:
             "QuotesAccepted": counters.accepted,
             "QuotesUnchanged": counters.unchanged,
             "QuotesRejected": counters.rejected,
+            "SymbolsRefused": self._pipeline.refusals.lasting if self._pipeline else 0,
             "SourceFailures": counters.source_failures,
             "QuotesSent": stats.sent if stats else 0,
             "RecordsRetried": stats.retried if stats else 0,

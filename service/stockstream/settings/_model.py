@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.request_guard import parse_hosts
-from stockstream.settings._values import Watchlist, parse_files, parse_speed, parse_watchlist
+from stockstream.settings._values import Watchlist, parse_columns, parse_files, parse_speed, parse_watchlist, parse_zone
 from stockstream.settings.paths import default_cache_dir, default_state_dir
 
 ENV_PREFIX: Final = "STOCKSTREAM_"
@@ -33,7 +34,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=False
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=False,
+        arbitrary_types_allowed=True,
     )
 
     # --- source -----------------------------------------------------------------------------------------------------
@@ -56,6 +62,12 @@ class Settings(BaseSettings):
     )
     replay_speed: Annotated[float, NoDecode] = _setting(
         "Replay and simulation", 1.0, "Speed of the replay: 1 is real time, `max` is without waiting", ge=1
+    )
+    replay_timezone: Annotated[ZoneInfo | None, NoDecode] = _setting(
+        "Replay and simulation", None, "Clock of a replayed file's times that have no offset, such as America/New_York"
+    )
+    replay_columns: Annotated[dict[str, str], NoDecode] = _setting(
+        "Replay and simulation", {}, "Columns of replayed files under other names, as `price=Last,volume=Vol`"
     )
     simulated_seed: int = _setting("Replay and simulation", 7, "Seed of the simulated market", ge=0, le=2**63 - 1)
 
@@ -217,6 +229,16 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_replay_files(cls, value: object) -> object:
         return parse_files(value) if isinstance(value, str) else value
+
+    @field_validator("replay_timezone", mode="before")
+    @classmethod
+    def _parse_replay_timezone(cls, value: object) -> object:
+        return parse_zone(value) if isinstance(value, str) else value
+
+    @field_validator("replay_columns", mode="before")
+    @classmethod
+    def _parse_replay_columns(cls, value: object) -> object:
+        return parse_columns(value) if isinstance(value, str) else value
 
     @field_validator("replay_speed", mode="before")
     @classmethod

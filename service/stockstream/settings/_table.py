@@ -17,6 +17,8 @@ from stockstream.settings.paths import default_cache_dir, default_state_dir
 _SPECIAL: Final = {
     "symbols": "symbols of A-Z 0-9 . - = ^ & _ $ separated by commas, or @FILE",
     "replay_files": "paths separated by commas",
+    "replay_timezone": "an IANA time zone",
+    "replay_columns": "pairs NAME=COLUMN separated by commas",
     "replay_speed": "a number of at least 1, or max",
     "health_allowed_hosts": "host names, without ports, separated by commas",
 }
@@ -102,7 +104,7 @@ def _default(value: Any) -> str:
         return "–"
     if isinstance(value, Watchlist):
         return f"`{','.join(value.symbols)}`"
-    if isinstance(value, tuple | frozenset):
+    if isinstance(value, tuple | frozenset | dict):
         return "–" if not value else f"`{','.join(str(part) for part in value)}`"
     if isinstance(value, Path):
         return f"`{_portable(value)}`"

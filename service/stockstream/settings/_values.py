@@ -4,11 +4,16 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from stockstream.settings._watchlist import decode_text, read_symbols
 from stockstream_wire import QuoteInvalidError, validate_symbol
 
 # Ten thousand symbols with comments are a tenth of this.
 WATCHLIST_MAX_BYTES: Final = 1024 * 1024
+# Of a watchlist of which nothing can be read, so many lines are explained.
+_REASONS_SHOWN: Final = 3
+REPLAY_COLUMNS: Final = ("timestamp", "symbol", "open", "high", "low", "price", "previous_close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +52,63 @@ def parse_watchlist(text: str) -> Watchlist:
 
 
 def read_watchlist_file(path: Path) -> Watchlist:
-    """Read one symbol a line (commas allowed, `#` starts a comment); malformed ones are skipped and listed.
+    """Read a watchlist as people save them: a symbol a line or several, a table with a column of symbols, JSON.
+
+    Lines that are no symbols are skipped and listed.
 
     Raises:
-        ValueError: the file cannot be read, or holds no symbol.
+        ValueError: the file cannot be read, or holds no symbol; what stands in its first lines is said.
     """
     try:
         with path.open("rb") as file:
             data = file.read(WATCHLIST_MAX_BYTES + 1)
-        lines = data.decode("utf-8").splitlines()
+        if len(data) > WATCHLIST_MAX_BYTES:
+            msg = f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another file"
+            raise ValueError(msg)
+        text = decode_text(data)
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {path}: {exc}"
         raise ValueError(msg) from exc
-    if len(data) > WATCHLIST_MAX_BYTES:
-        msg = f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another file"
-        raise ValueError(msg)
-    symbols: dict[str, None] = {}
-    skipped: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        for part in line.split("#", 1)[0].split(","):
-            symbol = part.strip().upper()
-            if not symbol:
-                continue
-            try:
-                validate_symbol(symbol)
-            except QuoteInvalidError as exc:
-                skipped.append(f"{path}:{number}: {exc}")
-            else:
-                symbols[symbol] = None
+    symbols, skipped = read_symbols(text)
     if not symbols:
-        msg = f"{path} holds no symbol"
+        why = "".join(f"; line {reason}" for reason in skipped[:_REASONS_SHOWN])
+        msg = f"{path} holds no symbol{why}. Write one a line, as Yahoo spells them"
         raise ValueError(msg)
-    return Watchlist(tuple(symbols), path, tuple(skipped))
+    return Watchlist(tuple(symbols), path, tuple(f"{path}:{reason}" for reason in skipped))
 
 
 def parse_files(text: str) -> tuple[Path, ...]:
     """Parse paths separated by commas."""
     return tuple(Path(part.strip()).expanduser() for part in text.split(",") if part.strip())
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Parse `price=Last,timestamp=Time (UTC)`: our name of a column, and the file's.
+
+    Raises:
+        ValueError: not such pairs, or no such column of ours.
+    """
+    columns: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if not equals or not theirs or ours not in REPLAY_COLUMNS:
+            msg = f"{pair!r} is not NAME=COLUMN with one of {', '.join(REPLAY_COLUMNS)} before the sign"
+            raise ValueError(msg)
+        columns[ours] = theirs
+    return columns
+
+
+def parse_zone(text: str) -> ZoneInfo:
+    """Parse the IANA name of a time zone.
+
+    Raises:
+        ValueError: this machine knows none of that name.
+    """
+    try:
+        return ZoneInfo(text.strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        msg = "no such time zone"
+        raise ValueError(msg) from exc
 
 
 def parse_speed(text: str) -> float:

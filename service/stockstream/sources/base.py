@@ -41,11 +41,15 @@ class Source(Protocol):
     """A source of quotes that owns its pace: iterating waits until there is something to say.
 
     `label` is what its quotes carry in `source` ("yahoo", "replay", "simulated", …); `is_market_data` is False where
-    the quotes are not the market's, and every face of the program then says so.
+    the quotes are not the market's, and every face of the program then says so. `failure` says, once the source is
+    through, what it was asked for and could not give; the run then ends with exit code 1, after all else was delivered.
     """
 
     label: str
     is_market_data: bool
+
+    @property
+    def failure(self) -> str | None: ...
 
     def batches(self) -> AsyncIterator[SourceBatch]:
         """Iterate over batches; ends when the source is through (replay) or closed.

@@ -9,6 +9,7 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError
 from stockstream.settings import Settings
 from stockstream.sources.base import Source
+from stockstream.sources.watchlist import WatchlistFollower
 
 if TYPE_CHECKING:
     from stockstream.sources.replay import ReplaySource
@@ -67,20 +68,25 @@ async def choose_source(settings: Settings) -> str:
 
 
 def _replay(settings: Settings, clock: Clock) -> "ReplaySource":
-    from stockstream.sources.replay import ReplaySource  # noqa: PLC0415
+    from stockstream.sources.replay import ReplayFormat, ReplaySource  # noqa: PLC0415
 
     if not settings.replay_files:
         msg = "source replay needs files. Remedy: STOCKSTREAM_REPLAY_FILES, or --replay FILE"
         raise InputError(msg)
-    chosen = settings.symbols.symbols if "symbols" in settings.model_fields_set else None
-    return ReplaySource(settings.replay_files, speed=settings.replay_speed, clock=clock, symbols=chosen)
+    return ReplaySource(
+        settings.replay_files,
+        speed=settings.replay_speed,
+        clock=clock,
+        symbols=WatchlistFollower(settings.symbols) if "symbols" in settings.model_fields_set else None,
+        form=ReplayFormat(zone=settings.replay_timezone, columns=settings.replay_columns),
+    )
 
 
 def _simulated(settings: Settings, clock: Clock) -> Source:
     from stockstream.sources.simulated import SimulatedSource  # noqa: PLC0415
 
     return SimulatedSource(
-        settings.symbols.symbols,
+        WatchlistFollower(settings.symbols),
         seed=settings.simulated_seed,
         interval_seconds=settings.poll_interval_seconds,
         clock=clock,

@@ -39,8 +39,8 @@ def format_change(change: Decimal) -> str:
     return ("+" if change > 0 else "") + format_price(change)
 
 
-def format_percent(percent: Decimal) -> str:
-    return f"{percent:+.2f}%"
+def format_percent(percent: Decimal | None) -> str:
+    return "–" if percent is None else f"{percent:+.2f}%"
 
 
 def format_count(count: float) -> str:
@@ -51,8 +51,10 @@ def format_count(count: float) -> str:
     return f"{count / 1e12:.2f}T"
 
 
-def format_volume(volume: int) -> str:
+def format_volume(volume: int | None) -> str:
     """Short for a column: 950, 12.3k, 4.56M."""
+    if volume is None:
+        return "–"
     if volume < 1_000:
         return str(volume)
     if volume < 1_000_000:

@@ -9,6 +9,7 @@ footer     how to stop and where to look                    1 line
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -161,7 +162,7 @@ def _symbols(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_only: b
     name = "Symbol"
     if len(rows) > room:
         name = f"Top {room}/{len(rows)}"
-        rows = sorted(rows, key=lambda row: abs(row.change_percent), reverse=True)[:room]
+        rows = sorted(rows, key=lambda row: abs(row.change_percent or Decimal(0)), reverse=True)[:room]
     spark_width = min(_SPARKLINE_MAX, width - _SYMBOL_COLUMNS_WIDTH)
     table = _table()
     table.add_column(name, no_wrap=True, width=10)

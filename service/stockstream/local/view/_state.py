@@ -23,7 +23,7 @@ class SymbolRow:
         symbol: Ticker.
         price: Last price.
         previous_close: Close of the previous session.
-        volume: Cumulative in the session, shares.
+        volume: As the quote has it; None where the feed gave none.
         prices: Recent prices, oldest first, for the sparkline.
         is_anomaly: The change is past the threshold of the published rule.
         is_stale: The feed is silent in an open session.
@@ -32,7 +32,7 @@ class SymbolRow:
     symbol: str
     price: Decimal
     previous_close: Decimal
-    volume: int
+    volume: int | None
     prices: Sequence[Decimal] = ()
     is_anomaly: bool = False
     is_stale: bool = False
@@ -42,8 +42,9 @@ class SymbolRow:
         return self.price - self.previous_close
 
     @property
-    def change_percent(self) -> Decimal:
-        return self.change / self.previous_close * 100
+    def change_percent(self) -> Decimal | None:
+        """None where the previous close is not above 0: a share of it would mean nothing."""
+        return self.change / self.previous_close * 100 if self.previous_close > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

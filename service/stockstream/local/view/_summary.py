@@ -32,6 +32,7 @@ def _lines(summary: Summary) -> list[tuple[str, int, str]]:
         ("unchanged", summary.unchanged, "not sent: nothing had changed"),
         ("rejected", summary.rejected, "refused by name, see the log"),
         ("accepted", summary.accepted, "on disk in the outbox"),
+        ("late", summary.late, "of them older than the one before: in no candle"),
         ("sent", summary.sent, "acknowledged by Kinesis"),
         ("stored", summary.stored, "items in the table quotes"),
         ("archived", summary.archived, "lines in the archive on S3"),

@@ -1,5 +1,6 @@
 """Lines of a plain or gzipped file in bounded memory; every way of being unreadable is one clear error."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from stockstream.errors import InputError
 LINE_MAX_BYTES: Final = 64 * 1024
 _BLOCK_BYTES: Final = 256 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF16_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 class ByteFile:
@@ -43,9 +45,37 @@ class ByteFile:
         if not head:
             self._raw.close()
             raise InputError(f"{path}: is empty")
+        self._decoder: codecs.IncrementalDecoder | None = None
+        try:
+            self._decoder = self._utf16_decoder()
+        except InputError:
+            self.close()
+            raise
+
+    def _utf16_decoder(self) -> codecs.IncrementalDecoder | None:
+        """What Windows calls Unicode: by its mark, or by a first character whose other byte is 0."""
+        start = self._read(4)
+        self._stream.seek(0)
+        encoding = _UTF16_MARKS.get(start[:2])
+        if encoding is not None:
+            self._read(2)
+        elif len(start) == 4 and start[1] == start[3] == 0 and start[0] and start[2]:
+            encoding = "utf-16-le"
+        elif len(start) == 4 and start[0] == start[2] == 0 and start[1] and start[3]:
+            encoding = "utf-16-be"
+        return None if encoding is None else codecs.getincrementaldecoder(encoding)()
 
     def read(self, size_bytes: int = _BLOCK_BYTES) -> bytes:
-        """At most `size_bytes` of content; empty at the end."""
+        """At most about `size_bytes` of content, UTF-16 as UTF-8; empty at the end."""
+        block = self._read(size_bytes)
+        if self._decoder is None:
+            return block
+        try:
+            return self._decoder.decode(block, final=not block).encode()
+        except UnicodeError as exc:
+            raise InputError(f"{self.path}: begins like UTF-16 and is none: {exc}. Save it as UTF-8") from exc
+
+    def _read(self, size_bytes: int) -> bytes:
         try:
             return self._stream.read(size_bytes)
         except EOFError as exc:

@@ -1,13 +1,13 @@
 """Parquet as rows of text, read by DuckDB in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from stockstream.errors import InputError
+from stockstream.sources.replay._columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, TIME_OF_DAY, name_columns
 from stockstream.sources.replay._lines import ByteFile
 from stockstream.sources.replay._readers import Row
-from stockstream.sources.replay._rows import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, check_columns
 
 try:
     import duckdb
@@ -16,7 +16,6 @@ except ImportError:
 
 _ROWS_PER_FETCH: Final = 2048
 _MEMORY_LIMIT: Final = "256MB"
-_TIME_COLUMNS: Final = ("timestamp", "polled_at")
 _TIME_WITH_ZONE: Final = "TIMESTAMP WITH TIME ZONE"
 
 
@@ -27,10 +26,12 @@ class ParquetReader:
     decimal that reads back as the same binary number (what `repr` prints), so 646.2 and not 646.2000000000000455.
 
     Raises:
-        InputError: duckdb is not installed, the file is not Parquet, or its times have no zone.
+        InputError: duckdb is not installed, or the file is not Parquet.
     """
 
-    def __init__(self, path: Path) -> None:
+    separator = ","
+
+    def __init__(self, path: Path, chosen: Mapping[str, str]) -> None:
         if duckdb is None:
             raise InputError(f"{path}: reading Parquet needs duckdb. Remedy: pip install 'stockstream[local]'")
         if any(character in str(path) for character in "*?["):
@@ -38,33 +39,35 @@ class ParquetReader:
         ByteFile(path).close()
         self._connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "threads": "1"})
         try:
-            self._query = self._plan(path)
+            self._query = self._plan(path, chosen)
             self._path = path
         except BaseException:
             self._connection.close()
             raise
 
-    def _plan(self, path: Path) -> str:
+    def _plan(self, path: Path, chosen: Mapping[str, str]) -> str:
         try:
             described = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         except duckdb.Error as exc:
             raise InputError(f"{path}: is not a Parquet file that DuckDB reads: {str(exc).splitlines()[0]}") from exc
-        types = {str(name).lower(): (str(name), str(kind)) for name, kind, *_ in described}
-        check_columns(str(path), list(types))
-        self.columns: list[str] = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in types]
+        found = [(str(name), str(kind)) for name, kind, *_ in described]
+        named = name_columns(str(path), [name for name, _ in found], chosen)
+        known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, TIME_OF_DAY)
+        self.columns: list[str] = []
         expressions = []
-        for name in self.columns:
-            spelled, kind = types[name]
+        for name, (spelled, kind) in zip(named, found, strict=True):
+            if name not in known:
+                continue
+            self.columns.append(spelled)
             quoted = '"' + spelled.replace('"', '""') + '"'
-            if name in _TIME_COLUMNS and kind == _TIME_WITH_ZONE:
+            if kind == _TIME_WITH_ZONE:
                 expressions.append(f"strftime(epoch_ms(epoch_ms({quoted})), '%Y-%m-%dT%H:%M:%S.%gZ')")
-            elif name in _TIME_COLUMNS and kind != "VARCHAR":
-                raise InputError(
-                    f"{path}: timestamp_naive: column {name} is {kind}, without a zone. "
-                    f"Write it as TIMESTAMP WITH TIME ZONE or as ISO 8601 text"
-                )
             else:
+                # A time without a zone becomes text without an offset: the rows ask for --timezone.
                 expressions.append(f"CAST({quoted} AS VARCHAR)")
+        if not expressions:
+            self.columns = [name for name, _ in found]  # `check_columns` says what is missing
+            expressions = ["NULL"]
         # Identifiers are quoted above and the path is a parameter.
         return f"SELECT {', '.join(expressions)} FROM read_parquet(?)"  # noqa: S608
 

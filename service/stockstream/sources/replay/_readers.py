@@ -1,21 +1,30 @@
 """CSV and JSON Lines as rows of text: (line number, values), in the order of the file."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from stockstream.errors import InputError
+from stockstream.sources.replay._columns import (
+    DISPENSABLE_COLUMNS,
+    OPTIONAL_COLUMNS,
+    REQUIRED_COLUMNS,
+    TIME_OF_DAY,
+    name_columns,
+)
 from stockstream.sources.replay._lines import LINE_MAX_BYTES, ByteFile
-from stockstream.sources.replay._rows import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, RowError
+from stockstream.sources.replay._values import RowError
 
 Row = tuple[int, list[str] | RowError]
 
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 _JSONL_SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _CSV_SUFFIXES: Final = (".csv", ".csv.gz")
+_SEPARATORS: Final = (",", ";", "\t", "|")
 _PARQUET_MAGIC: Final = b"PAR1"
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 # A key that none of this many first objects has is a missing column; one that only some lack is a broken line.
@@ -26,45 +35,55 @@ class RowReader(Protocol):
     """An open replay file. `rows()` may be iterated once."""
 
     columns: list[str]
+    separator: str
 
     def rows(self) -> Iterator[Row]: ...
 
     def close(self) -> None: ...
 
 
-def open_reader(path: Path) -> RowReader:
+def open_reader(path: Path, chosen: Mapping[str, str] | None = None) -> RowReader:
     """Open a replay file by its name, or by its content where the name does not say.
+
+    Args:
+        path: The file.
+        chosen: Our name of a column to the file's, as the user gave them.
 
     Raises:
         InputError: unreadable, empty, of no known format, or Parquet without duckdb installed.
     """
     name = path.name.lower()
     if name.endswith(_PARQUET_SUFFIXES):
-        return _open_parquet(path)
+        return _open_parquet(path, chosen or {})
     file = ByteFile(path)
     try:
         head = file.read(LINE_MAX_BYTES).removeprefix(_UTF8_BOM).lstrip()
     finally:
         file.close()
     if head.startswith(_PARQUET_MAGIC):
-        return _open_parquet(path)
+        return _open_parquet(path, chosen or {})
     if name.endswith(_JSONL_SUFFIXES) or (head.startswith(b"{") and not name.endswith(_CSV_SUFFIXES)):
-        return JsonLinesReader(path)
+        return JsonLinesReader(path, chosen or {})
     if head.startswith(b"["):
         raise InputError(f"{path}: is a JSON array, not JSON Lines. Remedy: jq -c '.[]' {path.name} > quotes.jsonl")
-    return CsvReader(path)
+    return CsvReader(path, chosen or {})
 
 
-def _open_parquet(path: Path) -> RowReader:
+def _open_parquet(path: Path, chosen: Mapping[str, str]) -> RowReader:
     from stockstream.sources.replay._parquet import ParquetReader  # noqa: PLC0415 - duckdb is in the local extra only
 
-    return ParquetReader(path)
+    return ParquetReader(path, chosen)
 
 
 class CsvReader:
-    """CSV with a header line. One physical line is one row, so that a stray quote spoils its own line only."""
+    """CSV with a header line, by comma, semicolon, tab or bar.
 
-    def __init__(self, path: Path) -> None:
+    One physical line is one row, so that a stray quote spoils its own line only.
+    """
+
+    def __init__(self, path: Path, chosen: Mapping[str, str]) -> None:
+        self._chosen = chosen
+        self.separator = ","
         self._file = ByteFile(path)
         self._lines = self._file.lines()
         try:
@@ -77,11 +96,21 @@ class CsvReader:
         line = next((line for _, line in self._lines if line is None or line.strip()), b"")
         if not line:
             raise InputError(f"{path}: is empty" if line == b"" else f"{path}: the header line is too long")
+        line = line.removeprefix(_UTF8_BOM)
         try:
-            values = split_csv(line.removeprefix(_UTF8_BOM))
+            headers = {separator: split_csv(line, separator) for separator in _SEPARATORS}
+            # The separator that gives the most columns with a meaning; a comma where none does.
+            self.separator = max(headers, key=lambda separator: self._known(path, headers[separator]))
         except RowError as exc:
             raise InputError(f"{path}: the header line cannot be read: {exc.detail}") from exc
-        return [value.strip().lower() for value in values]
+        return headers[self.separator]
+
+    def _known(self, path: Path, header: list[str]) -> int:
+        try:
+            named = name_columns(str(path), header, self._chosen)
+        except InputError:  # a column that the user named is not there: said once the separator is known
+            return 0
+        return len({*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}.intersection(named))
 
     def rows(self) -> Iterator[Row]:
         for number, line in self._lines:
@@ -89,7 +118,7 @@ class CsvReader:
                 yield number, RowError("line_too_long", f"is longer than {LINE_MAX_BYTES} bytes")
             elif line and line != b"\r":
                 try:
-                    yield number, split_csv(line)
+                    yield number, split_csv(line, self.separator)
                 except RowError as exc:
                     yield number, exc
 
@@ -97,7 +126,7 @@ class CsvReader:
         self._file.close()
 
 
-def split_csv(line: bytes) -> list[str]:
+def split_csv(line: bytes, separator: str = ",") -> list[str]:
     """Split one line of CSV, quoted values included.
 
     Raises:
@@ -105,9 +134,9 @@ def split_csv(line: bytes) -> list[str]:
     """
     text = _text(line).rstrip("\r")
     if '"' not in text:
-        return text.split(",")
+        return text.split(separator)
     try:
-        return next(csv.reader([text], strict=True))
+        return next(csv.reader([text], strict=True, delimiter=separator))
     except (csv.Error, StopIteration) as exc:
         raise RowError("line_malformed", f"is not CSV: {exc}") from exc
 
@@ -120,53 +149,49 @@ def _text(line: bytes) -> str:
 
 
 _ABSENT: Final = msgspec.Raw(b"")
-# One optional raw value per column: the text of a number reaches Decimal as it stands in the file.
-_JsonRow: Final = msgspec.defstruct(
-    "_JsonRow", [(name, msgspec.Raw, _ABSENT) for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
-)
 
 
 class JsonLinesReader:
     """One JSON object a line, such as our own archive holds; prices as JSON numbers or strings, both exact."""
 
-    def __init__(self, path: Path) -> None:
+    separator = ","
+
+    def __init__(self, path: Path, chosen: Mapping[str, str]) -> None:
         self._file = ByteFile(path)
         self._lines = self._file.lines()
-        self._decoder = msgspec.json.Decoder(_JsonRow)
-        self._all_columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
-        self._probed: list[Row] = []
+        self._probed: list[tuple[int, bytes | None]] = []
         try:
-            self.columns = self._probe(path)
+            self.columns, self._decoder = self._probe(path, chosen)
         except BaseException:
             self._file.close()
             raise
 
-    def _probe(self, path: Path) -> list[str]:
+    def _probe(self, path: Path, chosen: Mapping[str, str]) -> tuple[list[str], msgspec.json.Decoder[Any]]:
         keys_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
         keys: dict[str, None] = {}
         objects = 0
         for number, line in self._lines:
-            row = self._row(number, line)
-            if row is None:
+            if number == 1 and line is not None:
+                line = line.removeprefix(_UTF8_BOM)  # noqa: PLW2901
+            if line is not None and not line.strip():
                 continue
-            self._probed.append(row)
-            if line is not None and not isinstance(row[1], RowError):
-                keys.update(dict.fromkeys(keys_decoder.decode(line.removeprefix(_UTF8_BOM))))
+            self._probed.append((number, line))
+            try:
+                keys.update(dict.fromkeys(keys_decoder.decode(line or b"")))
                 objects += 1
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass  # said when its row is read
             if len(self._probed) >= _JSONL_LINES_PROBED:
                 break
         if not self._probed:
             raise InputError(f"{path}: is empty")
         if not objects:
             raise InputError(f"{path}: none of its first {len(self._probed)} lines is a JSON object")
-        # What an object lacks is an empty value of its row, so every row has all columns once the file has them.
-        known = all(name in keys for name in REQUIRED_COLUMNS)
-        return self._all_columns if known else list(keys)
+        return _json_decoder(str(path), list(keys), chosen)
 
     def rows(self) -> Iterator[Row]:
-        yield from self._probed
-        self._probed = []
-        for number, line in self._lines:
+        probed, self._probed = self._probed, []
+        for number, line in chain(probed, self._lines):
             row = self._row(number, line)
             if row is not None:
                 yield row
@@ -176,8 +201,6 @@ class JsonLinesReader:
             return number, RowError("line_too_long", f"is longer than {LINE_MAX_BYTES} bytes")
         if not line or not line.strip():
             return None
-        if number == 1:
-            line = line.removeprefix(_UTF8_BOM)
         try:
             record = self._decoder.decode(line)
             return number, ["" if raw is _ABSENT else _value(raw) for raw in msgspec.structs.astuple(record)]
@@ -186,6 +209,20 @@ class JsonLinesReader:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _json_decoder(
+    file_name: str, keys: list[str], chosen: Mapping[str, str]
+) -> tuple[list[str], msgspec.json.Decoder[Any]]:
+    """The columns of a row, and what decodes one; what an object lacks is an empty value of its row."""
+    named = name_columns(file_name, keys, chosen)
+    known = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, TIME_OF_DAY)
+    key_of = {name: key for name, key in zip(reversed(named), reversed(keys), strict=True) if name in known}
+    if any(name not in key_of for name in REQUIRED_COLUMNS if name not in DISPENSABLE_COLUMNS):
+        return keys, msgspec.json.Decoder(dict)  # `check_columns` says what is missing
+    # One optional raw value per column: the text of a number reaches Decimal as it stands in the file.
+    row = msgspec.defstruct("_JsonRow", [(name, msgspec.Raw, _ABSENT) for name in key_of], rename=key_of)
+    return list(key_of.values()), msgspec.json.Decoder(row)
 
 
 def _value(raw: msgspec.Raw) -> str:

@@ -1,38 +1,56 @@
 """One row of text values becomes one quote, exact to the last digit, or a rejection that names the line."""
 
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
-from stockstream.errors import InputError
+import msgspec
+
 from stockstream.sources.base import Rejection
+from stockstream.sources.replay._bars import SessionBuilder
+from stockstream.sources.replay._columns import (
+    OPTIONAL_COLUMNS,
+    TIME_OF_DAY,
+    check_columns,
+    has_american_dates,
+    has_bars,
+    name_columns,
+)
+from stockstream.sources.replay._values import (
+    RowError,
+    join_date_and_time,
+    parse_flag,
+    parse_integer,
+    parse_number,
+    parse_time,
+    parse_volume,
+)
 from stockstream_wire import Quote, QuoteInvalidError, validate_quote
+from stockstream_wire.trading_day import session_facts
 
 _T = TypeVar("_T")
 
 SOURCE_LABEL: Final = "replay"
-REQUIRED_COLUMNS: Final = ("timestamp", "symbol", "open", "high", "low", "price", "previous_close", "volume")
-# Used where a file has them. `source` is not among them: a replayed quote says that it is one.
-OPTIONAL_COLUMNS: Final = (
-    "bid", "ask", "currency", "exchange", "market_state", "polled_at", "delayed_by_seconds", "stale",
-)  # fmt: skip
-# Decimal() itself would take "1_000", " 1", "NaN" and the digits of every script.
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _TEXTS_CACHED_MAX: Final = 4096
 _CACHED_TEXT_MAX_LENGTH: Final = 40
 _SYMBOLS_MAX: Final = 100_000
-_INTEGER_MAX_DIGITS: Final = 19
 
 
-class RowError(Exception):
-    """A row that is not a quote; `reason` is the stable name in the rejection."""
+@dataclass(frozen=True, slots=True)
+class ReplayFormat:
+    """What the user says of his files.
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+    Attributes:
+        zone: Clock of the times that have no offset.
+        columns: Our name of a column to the file's.
+        symbol: The one symbol that a file without such a column is of.
+    """
+
+    zone: ZoneInfo | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    symbol: str | None = None
 
 
 class Seen:
@@ -56,25 +74,45 @@ class RowParser:
 
     Args:
         file_name: As the user gave it; stands in every rejection before the line number.
-        columns: Names of the values of a row, in their order.
+        columns: Names of the values of a row, in their order, as the file has them.
         symbols: Rows of other symbols are passed over; None takes all.
         seen: Shared by the files of one replay.
+        form: What the user says of the file.
+        separator: What separates the values.
 
     Raises:
         InputError: a required column is missing or named twice.
     """
 
-    def __init__(self, file_name: str, columns: Sequence[str], symbols: frozenset[str] | None, seen: Seen) -> None:
-        check_columns(file_name, columns)
+    def __init__(
+        self,
+        file_name: str,
+        columns: Sequence[str],
+        symbols: frozenset[str] | None,
+        seen: Seen,
+        *,
+        form: ReplayFormat | None = None,
+        separator: str = ",",
+    ) -> None:
+        self._form = form or ReplayFormat()
+        named = name_columns(file_name, columns, self._form.columns)
+        bars = has_bars(columns, named)
+        check_columns(file_name, named, symbol_known=self._form.symbol is not None, bars=bars)
         self._file_name = file_name
-        self._symbols = symbols
+        self.symbols = symbols
         self._seen = seen
-        self._width = len(columns)
-        position = {name: index for index, name in enumerate(columns)}
-        self._required = tuple(position[name] for name in REQUIRED_COLUMNS)
+        self._separator = separator
+        self._american = has_american_dates(columns)
+        self._width = len(named)
+        position = {name: index for index, name in enumerate(named)}
+        self._position = position
+        self._time_of_day = position.get(TIME_OF_DAY)
         self._optional = [(name, position[name]) for name in OPTIONAL_COLUMNS if name in position]
+        self._bars = SessionBuilder() if bars else None
         self._timestamps: dict[str, str] = {}
         self._numbers: dict[str, Decimal] = {}
+        self.quotes = 0
+        self.first_rejection: Rejection | None = None
 
     def parse(self, line_number: int, values: Sequence[str]) -> Quote | Rejection | None:
         """Parse one row; None means that it is of a symbol not asked for."""
@@ -85,42 +123,67 @@ class RowParser:
         except QuoteInvalidError as exc:
             return self.rejection(line_number, exc.code, str(exc))
 
+    def peek(self, values: Sequence[str]) -> tuple[str, str]:
+        """Symbol and event time of a row, and nothing remembered.
+
+        Raises:
+            RowError: it has no such time.
+        """
+        if len(values) != self._width:
+            raise RowError("column_count", f"has {len(values)} values where the header has {self._width}")
+        symbol = values[self._position["symbol"]].strip().upper() if "symbol" in self._position else ""
+        return symbol, self._moment(values)
+
     def rejection(self, line_number: int, reason: str, detail: str) -> Rejection:
-        return Rejection(f"{self._file_name}:{line_number}", reason, detail)
+        rejection = Rejection(f"{self._file_name}:{line_number}", reason, detail)
+        if self.first_rejection is None:
+            self.first_rejection = rejection
+        return rejection
 
     def _parse(self, values: Sequence[str]) -> Quote | None:
         if len(values) != self._width:
             raise RowError("column_count", f"has {len(values)} values where the header has {self._width}")
-        timestamp, symbol, open_, high, low, price, previous_close, volume = [values[i] for i in self._required]
-        symbol = symbol.strip()
-        if self._symbols is not None and symbol not in self._symbols:
+        position, number = self._position, self._number
+        symbol = values[position["symbol"]].strip().upper() if "symbol" in position else self._form.symbol or ""
+        if self.symbols is not None and symbol not in self.symbols:
             return None
-        timestamp = self._timestamp("timestamp", timestamp)
-        extras: dict[str, Any] = {}
+        fields: dict[str, Any] = {
+            "symbol": symbol,
+            "timestamp": self._moment(values),
+            "open": number("open", values[position["open"]]),
+            "high": number("high", values[position["high"]]),
+            "low": number("low", values[position["low"]]),
+            "price": number("price", values[position["price"]]),
+            "volume": self._volume(values[position["volume"]]),
+            "source": SOURCE_LABEL,
+        }
         if self._optional:
-            extras = self._extras(values)
-        number = self._number
-        quote = Quote(
-            symbol=symbol,
-            timestamp=timestamp,
-            open=number("open", open_),
-            high=number("high", high),
-            low=number("low", low),
-            price=number("price", price),
-            previous_close=number("previous_close", previous_close),
-            volume=parse_integer("volume", volume),
-            source=SOURCE_LABEL,
-            **extras,
-        )
+            fields.update(self._extras(values))
+        if self._bars is not None:
+            quote = self._bars.quote(fields)
+        else:
+            quote = Quote(previous_close=number("previous_close", values[position["previous_close"]]), **fields)
+        quote = _with_session(quote)
         validate_quote(quote)
-        if self._seen.is_duplicate(symbol, timestamp):
-            raise RowError("duplicate_row", f"{symbol} at {timestamp} was in the replay already")
+        if self._seen.is_duplicate(symbol, quote.timestamp):
+            raise RowError("duplicate_row", f"{symbol} at {quote.timestamp} was in the replay already")
+        self.quotes += 1
         return quote
+
+    def _moment(self, values: Sequence[str]) -> str:
+        text = values[self._position["timestamp"]]
+        if self._time_of_day is not None:
+            text = join_date_and_time(text, values[self._time_of_day])
+        return self._timestamp("timestamp", text)
+
+    def _volume(self, text: str) -> int | None:
+        # A figure that is not there is not 0.
+        return parse_volume("volume", text, separator=self._separator) if text.strip() else None
 
     def _timestamp(self, column: str, text: str) -> str:
         known = self._timestamps.get(text)
         if known is None:
-            known = normalise_timestamp(column, text)
+            known = parse_time(column, text, zone=self._form.zone, american=self._american)
             _remember(self._timestamps, text, known)
         return known
 
@@ -128,7 +191,7 @@ class RowParser:
         # Open, high, low and previous close hardly change within a session.
         known = self._numbers.get(text)
         if known is None:
-            known = parse_number(column, text)
+            known = parse_number(column, text, separator=self._separator)
             _remember(self._numbers, text, known)
         return known
 
@@ -144,11 +207,21 @@ class RowParser:
                 extras[name] = self._timestamp(name, text)
             elif name == "delayed_by_seconds":
                 extras[name] = parse_integer(name, text)
-            elif name == "stale":
+            elif name in {"stale", "regular"}:
                 extras[name] = parse_flag(name, text)
             else:
                 extras[name] = text
         return extras
+
+
+def _with_session(quote: Quote) -> Quote:
+    """Say the session where the row itself says enough to know it; else the consumer guesses, and says so."""
+    facts = session_facts(quote)
+    if facts.guessed or quote.session_date is not None:
+        return quote
+    return msgspec.structs.replace(
+        quote, session_date=facts.session_date, volume_kind=facts.volume_kind, regular=facts.regular
+    )
 
 
 def _remember(cache: dict[str, _T], text: str, value: _T) -> None:
@@ -157,71 +230,3 @@ def _remember(cache: dict[str, _T], text: str, value: _T) -> None:
     if len(cache) >= _TEXTS_CACHED_MAX:
         cache.clear()
     cache[text] = value
-
-
-def check_columns(file_name: str, columns: Sequence[str]) -> None:
-    """Stop a replay whose file cannot give quotes.
-
-    Raises:
-        InputError: naming the file and the columns that are missing, or there twice.
-    """
-    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
-    if missing:
-        found = ", ".join(ascii(name)[1:-1] for name in columns[:20])
-        noun = "column" if len(missing) == 1 else "columns"
-        raise InputError(
-            f"{file_name}: {noun} {', '.join(missing)} missing; found: {found}. "
-            f"A replay file needs {','.join(REQUIRED_COLUMNS)}, in any order"
-        )
-    twice = [name for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if list(columns).count(name) > 1]
-    if twice:
-        raise InputError(f"{file_name}: column {twice[0]} is there twice. Remove or rename one")
-
-
-def parse_number(column: str, text: str) -> Decimal:
-    """An exact decimal from text, trailing zeros kept; never through float."""
-    if _NUMBER.fullmatch(text) is None:
-        stripped = text.strip()
-        if not stripped:
-            raise RowError("value_missing", f"{column} is empty")
-        if _NUMBER.fullmatch(stripped) is None:
-            raise RowError("number_malformed", f"{column}={_shown(text)} is not a number")
-        text = stripped
-    return Decimal(text)
-
-
-def parse_integer(column: str, text: str) -> int:
-    """A whole number; `220173.0`, as data frames write it, counts as one."""
-    if text.isdecimal() and text.isascii() and len(text) <= _INTEGER_MAX_DIGITS:
-        return int(text)
-    number = parse_number(column, text)
-    if number and number.adjusted() >= _INTEGER_MAX_DIGITS:
-        raise RowError("number_malformed", f"{column}={_shown(text)} is beyond 64 bits")
-    if number != number.to_integral_value():
-        raise RowError("number_malformed", f"{column}={_shown(text)} is not a whole number")
-    return int(number)
-
-
-def parse_flag(column: str, text: str) -> bool:
-    lowered = text.lower()
-    if lowered not in {"true", "false", "1", "0"}:
-        raise RowError("flag_malformed", f"{column}={_shown(text)} is neither true nor false")
-    return lowered in {"true", "1"}
-
-
-def normalise_timestamp(column: str, text: str) -> str:
-    """Any ISO 8601 date and time with an offset, in the wire form: UTC, milliseconds (finer digits are cut off)."""
-    stripped = text.strip()
-    if not stripped:
-        raise RowError("value_missing", f"{column} is empty")
-    try:
-        moment = datetime.fromisoformat(stripped)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-    except (ValueError, OverflowError) as exc:
-        raise RowError("timestamp_malformed", f"{column}={_shown(text)} is not an ISO 8601 time") from exc
-    raise RowError("timestamp_naive", f"{column}={_shown(text)} has no offset from UTC; write it with Z or +00:00")
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 80 else text[:77] + "...")

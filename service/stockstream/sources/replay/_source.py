@@ -1,8 +1,9 @@
 """Recorded sessions as a live source: files in order, event-time gaps divided by a speed."""
 
 import asyncio
+import dataclasses
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -10,8 +11,11 @@ from typing import Final
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError, SourceError
 from stockstream.sources.base import Rejection, SourceBatch
-from stockstream.sources.replay._readers import RowReader, open_reader
-from stockstream.sources.replay._rows import SOURCE_LABEL, RowError, RowParser, Seen, check_columns
+from stockstream.sources.replay._probe import Probe, probe_file
+from stockstream.sources.replay._readers import Row, RowReader, open_reader
+from stockstream.sources.replay._rows import SOURCE_LABEL, ReplayFormat, RowParser, Seen
+from stockstream.sources.replay._values import RowError
+from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, timestamp_to_epoch_ms
 
 MAX_SPEED: Final = math.inf
@@ -31,7 +35,8 @@ class ReplaySource:
         files: CSV, JSON Lines (both also gzipped) or Parquet, replayed in this order.
         speed: Times faster than the market, 1 or more; `MAX_SPEED` never waits.
         clock: Where the waiting is done.
-        symbols: Replay only these; None replays all.
+        symbols: Replay only these, or those of a watchlist that is read again when its file changes; None replays all.
+        form: What the user says of the files: the clock of naive times, names of columns.
 
     Raises:
         InputError: no files, or a speed below 1.
@@ -46,7 +51,8 @@ class ReplaySource:
         *,
         speed: float = MAX_SPEED,
         clock: Clock = SYSTEM_CLOCK,
-        symbols: Sequence[str] | None = None,
+        symbols: Sequence[str] | WatchlistFollower | None = None,
+        form: ReplayFormat | None = None,
     ) -> None:
         if not files:
             raise InputError("replay: no file given. Remedy: --replay FILE")
@@ -55,7 +61,16 @@ class ReplaySource:
         self._files = [Path(file) for file in files]
         self._speed = speed
         self._clock = clock
-        self._symbols = None if symbols is None else frozenset(symbols)
+        self._watchlist = symbols if isinstance(symbols, WatchlistFollower) else None
+        chosen = symbols.symbols if isinstance(symbols, WatchlistFollower) else symbols
+        self._symbols = None if chosen is None else frozenset(chosen)
+        self._form = form or ReplayFormat()
+        if self._symbols is not None and len(self._symbols) == 1:
+            # Of a file without a column of symbols, the one asked for.
+            self._form = dataclasses.replace(self._form, symbol=next(iter(self._symbols)))
+        self._probes: dict[Path, Probe] = {}
+        self._empty: list[str] = []
+        self.failure: str | None = None
         self._seen = Seen()
         self._closed = asyncio.Event()
 
@@ -68,7 +83,7 @@ class ReplaySource:
         """
         await asyncio.to_thread(self.check_files)
         for path in self._files:
-            reader = await asyncio.to_thread(open_reader, path)
+            reader = await asyncio.to_thread(open_reader, path, self._form.columns)
             async for batch in self._paced(path, reader):
                 yield batch
             if self._closed.is_set():
@@ -76,35 +91,39 @@ class ReplaySource:
         absent = self._absent_symbols()
         if absent:
             yield SourceBatch([], absent)
+        if self._empty:
+            self.failure = "; ".join(self._empty)
 
     async def aclose(self) -> None:
         """End the iteration at its next step; a wait for a far event time ends at once."""
         self._closed.set()
 
     def check_files(self) -> None:
-        """Open every file and check its columns, and that there is a row at all.
+        """Open every file and check that it has rows, columns that make quotes, and a row that can be read.
 
         Raises:
-            InputError: a file is absent, unreadable, without rows, truncated, or lacks a column (which it names).
+            InputError: a file is absent, unreadable, truncated, lacks a column, or has no row that can be read; naming
+                what stands in the way, in which line, and the remedy.
         """
         for path in self._files:
-            reader = open_reader(path)
-            try:
-                check_columns(str(path), reader.columns)
-                if next(reader.rows(), None) is None:
-                    raise InputError(f"{path}: has columns and no rows. Record it again, or leave it out")
-            finally:
-                reader.close()
+            self._probes[path] = probe_file(path, self._form, self._symbols)
 
     async def _paced(self, path: Path, reader: RowReader) -> AsyncIterator[SourceBatch]:
         pace = _Pace(self._speed, self._clock)
         reading: asyncio.Future[list[_Outcome]] | None = None
         try:
-            outcomes = _outcomes(reader, RowParser(str(path), reader.columns, self._symbols, self._seen))
+            parser = RowParser(
+                str(path), reader.columns, self._symbols, self._seen, form=self._form, separator=reader.separator
+            )
+            probe = self._probes[path]
+            outcomes = _outcomes(probe.in_order_of_time(path, reader), parser)
             while not self._closed.is_set():
+                if self._watchlist is not None and self._watchlist.refresh() is not None:
+                    self._symbols = parser.symbols = self._watchlist.symbol_set
                 reading = asyncio.ensure_future(asyncio.to_thread(_take, outcomes))
                 chunk = await asyncio.shield(reading)
                 if not chunk:
+                    self._note_empty(path, parser)
                     return
                 async for batch in self._paced_chunk(pace, chunk):
                     yield batch
@@ -131,6 +150,11 @@ class ReplaySource:
                 batch.quotes.append(outcome)
         if batch.quotes or batch.rejected:
             yield batch
+
+    def _note_empty(self, path: Path, parser: RowParser) -> None:
+        first = parser.first_rejection
+        if not parser.quotes and first is not None and first.reason != "duplicate_row":
+            self._empty.append(f"nothing of {path} was stored; {first.subject}: {first.reason}: {first.detail}")
 
     def _absent_symbols(self) -> list[Rejection]:
         absent = sorted((self._symbols or frozenset()) - self._seen.last.keys())
@@ -159,8 +183,8 @@ class _Pace:
         return start + (event_ms - first_ms) / 1000 / self._speed
 
 
-def _outcomes(reader: RowReader, parser: RowParser) -> Iterator[_Outcome]:
-    for line_number, values in reader.rows():
+def _outcomes(rows: Iterable[Row], parser: RowParser) -> Iterator[_Outcome]:
+    for line_number, values in rows:
         if isinstance(values, RowError):
             yield parser.rejection(line_number, values.reason, values.detail)
         else:

@@ -120,6 +120,7 @@ class Share:
             market_state="REGULAR",
             polled_at=timestamp,
             source="simulated",
+            session_date=timestamp[:10],
         )
 
     def _traded(self, fraction_of_day: float) -> int:

@@ -2,17 +2,19 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
 from stockstream.pipeline.schedule import Ticker
+from stockstream.settings import Watchlist
 from stockstream.sources.base import SourceBatch
 from stockstream.sources.simulated._movers import MoverPlan, Movers
 from stockstream.sources.simulated._parameters import random_for, share_parameters
 from stockstream.sources.simulated._share import Share
+from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, format_timestamp
 
 _SECONDS_PER_DAY: Final = 86_400
@@ -35,7 +37,7 @@ class SimulatedSource:
     the wall clock's. Every quote carries `source: "simulated"` and exchange `SIM`.
 
     Args:
-        symbols: Followed symbols.
+        symbols: Followed symbols, or a watchlist that is read again when its file changes.
         seed: Of all chance.
         interval_seconds: Between batches.
         clock: Event times and waiting.
@@ -47,32 +49,41 @@ class SimulatedSource:
 
     label = "simulated"
     is_market_data = False
+    failure: str | None = None
 
     def __init__(
         self,
-        symbols: Sequence[str],
+        symbols: Sequence[str] | WatchlistFollower,
         *,
         seed: int,
         interval_seconds: float,
         clock: Clock = SYSTEM_CLOCK,
         movers: MoverPlan | None = MoverPlan(),  # noqa: B008 - frozen
     ) -> None:
-        if not symbols:
+        if not isinstance(symbols, WatchlistFollower):
+            symbols = WatchlistFollower(Watchlist(tuple(dict.fromkeys(symbols))))
+        self._watchlist = symbols
+        if not self._watchlist.symbols:
             raise SourceError("simulated: no symbols. Remedy: STOCKSTREAM_SYMBOLS")
-        self._symbols = list(dict.fromkeys(symbols))
         self._seed = seed
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._market_random = random_for(seed, "", "market")
         self._market_variance = 1.0
-        self._movers = None if movers is None else Movers(movers, self._symbols, random_for(seed, "", "movers"))
+        followed = list(self._watchlist.symbols)
+        self._movers = None if movers is None else Movers(movers, followed, random_for(seed, "", "movers"))
         self._closed = asyncio.Event()
 
     async def batches(self) -> AsyncIterator[SourceBatch]:
         """One batch of all symbols at once, then one each interval, until closed."""
+        with self._watchlist.reload_on_sighup():
+            async for batch in self._steps():
+                yield batch
+
+    async def _steps(self) -> AsyncIterator[SourceBatch]:
         ticker = Ticker(self._interval_seconds, monotonic=self._clock.monotonic, sleep=self._sleep)
         moment = self._clock.now()
-        shares = self._make_shares(moment)
+        shares = self._make_shares(moment, {})
         step = 0
         while not self._closed.is_set():
             try:
@@ -82,6 +93,8 @@ class SimulatedSource:
             # A wall clock that was set back must not make time run backwards for a symbol.
             session = moment.astimezone(UTC).date()
             moment = max(self._clock.now(), moment + _ONE_MS) if step else moment
+            if self._watchlist.refresh() is not None:
+                shares = self._make_shares(moment, shares)
             is_new_session = moment.astimezone(UTC).date() != session
             yield SourceBatch(await self._move(shares, moment, step, is_new_session=is_new_session))
             step += 1
@@ -90,13 +103,12 @@ class SimulatedSource:
         """End the iteration; a wait for the next interval ends at once."""
         self._closed.set()
 
-    def _make_shares(self, moment: datetime) -> dict[str, Share]:
+    def _make_shares(self, moment: datetime, known: Mapping[str, Share]) -> dict[str, Share]:
         fraction = _fraction_of_day(moment)
         return {
-            symbol: Share(
-                symbol, share_parameters(self._seed, symbol), random_for(self._seed, symbol, "path"), fraction
-            )
-            for symbol in self._symbols
+            symbol: known.get(symbol)
+            or Share(symbol, share_parameters(self._seed, symbol), random_for(self._seed, symbol, "path"), fraction)
+            for symbol in self._watchlist.symbols
         }
 
     async def _move(
@@ -107,7 +119,7 @@ class SimulatedSource:
         market_return = self._market_return()
         if self._movers is not None:
             starting = self._movers.starting(step * self._interval_seconds)
-            if starting is not None:
+            if starting is not None and starting[0] in shares:
                 shares[starting[0]].head_for(starting[1])
         quotes = []
         for number, share in enumerate(shares.values(), start=1):

@@ -1,5 +1,6 @@
 """What the source remembers of its symbols between cycles, and what a reply adds to it. No I/O; times are passed in."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -7,12 +8,21 @@ from typing import Any, Final
 import msgspec
 
 from stockstream.sources.base import Rejection
+from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import SymbolLives
-from stockstream.sources.yahoo.mapping import map_v7_result, observe
+from stockstream.sources.yahoo.mapping import Observation, map_v7_result, observe
 from stockstream.sources.yahoo.sessions import Session, Sessions
 from stockstream.sources.yahoo.silence import SilenceWatch
-from stockstream.sources.yahoo.ticks import bad_tick
-from stockstream_wire import Quote, decode_quote, encode_quote, format_epoch_ms, timestamp_to_epoch_ms
+from stockstream.sources.yahoo.ticks import refusal
+from stockstream_wire import (
+    Quote,
+    decode_quote,
+    encode_quote,
+    format_epoch_ms,
+    is_ahead_of_clock,
+    timestamp_to_epoch_ms,
+)
+from stockstream_wire.trading_day import DayRule
 
 # Reasons for which Yahoo has, in effect, no such symbol now.
 _ABSENT: Final = frozenset({"no_market"})
@@ -25,12 +35,20 @@ class Book:
         extended_hours: Take pre- and post-market prices, and poll for them.
         stale_after_seconds: Shortest silence in an open session worth saying.
         max_price_ratio: Largest credible ratio of price and previous close.
+        hours: What is known of the hours of exchanges; nothing where None.
         source: What quotes carry in `source`.
     """
 
     def __init__(
-        self, *, extended_hours: bool, stale_after_seconds: float, max_price_ratio: Decimal, source: str = "yahoo"
+        self,
+        *,
+        extended_hours: bool,
+        stale_after_seconds: float,
+        max_price_ratio: Decimal,
+        hours: TradingHours | None = None,
+        source: str = "yahoo",
     ) -> None:
+        self._hours = hours or TradingHours()
         self._extended_hours = extended_hours
         self._max_price_ratio = max_price_ratio
         self._source = source
@@ -39,6 +57,9 @@ class Book:
         self.silence = SilenceWatch(stale_after_seconds)
         # As bytes: 5,000 quotes of eight decimals each would be 6 MB, and one is wanted again only when it goes stale.
         self._last_quotes: dict[str, bytes] = {}
+        self._last_times: dict[str, str] = {}
+        self._rules: dict[str, DayRule] = {}
+        self._silent_exchanges: set[str] = set()
         self._stale_times: dict[str, str] = {}
         self._told: dict[str, tuple[object, ...]] = {}
 
@@ -49,6 +70,8 @@ class Book:
         self.sessions.keep_only(kept)
         self.silence.keep_only(kept)
         self._last_quotes = {symbol: data for symbol, data in self._last_quotes.items() if symbol in kept}
+        self._last_times = {symbol: time for symbol, time in self._last_times.items() if symbol in kept}
+        self._rules = {symbol: rule for symbol, rule in self._rules.items() if symbol in kept}
         self._stale_times = {symbol: time for symbol, time in self._stale_times.items() if symbol in kept}
         self._told = {symbol: fact for symbol, fact in self._told.items() if symbol in kept}
 
@@ -70,9 +93,9 @@ class Book:
             )
             seen = observe(result)
             if seen is not None:
-                self.sessions.observe(seen, now_seconds)
+                self._observe(seen, polled_at, now_seconds)
             if isinstance(outcome, Quote):
-                outcome = bad_tick(outcome, self._max_price_ratio) or outcome
+                outcome = self.refusal(outcome) or outcome
             if isinstance(outcome, Rejection):
                 self._take_rejection(outcome, result, rejected, now_seconds)
                 continue
@@ -83,6 +106,23 @@ class Book:
             if self._is_news(outcome):
                 quotes.append(outcome)
         return quotes, rejected, woken
+
+    def _observe(self, seen: Observation, polled_at: str, now_seconds: float) -> None:
+        if seen.rule is not None:
+            self._rules[seen.symbol] = seen.rule
+        # A time ahead of the clock would keep its exchange open until it has come.
+        seconds = seen.event_seconds
+        if seconds is not None and is_ahead_of_clock(format_epoch_ms(seconds * 1000), polled_at):
+            seen = dataclasses.replace(seen, event_seconds=None)
+        self.sessions.observe(seen, now_seconds)
+
+    def refusal(self, quote: Quote) -> Rejection | None:
+        """The rejection of a quote that cannot be right, or None; the gate and the consumer hold no other rule."""
+        return refusal(quote, self._max_price_ratio)
+
+    def rule_of(self, symbol: str) -> DayRule | None:
+        """How the sessions of a symbol count their days, where Yahoo has said so."""
+        return self._rules.get(symbol)
 
     def take_quote(self, quote: Quote, now_seconds: float, *, event_seconds: int | None = None) -> bool:
         """Remember a quote; True where it ends a silence that was said.
@@ -96,6 +136,9 @@ class Book:
             event_seconds = timestamp_to_epoch_ms(quote.timestamp) // 1000
         self.lives.seen(quote.symbol)
         self._told.pop(quote.symbol, None)
+        if quote.timestamp < self._last_times.get(quote.symbol, ""):
+            return False  # the gate refuses it, and a stale fact repeats the last one accepted
+        self._last_times[quote.symbol] = quote.timestamp
         self._last_quotes[quote.symbol] = encode_quote(quote)
         return self.silence.observe(quote.symbol, event_seconds, now_seconds)
 
@@ -111,25 +154,61 @@ class Book:
     def stale_quotes(self, now_seconds: float, epoch_seconds: float, polled_at: str) -> list[Quote]:
         """The last known quotes of symbols that have newly gone silent in an open session, marked stale.
 
+        Where a whole exchange stands still, its busiest symbol speaks for all of it, once; in a known break none does.
+
         Symbol and event time are a quote's identity all the way down, so the fact that a feed is silent must not carry
         the event time of the quote it repeats: it is one millisecond later. Every true trade is later still, on a
         delayed feed as well, where our own time would have overtaken it.
         """
-        sessions = self.sessions.sessions(now_seconds, epoch_seconds)
-        open_now: list[str] = []
-        closed: list[str] = []
+        by_exchange: dict[str | None, list[str]] = {}
         for symbol in self._last_quotes:
-            exchange = self.sessions.exchange_of(symbol)
+            by_exchange.setdefault(self.sessions.exchange_of(symbol), []).append(symbol)
+        sessions = self.sessions.sessions(now_seconds, epoch_seconds)
+        stale: list[Quote] = []
+        for exchange, symbols in by_exchange.items():
             is_open = exchange is not None and sessions[exchange] is Session.REGULAR
-            (open_now if is_open else closed).append(symbol)
-        self.silence.pause(closed, now_seconds)
-        stale = []
-        for symbol in self.silence.newly_silent(open_now, now_seconds):
-            last = decode_quote(self._last_quotes[symbol])
-            timestamp = format_epoch_ms(timestamp_to_epoch_ms(last.timestamp) + 1)
-            self._stale_times[symbol] = timestamp
-            stale.append(msgspec.structs.replace(last, stale=True, timestamp=timestamp, polled_at=polled_at))
+            if exchange is None or not is_open or self._is_closed(exchange, epoch_seconds):
+                self.silence.pause(symbols, now_seconds)
+                continue
+            lively = self.silence.lively(symbols)
+            if self._goes_on_silent(exchange, lively, now_seconds):
+                self.silence.pause(symbols, now_seconds)
+                continue
+            silent = self.silence.newly_silent(symbols, now_seconds)
+            if len(lively) > 1 and silent and self._has_stood_still(lively, now_seconds):
+                self._silent_exchanges.add(exchange)
+                self.silence.pause(symbols, now_seconds)
+                spokesman = self.sessions.busiest(exchange, among=lively)
+                stale.append(self._stale_quote(spokesman, polled_at, silent_symbols=len(lively)))
+            else:
+                stale += [self._stale_quote(symbol, polled_at) for symbol in silent]
         return stale
+
+    def _is_closed(self, exchange: str, epoch_seconds: float) -> bool:
+        # What a delayed feed shows now has happened then.
+        then_seconds = epoch_seconds - self.sessions.delay_seconds(exchange)
+        return self._hours.is_closed(exchange, then_seconds) or self._hours.is_closed(exchange, epoch_seconds)
+
+    def _has_stood_still(self, lively: list[str], now_seconds: float) -> bool:
+        """Whether none of an exchange's symbols has moved for half of a silence: then it is the exchange."""
+        moved = self.silence.last_move_seconds(lively)
+        return moved is None or now_seconds - moved > self.silence.stale_after_seconds / 2
+
+    def _goes_on_silent(self, exchange: str, lively: list[str], now_seconds: float) -> bool:
+        if exchange not in self._silent_exchanges:
+            return False
+        if self._has_stood_still(lively, now_seconds):
+            return True
+        self._silent_exchanges.discard(exchange)
+        return False
+
+    def _stale_quote(self, symbol: str, polled_at: str, *, silent_symbols: int | None = None) -> Quote:
+        last = decode_quote(self._last_quotes[symbol])
+        timestamp = format_epoch_ms(timestamp_to_epoch_ms(last.timestamp) + 1)
+        self._stale_times[symbol] = timestamp
+        return msgspec.structs.replace(
+            last, stale=True, silent_symbols=silent_symbols, timestamp=timestamp, polled_at=polled_at
+        )
 
     def due(self, symbols: Iterable[str], now_seconds: float, epoch_seconds: float) -> list[str]:
         """Which symbols to ask for now: neither in quarantine nor on a closed exchange."""

@@ -10,9 +10,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from stockstream.sources.base import Rejection
-from stockstream.sources.yahoo.mapping import FieldRejectedError, event_seconds, required_price, text_or_none, volume_of
+from stockstream.sources.yahoo.instrument import instrument_of_chart
+from stockstream.sources.yahoo.mapping import (
+    FieldRejectedError,
+    counted_volume,
+    event_seconds,
+    required_price,
+    text_or_none,
+    volume_of,
+)
 from stockstream.sources.yahoo.numbers import NotANumberError, float32_decimal
 from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, validate_quote, validate_symbol
+from stockstream_wire.trading_day import session_date_of
 
 _DAY_SECONDS: Final = 86_400
 
@@ -55,9 +64,11 @@ def map_chart_reply(
 def _quote(chart: Mapping[str, Any], symbol: str, *, polled_at: str | None, source: str) -> Quote:
     validate_symbol(symbol)
     meta: Mapping[str, Any] = chart["meta"]
-    price = required_price("price", meta.get("regularMarketPrice"))
+    instrument = instrument_of_chart(meta, symbol)
+    signed = instrument.signed
+    price = required_price("price", meta.get("regularMarketPrice"), signed=signed)
     seconds = event_seconds(meta.get("regularMarketTime"))
-    bars = _Bars(chart)
+    bars = _Bars(chart, signed=signed)
     if not bars.last_is_of_day(seconds, meta.get("gmtoffset")):
         raise FieldRejectedError("chart_not_current", bars.times[-1:])
     hint = meta.get("priceHint")
@@ -65,34 +76,40 @@ def _quote(chart: Mapping[str, Any], symbol: str, *, polled_at: str | None, sour
     high, low = meta.get("regularMarketDayHigh"), meta.get("regularMarketDayLow")
     if not high and not low:
         raise FieldRejectedError("no_intraday_range", high)
+    timestamp = format_epoch_ms(seconds * 1000)
+    volume, volume_kind = counted_volume(volume_of(meta.get("regularMarketVolume")), instrument)
     return Quote(
         symbol=symbol,
-        timestamp=format_epoch_ms(seconds * 1000),
+        timestamp=timestamp,
         open=bars.price("open", -1, hint),
-        high=required_price("high", high),
-        low=required_price("low", low),
+        high=required_price("high", high, signed=signed),
+        low=required_price("low", low, signed=signed),
         price=price,
         previous_close=_previous_close(meta, bars, hint),
-        volume=volume_of(meta.get("regularMarketVolume")),
+        volume=volume,
         currency=text_or_none(meta.get("currency")),
         exchange=text_or_none(meta.get("exchangeName")),
         polled_at=polled_at,
         source=source,
+        session_date=None if instrument.rule is None else session_date_of(timestamp, instrument.rule),
+        volume_kind=volume_kind,
+        kind=instrument.wire_kind,
     )
 
 
 def _previous_close(meta: Mapping[str, Any], bars: "_Bars", hint: int | None) -> Decimal:
     if meta.get("previousClose") is not None:  # intraday charts have it
-        return required_price("previous_close", meta["previousClose"])
+        return required_price("previous_close", meta["previousClose"], signed=bars.signed)
     if len(bars.times) > 1:
         return bars.price("close", -2, hint)
-    return required_price("previous_close", meta.get("chartPreviousClose"))
+    return required_price("previous_close", meta.get("chartPreviousClose"), signed=bars.signed)
 
 
 class _Bars:
     """The chart's columns; prices in them are float32 written as doubles."""
 
-    def __init__(self, chart: Mapping[str, Any]) -> None:
+    def __init__(self, chart: Mapping[str, Any], *, signed: bool) -> None:
+        self.signed = signed
         times = chart.get("timestamp")
         self.times: list[int] = [t for t in times if type(t) is int] if isinstance(times, list) else []
         try:
@@ -117,4 +134,4 @@ class _Bars:
             rounded = float32_decimal(float(value), hint)
         except (NotANumberError, TypeError, ValueError) as exc:
             raise FieldRejectedError(f"{field}_malformed", value) from exc
-        return required_price(field, rounded)
+        return required_price(field, rounded, signed=self.signed)

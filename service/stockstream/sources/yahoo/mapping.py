@@ -12,8 +12,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from stockstream.sources.base import Rejection
+from stockstream.sources.yahoo.instrument import Instrument, instrument_of_result
 from stockstream.sources.yahoo.numbers import NotANumberError, exact_decimal
 from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, validate_quote, validate_symbol
+from stockstream_wire.instruments import VolumeKind
+from stockstream_wire.trading_day import DayRule, session_date_of
 
 # What v7 is asked for. Yahoo adds a handful of its own (symbol, quoteType, exchange, marketState, ...) to any list.
 V7_FIELDS: Final = (
@@ -22,6 +25,8 @@ V7_FIELDS: Final = (
     "currency",
     "exchange",
     "exchangeDataDelayedBy",
+    "exchangeTimezoneName",
+    "gmtOffSetMilliseconds",
     "marketState",
     "postMarketPrice",
     "postMarketTime",
@@ -43,7 +48,7 @@ V7_FIELDS: Final = (
 _TIME_MIN_SECONDS: Final = 946_684_800
 _TIME_MAX_SECONDS: Final = 4_102_444_800
 
-# Yahoo writes 0 where it has no value for these; no market trades at 0.
+# Yahoo writes 0 where it has no value for these.
 _ZERO_IS_ABSENT: Final = frozenset({"open", "high", "low", "previous_close"})
 
 
@@ -66,7 +71,8 @@ class Observation:
         market_state: PRE, REGULAR, POST, CLOSED and their kin, or None.
         event_seconds: Time of the last regular trade, seconds since 1970, or None.
         delay_seconds: Delay that the exchange imposes on the feed.
-        volume: Shares traded in the session so far.
+        volume: Shares traded in the session so far; 0 where it does not say.
+        rule: How its sessions count their days, or None.
     """
 
     symbol: str
@@ -75,10 +81,11 @@ class Observation:
     event_seconds: int | None
     delay_seconds: int
     volume: int
+    rule: DayRule | None
 
 
-def required_price(field: str, value: object) -> Decimal:
-    """Return a price above 0.
+def required_price(field: str, value: object, *, signed: bool = False) -> Decimal:
+    """Return a price: above 0, or any where the kind of instrument has such prices.
 
     Raises:
         FieldRejectedError: `missing_<field>`, `<field>_not_positive`, `<field>_not_finite` or `<field>_malformed`.
@@ -91,17 +98,17 @@ def required_price(field: str, value: object) -> Decimal:
         price = exact_decimal(value)
     except NotANumberError as exc:
         raise FieldRejectedError(f"{field}_{exc.reason}", value) from exc
-    if price > 0:
+    if price > 0 or (signed and (price or field == "price")):
         return price
     if not price and field in _ZERO_IS_ABSENT:
         raise FieldRejectedError(f"missing_{field}", value)
     raise FieldRejectedError(f"{field}_not_positive", value)
 
 
-def optional_price(value: object) -> Decimal | None:
-    """Return a price above 0, or None where Yahoo has none (absent, null, 0, or unusable)."""
+def optional_price(value: object, *, signed: bool = False) -> Decimal | None:
+    """Return a price, or None where Yahoo has none (absent, null, 0, or unusable)."""
     try:
-        return required_price("optional", value)
+        return required_price("optional", value, signed=signed)
     except FieldRejectedError:
         return None
 
@@ -125,14 +132,14 @@ def event_seconds(value: object) -> int:
     return seconds
 
 
-def volume_of(value: object) -> int:
-    """Return the cumulative volume; 0 where the market has none (FX, most indices and crypto pairs).
+def volume_of(value: object) -> int | None:
+    """Return a volume; None where Yahoo gives none, which is not 0.
 
     Raises:
         FieldRejectedError: `volume_not_positive`, `volume_not_finite` or `volume_malformed`.
     """
     if value is None:
-        return 0
+        return None
     if type(value) is int and value >= 0:
         return value
     try:
@@ -154,16 +161,18 @@ def observe(result: Mapping[str, Any]) -> Observation | None:
     except FieldRejectedError:
         seconds = None
     try:
-        volume = volume_of(result.get("regularMarketVolume"))
+        volume = volume_of(result.get("regularMarketVolume")) or 0
     except FieldRejectedError:
         volume = 0
+    symbol = symbol.upper()
     return Observation(
-        symbol=symbol.upper(),
+        symbol=symbol,
         exchange=text_or_none(result.get("exchange")),
         market_state=text_or_none(result.get("marketState")),
         event_seconds=seconds,
         delay_seconds=delay_seconds(result.get("exchangeDataDelayedBy")) or 0,
         volume=volume,
+        rule=instrument_of_result(result, symbol).rule,
     )
 
 
@@ -206,39 +215,58 @@ def _quote(
     get = result.get
     if get("quoteType") == "NONE" or (get("regularMarketPrice") is None and get("regularMarketTime") is None):
         raise FieldRejectedError("no_market", get("quoteType"))
-    price = required_price("price", get("regularMarketPrice"))
+    instrument = instrument_of_result(result, symbol)
+    signed = instrument.signed
+    price = required_price("price", get("regularMarketPrice"), signed=signed)
     seconds = event_seconds(get("regularMarketTime"))
     state = text_or_none(get("marketState"))
     extended = _extended_trade(result, state, seconds) if extended_hours else None
+    volume: int | None
     if extended is not None and state == "PRE":
         # The session has not opened: its only trade known is this one, and the close before it is the last regular
-        # price. Yesterday's range would belong to another day.
+        # price. Yesterday's range and volume would belong to another day.
         session_open = high = low = extended[0]
-        previous_close, volume = price, 0
+        previous_close, volume = price, None
     else:
-        session_open, high, low = _day_range(result)
-        previous_close = required_price("previous_close", get("regularMarketPreviousClose"))
+        session_open, high, low = _day_range(result, signed=signed)
+        previous_close = required_price("previous_close", get("regularMarketPreviousClose"), signed=signed)
         volume = volume_of(get("regularMarketVolume"))
     if extended is not None:
         price, seconds = extended
+    timestamp = _timestamp(seconds)
+    volume, volume_kind = counted_volume(volume, instrument)
     return Quote(
         symbol=symbol,
-        timestamp=_timestamp(seconds),
+        timestamp=timestamp,
         open=session_open,
         high=high,
         low=low,
         price=price,
         previous_close=previous_close,
         volume=volume,
-        bid=optional_price(get("bid")),
-        ask=optional_price(get("ask")),
+        bid=optional_price(get("bid"), signed=signed),
+        ask=optional_price(get("ask"), signed=signed),
         currency=text_or_none(get("currency")),
         exchange=text_or_none(get("exchange")),
         market_state=state,
         polled_at=polled_at,
         source=source,
         delayed_by_seconds=delay_seconds(get("exchangeDataDelayedBy")),
+        session_date=None if instrument.rule is None else session_date_of(timestamp, instrument.rule),
+        volume_kind=volume_kind,
+        regular=extended is None,
+        kind=instrument.wire_kind,
     )
+
+
+def counted_volume(volume: int | None, instrument: Instrument) -> tuple[int | None, VolumeKind]:
+    """What a volume says for the kind of instrument: the figure, if it is one, and what it counts.
+
+    Yahoo writes 0 where there is no such figure: for every currency pair, and for indices nobody trades.
+    """
+    if instrument.volume_kind == "none" or (instrument.kind == "index" and not volume):
+        return None, "none"
+    return volume, instrument.volume_kind
 
 
 @functools.lru_cache(maxsize=4096)
@@ -247,17 +275,20 @@ def _timestamp(seconds: int) -> str:
     return format_epoch_ms(seconds * 1000)
 
 
-def _day_range(result: Mapping[str, Any]) -> tuple[Decimal, Decimal, Decimal]:
+def _day_range(result: Mapping[str, Any], *, signed: bool) -> tuple[Decimal, Decimal, Decimal]:
     raw = [result.get(key) for key in ("regularMarketOpen", "regularMarketDayHigh", "regularMarketDayLow")]
     if all(value is None or value == 0 for value in raw):
         # Funds and once-a-day indices: inventing a range from the price would pass for a market that stood still.
         raise FieldRejectedError("no_intraday_range", raw[0])
-    session_open, high, low = raw
-    return required_price("open", session_open), required_price("high", high), required_price("low", low)
+    session_open, high, low = (
+        required_price(field, value, signed=signed) for field, value in zip(("open", "high", "low"), raw, strict=True)
+    )
+    return session_open, high, low
 
 
 def _extended_trade(result: Mapping[str, Any], state: str | None, regular_seconds: int) -> tuple[Decimal, int] | None:
-    prefix = {"PRE": "preMarket", "POST": "postMarket", "POSTPOST": "postMarket"}.get(state or "")
+    # CLOSED and PREPRE follow POST: the last post-market trade stays the last there was.
+    prefix = "preMarket" if state == "PRE" else None if state == "REGULAR" else "postMarket"
     if prefix is None:
         return None
     price = optional_price(result.get(f"{prefix}Price"))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from stockstream.clock import Clock
+from stockstream.sources.yahoo.aliases import by_answer, canonical
 from stockstream.sources.yahoo.batches import BatchSizer, cut, start_offset_seconds
 from stockstream.sources.yahoo.breaker import Breaker, BreakerState
 from stockstream.sources.yahoo.bucket import TokenBucket
@@ -278,14 +279,16 @@ class _Cycle:
         self._report.failed.extend(batch.symbols)
 
     async def _on_reply(self, batch: _Batch, reply: Reply) -> None:
-        asked = set(batch.symbols)
+        # Who asked for USDJPY=X is answered for JPY=X, and keeps his spelling.
+        asked = by_answer(batch.symbols)
         results: list[Mapping[str, Any]] = []
         for result in reply.value:
             symbol = result.get("symbol") if isinstance(result, Mapping) else None
-            if isinstance(symbol, str) and symbol.upper() in asked:
-                asked.discard(symbol.upper())
-                results.append(result)
-        missing = [symbol for symbol in batch.symbols if symbol in asked]
+            if not isinstance(symbol, str):
+                continue
+            spellings = asked.pop(canonical(symbol.upper()), ())
+            results += [{**result, "symbol": spelling} if spelling != symbol else result for spelling in spellings]
+        missing = [symbol for symbol in batch.symbols if canonical(symbol) in asked]
         if not self._is_short(batch, missing):
             self._poller.sizer.grow()
             self._report.missing.extend(missing)

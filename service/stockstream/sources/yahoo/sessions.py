@@ -127,9 +127,22 @@ class Sessions:
         """
         return {name: self._session(exchange, now_seconds, epoch_seconds) for name, exchange in self._exchanges.items()}
 
+    def exchanges(self) -> list[str]:
+        """The exchanges seen so far, by Yahoo's code."""
+        return list(self._exchanges)
+
+    def delay_seconds(self, exchange: str) -> int:
+        """The delay that an exchange imposes on the feed."""
+        return self._exchanges[exchange].delay_seconds
+
     def exchange_of(self, symbol: str) -> str | None:
         """The exchange a symbol was last seen on."""
         return self._exchange_of.get(symbol)
+
+    def busiest(self, exchange: str, among: Iterable[str]) -> str:
+        """The symbol with the largest volume among some of an exchange's."""
+        members = self._exchanges[exchange].members
+        return max(among, key=lambda symbol: (members[symbol].volume, symbol))
 
     def due(self, symbols: Iterable[str], now_seconds: float, epoch_seconds: float) -> list[str]:
         """Which symbols to ask for now: all of an open or unknown exchange, and a closed one's sentinel each minute."""

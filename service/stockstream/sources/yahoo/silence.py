@@ -1,4 +1,4 @@
-"""When a feed has gone silent in an open session: said once a silence, per symbol. Pure; the time is passed in."""
+"""When a symbol has gone silent in an open session: said once a silence. Pure; the time is passed in."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ _GAP_WEIGHT: Final = 0.2
 class _Pulse:
     event_seconds: int
     moved_at_seconds: float
+    traded_at_seconds: float | None = None
     moves: int = 0
     usual_gap_seconds: float = 0.0
     said: bool = False
@@ -30,7 +31,7 @@ class SilenceWatch:
     """
 
     def __init__(self, stale_after_seconds: float = STALE_AFTER_SECONDS_DEFAULT) -> None:
-        self._stale_after_seconds = stale_after_seconds
+        self.stale_after_seconds = stale_after_seconds
         self._pulses: dict[str, _Pulse] = {}
 
     def keep_only(self, symbols: Iterable[str]) -> None:
@@ -55,7 +56,7 @@ class SilenceWatch:
             usual = pulse.usual_gap_seconds
             pulse.usual_gap_seconds = gap if not pulse.moves else usual + _GAP_WEIGHT * (gap - usual)
         pulse.event_seconds = event_seconds
-        pulse.moved_at_seconds = now_seconds
+        pulse.moved_at_seconds = pulse.traded_at_seconds = now_seconds
         pulse.moves += 1
         ended, pulse.said = pulse.said, False
         return ended
@@ -67,11 +68,24 @@ class SilenceWatch:
             pulse = self._pulses.get(symbol)
             if pulse is None or pulse.said or not pulse.moves:
                 continue
-            limit_seconds = max(self._stale_after_seconds, GAPS_OF_SILENCE * pulse.usual_gap_seconds)
+            limit_seconds = max(self.stale_after_seconds, GAPS_OF_SILENCE * pulse.usual_gap_seconds)
             if now_seconds - pulse.moved_at_seconds > limit_seconds:
                 pulse.said = True
                 silent.append(symbol)
         return silent
+
+    def lively(self, symbols: Iterable[str]) -> list[str]:
+        """Which of `symbols` have been seen to move, and so could fall silent."""
+        return [symbol for symbol in symbols if (pulse := self._pulses.get(symbol)) is not None and pulse.moves]
+
+    def last_move_seconds(self, symbols: Iterable[str]) -> float | None:
+        """When one of `symbols` last moved, monotonic; None where none has while we watched."""
+        moved = [
+            pulse.traded_at_seconds
+            for symbol in symbols
+            if (pulse := self._pulses.get(symbol)) is not None and pulse.traded_at_seconds is not None
+        ]
+        return max(moved, default=None)
 
     def pause(self, symbols: Iterable[str], now_seconds: float) -> None:
         """Note that the session of `symbols` is closed: the night is no silence, and tomorrow starts afresh."""

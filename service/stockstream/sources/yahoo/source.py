@@ -16,17 +16,19 @@ from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo._memory import return_freed_pages
+from stockstream.sources.yahoo.aliases import hint
 from stockstream.sources.yahoo.batches import BATCH_SYMBOLS_DEFAULT, SPREAD_FRACTION, BatchSizer
 from stockstream.sources.yahoo.book import Book
 from stockstream.sources.yahoo.breaker import BreakerState
 from stockstream.sources.yahoo.bucket import BURST_DEFAULT, REQUESTS_PER_SECOND_DEFAULT, TokenBucket
 from stockstream.sources.yahoo.chart import map_chart_reply
 from stockstream.sources.yahoo.client import QuoteApi
+from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import LifeEvent
 from stockstream.sources.yahoo.poller import CycleReport, Poller
 from stockstream.sources.yahoo.silence import STALE_AFTER_SECONDS_DEFAULT
-from stockstream.sources.yahoo.ticks import MAX_PRICE_RATIO_DEFAULT, bad_tick
 from stockstream_wire import Quote, format_timestamp
+from stockstream_wire.market_rules import MAX_PRICE_RATIO
 
 # Charts cost one request a symbol; more missing than this is an outage, and the next cycle asks again.
 CHARTS_PER_CYCLE_MAX: Final = 10
@@ -58,7 +60,7 @@ class YahooOptions:
     burst_requests: float = BURST_DEFAULT
     batch_symbols: int = BATCH_SYMBOLS_DEFAULT
     stale_after_seconds: float = STALE_AFTER_SECONDS_DEFAULT
-    max_price_ratio: Decimal = MAX_PRICE_RATIO_DEFAULT
+    max_price_ratio: Decimal = MAX_PRICE_RATIO
     spread: bool = True
 
 
@@ -71,10 +73,12 @@ class YahooSource:
         api: Yahoo; closed with the source.
         clock: Time.
         rng: Randomness of the breaker's waits.
+        hours: What is known of the hours of exchanges.
     """
 
     label = "yahoo"
     is_market_data = True
+    failure: str | None = None
 
     def __init__(
         self,
@@ -84,7 +88,9 @@ class YahooSource:
         api: QuoteApi,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
+        hours: TradingHours | None = None,
     ) -> None:
+        self._hours = hours or TradingHours()
         self._watchlist = watchlist
         self._options = options
         self._api = api
@@ -100,6 +106,7 @@ class YahooSource:
             extended_hours=options.extended_hours,
             stale_after_seconds=options.stale_after_seconds,
             max_price_ratio=options.max_price_ratio,
+            hours=self._hours,
         )
         self._worker = BatchWorker(self._work, "yahoo-poller")
         self._polling = asyncio.Lock()
@@ -129,7 +136,16 @@ class YahooSource:
 
     async def _work(self) -> None:
         with self._watchlist.reload_on_sighup():
-            await self._cycles()
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(self._keep_hours())
+                await self._cycles()
+                keeper.cancel()
+
+    async def _keep_hours(self) -> None:
+        """Read the calendars of the exchanges seen, beside the cycles: the first costs an import."""
+        while True:
+            await self._hours.prepare(self.book.sessions.exchanges(), self._clock.now().timestamp())
+            await self._clock.sleep(_HOUSEKEEPING_SECONDS)
 
     async def _cycles(self) -> None:
         clock, breaker = self._clock, self.poller.breaker
@@ -213,7 +229,7 @@ class YahooSource:
             if reply is None:
                 continue
             outcome = map_chart_reply(reply.value, symbol, polled_at=format_timestamp(self._clock.now()))
-            if isinstance(outcome, Quote) and bad_tick(outcome, self._options.max_price_ratio) is None:
+            if isinstance(outcome, Quote) and self.book.refusal(outcome) is None:
                 self.book.take_quote(outcome, self._clock.monotonic())
                 found.add(symbol)
                 await self._worker.put(SourceBatch([outcome]))
@@ -230,7 +246,8 @@ class YahooSource:
         if event is LifeEvent.QUARANTINED:
             log.warning("symbol_quarantined", symbol=symbol, next_check_seconds=self.book.lives.recheck_seconds(symbol))
         if event is LifeEvent.UNKNOWN:
-            return Rejection(symbol, event.value, "Yahoo has no quote for it; the other symbols go on")
+            detail = "Yahoo has no quote for it; the other symbols go on"
+            return Rejection(symbol, event.value, "; ".join(filter(None, (detail, hint(symbol)))))
         return None
 
     def _say_sessions(self) -> None:
@@ -244,5 +261,10 @@ class YahooSource:
         now = self._clock.now()
         stale = self.book.stale_quotes(self._clock.monotonic(), now.timestamp(), format_timestamp(now))
         if stale:
-            log.warning("feed_silent", symbols=[quote.symbol for quote in stale[:20]], count=len(stale))
+            single = [quote.symbol for quote in stale if quote.silent_symbols is None]
+            if single:
+                log.warning("feed_silent", symbols=single[:20], count=len(single))
+            for quote in stale:
+                if quote.silent_symbols is not None:
+                    log.warning("exchange_silent", exchange=quote.exchange, symbols=quote.silent_symbols)
             await self._worker.put(SourceBatch(stale))

@@ -1,31 +1,28 @@
-"""Bad ticks: prices that are well formed and absurd. Pure.
+"""What a source refuses of a quote that is well formed: the wire's rules, which the consumer has too. Pure.
 
-A price is held against its own previous close, both from the same reply. A split rescales both, so it passes; a jump
-of the decimal point rescales one. NaN and prices of 0 or less are refused by the mapping, time running backwards by the
-gate.
+NaN, and prices that the kind of instrument has not, are refused by the mapping; time running backwards by the gate.
 """
 
 from decimal import Decimal
-from typing import Final
 
 from stockstream.sources.base import Rejection
-from stockstream_wire import Quote
-
-# Beyond ten times up or down in a day, in the shares of listed companies, it is the feed and not the market.
-MAX_PRICE_RATIO_DEFAULT: Final = Decimal(10)
+from stockstream_wire import Quote, bad_tick, is_ahead_of_clock
+from stockstream_wire.market_rules import AHEAD_OF_CLOCK_MAX_SECONDS, MAX_PRICE_RATIO
 
 
-def bad_tick(quote: Quote, max_ratio: Decimal = MAX_PRICE_RATIO_DEFAULT) -> Rejection | None:
-    """Return the rejection of an absurd quote, or None.
+def refusal(quote: Quote, max_ratio: Decimal = MAX_PRICE_RATIO) -> Rejection | None:
+    """Return the rejection of a quote that cannot be right, or None.
 
     Args:
         quote: A valid quote.
         max_ratio: Largest credible ratio of price and previous close, either way round; above 1.
     """
-    if quote.price > quote.previous_close * max_ratio or quote.price * max_ratio < quote.previous_close:
+    if quote.polled_at is not None and is_ahead_of_clock(quote.timestamp, quote.polled_at):
         return Rejection(
             quote.symbol,
-            "absurd_ratio",
-            f"price={quote.price} against previous_close={quote.previous_close}, more than {max_ratio} times",
+            "time_in_future",
+            f"timestamp={quote.timestamp} is over {AHEAD_OF_CLOCK_MAX_SECONDS} s after polled_at={quote.polled_at}. "
+            "If every symbol is, this machine's clock is behind",
         )
-    return None
+    found = bad_tick(quote, max_ratio)
+    return None if found is None else Rejection(quote.symbol, *found)

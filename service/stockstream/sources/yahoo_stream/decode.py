@@ -16,9 +16,11 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from stockstream.sources.yahoo.numbers import NotANumberError, float32_decimal
+from stockstream_wire.instruments import guess_kind, may_be_negative
 
 # Yahoo's market_hours: 0 pre-market (and 0 is also "not said", protobuf drops zeros), 1 regular, 2 post, 3 extended.
 REGULAR_HOURS: Final = 1
+POST_MARKET_HOURS: Final = 2
 
 _TIME_MIN_MS: Final = 946_684_800_000  # 2000-01-01
 _TIME_MAX_MS: Final = 4_102_444_800_000  # 2100-01-01
@@ -114,28 +116,31 @@ def _tick(data: Any) -> Tick:
         price = float32_decimal(data.price, hint)
     except NotANumberError as exc:
         raise TickUnreadableError("price_not_finite", f"{data.id} {exc}") from exc
-    if price <= 0:
+    symbol = str(data.id).upper()
+    # Protobuf drops zeros, so a price of 0 is one that was not said; below 0 it is one where the kind has such.
+    signed = may_be_negative(guess_kind(symbol, data.exchange or None))
+    if price == 0 or (price < 0 and not signed):
         raise TickUnreadableError("no_price", f"{data.id} price={data.price}")
     return Tick(
-        symbol=str(data.id).upper(),
+        symbol=symbol,
         time_ms=int(data.time),
         price=price,
         market_hours=int(data.market_hours),
-        open=_optional(data.open_price, hint),
-        high=_optional(data.day_high, hint),
-        low=_optional(data.day_low, hint),
-        previous_close=_optional(data.previous_close, hint),
+        open=_optional(data.open_price, hint, signed=signed),
+        high=_optional(data.day_high, hint, signed=signed),
+        low=_optional(data.day_low, hint, signed=signed),
+        previous_close=_optional(data.previous_close, hint, signed=signed),
         day_volume=int(data.day_volume) if data.day_volume > 0 else None,
-        bid=_optional(data.bid, hint),
-        ask=_optional(data.ask, hint),
+        bid=_optional(data.bid, hint, signed=signed),
+        ask=_optional(data.ask, hint, signed=signed),
         currency=data.currency or None,
         exchange=data.exchange or None,
     )
 
 
-def _optional(value: float, hint: int) -> Decimal | None:
+def _optional(value: float, hint: int, *, signed: bool) -> Decimal | None:
     try:
         price = float32_decimal(value, hint)
     except NotANumberError:
         return None
-    return price if price > 0 else None
+    return price if price > 0 or (signed and price) else None

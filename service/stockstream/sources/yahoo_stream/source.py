@@ -1,6 +1,7 @@
 """The streaming source: ticks as they come, v7 behind them for snapshots, silence and the nights."""
 
 import asyncio
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -13,10 +14,10 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.sources.base import SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
+from stockstream.sources.yahoo.aliases import by_answer, canonical
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
-from stockstream.sources.yahoo.ticks import bad_tick
 from stockstream.sources.yahoo_stream.connection import STREAM_URL, StreamConnection, StreamTimings
-from stockstream.sources.yahoo_stream.decode import TickUnreadableError, decode_tick, preload
+from stockstream.sources.yahoo_stream.decode import Tick, TickUnreadableError, decode_tick, preload
 from stockstream.sources.yahoo_stream.merge import merge_snapshot, merge_tick
 from stockstream_wire import Quote, format_timestamp
 
@@ -46,6 +47,7 @@ class YahooStreamSource:
 
     label = "yahoo-stream"
     is_market_data = True
+    failure: str | None = None
 
     def __init__(
         self,
@@ -71,6 +73,8 @@ class YahooStreamSource:
             timings=timings,
         )
         self._bases: dict[str, Quote] = {}
+        self._spellings_of: tuple[str, ...] = ()
+        self._by_answer: dict[str, list[str]] = {}
         self._gathered = SourceBatch([])
         self._news = asyncio.Event()
         self._wanted: set[str] = set()
@@ -107,13 +111,26 @@ class YahooStreamSource:
             if self.counts[exc.reason] == 1:
                 log.warning("tick_unreadable", reason=exc.reason, detail=str(exc), note="later ones are only counted")
             return False
-        if tick is None or tick.symbol not in self._watchlist.symbol_set:
+        if tick is None:
             return True
+        # Usually one: who follows USDJPY=X hears of JPY=X, and keeps his spelling.
+        for symbol in self._spellings().get(canonical(tick.symbol), ()):
+            await self._take_tick(tick if symbol == tick.symbol else dataclasses.replace(tick, symbol=symbol))
+        return True
+
+    def _spellings(self) -> dict[str, list[str]]:
+        symbols = self._watchlist.symbols
+        if self._spellings_of is not symbols:
+            self._spellings_of, self._by_answer = symbols, by_answer(symbols)
+        return self._by_answer
+
+    async def _take_tick(self, tick: Tick) -> None:
         self.counts["ticks"] += 1
         merged = merge_tick(
             self._bases.get(tick.symbol),
             tick,
             polled_at=format_timestamp(self._clock.now()),
+            rule=self._backstop.book.rule_of(tick.symbol),
             extended_hours=self._options.extended_hours,
         )
         if merged.held is not None:
@@ -123,10 +140,9 @@ class YahooStreamSource:
             self._wanting.set()
         if merged.quote is not None:
             await self._gather(merged.quote)
-        return True
 
     async def _gather(self, quote: Quote) -> None:
-        rejection = bad_tick(quote, self._options.max_price_ratio)
+        rejection = self._backstop.book.refusal(quote)
         if rejection is not None:
             self._gathered.rejected.append(rejection)
         else:

@@ -1,0 +1,134 @@
+"""Watchlists as people save them: one symbol a line, a table, a broker's list, JSON; in any of their encodings."""
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from stockstream_wire import QuoteInvalidError, validate_symbol
+
+# Names of a column of symbols in a header line.
+_HEADERS: Final = frozenset({"symbol", "symbols", "ticker", "tickers", "ticker symbol", "yahoo symbol", "code"})
+_COMMENT_STARTS: Final = ("#", ";", "//", "--")
+# Headings among the symbols of a TradingView list.
+_SECTION: Final = re.compile(r"###[^,]*,?")
+# Outside a table these separate symbols; no symbol of Yahoo's holds one.
+_SEPARATORS: Final = re.compile(r"[,;|\t]")
+_QUOTES: Final = "\"'`\u201c\u201d"
+# Exchanges that stand before a colon in lists of other programs, and whose symbols Yahoo writes bare.
+_AMERICAN: Final = frozenset(
+    ("NASDAQ", "NYSE", "AMEX", "NYSEARCA", "NYSEAMERICAN", "NYSEMKT", "ARCA", "BATS", "CBOE", "OTC", "OTCMKTS", "US")
+)
+_LIKE: Final = "LSE:VOD is VOD.L at Yahoo, TSX:SHOP is SHOP.TO; see finance.yahoo.com"
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+Found = tuple[int, str]
+
+
+def decode_text(data: bytes) -> str:
+    """Decode a text file by its byte order mark, as UTF-16 where every other byte is 0, else as UTF-8.
+
+    Raises:
+        UnicodeDecodeError: none of them.
+    """
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding)
+    if data[1:2] == b"\0":
+        return data.decode("utf-16-le")
+    if data[:1] == b"\0":
+        return data.decode("utf-16-be")
+    return data.decode("utf-8")
+
+
+def read_symbols(text: str) -> tuple[list[str], list[str]]:
+    """Read the symbols out of a watchlist's text.
+
+    Returns:
+        Symbols, in upper case, in the order of the file, each once; and what could not be read, as `line: reason`.
+    """
+    symbols: dict[str, None] = {}
+    skipped: list[str] = []
+    try:
+        parts = list(_parts(text))
+    except json.JSONDecodeError as exc:
+        return [], [f"{exc.lineno}: begins like JSON and is none: {exc.msg}"]
+    for number, part in parts:
+        symbol, reason = _symbol(part)
+        if symbol:
+            symbols[symbol] = None
+        elif reason:
+            skipped.append(f"{number}: {reason}")
+    return list(symbols), skipped
+
+
+def _parts(text: str) -> Iterator[Found]:
+    """What may be symbols, with the number of the line of each."""
+    if text.lstrip().startswith(("[", "{")):
+        yield from _json_parts(text)
+        return
+    lines = [(number, _SECTION.sub("", line).strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith(_COMMENT_STARTS)]
+    column = _table_column(lines[0][1]) if lines else None
+    if column is not None:
+        separator, index = column
+        for number, line in lines[1:]:
+            cells = next(csv.reader(io.StringIO(line), delimiter=separator))
+            yield number, cells[index] if index < len(cells) else ""
+        return
+    if lines and lines[0][1].strip(_QUOTES + ",;").lower() in _HEADERS:
+        lines = lines[1:]
+    for number, line in lines:
+        for part in _SEPARATORS.split(line.split("#", 1)[0]):
+            # Symbols in capitals with blanks between them are symbols; other words are a name or a sentence.
+            words = part.split() if part == part.upper() else [part]
+            for word in words:
+                yield number, word
+
+
+def _table_column(header: str) -> tuple[str, int] | None:
+    """The separator of a table and the place of its symbols, where the line is such a header."""
+    for separator in (",", ";", "\t", "|"):
+        cells = [cell.strip().strip(_QUOTES).lower() for cell in header.split(separator)]
+        named = [index for index, cell in enumerate(cells) if cell in _HEADERS]
+        if len(cells) > 1 and named:
+            return separator, named[0]
+    return None
+
+
+def _json_parts(text: str) -> Iterator[Found]:
+    content = json.loads(text)
+    if isinstance(content, dict):  # {"symbols": [...]}, {"watchlist": [...]}
+        lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if len(lists) == 1 else [content]
+    for item in content:
+        if isinstance(item, dict):
+            item = next((value for key, value in item.items() if key.lower() in _HEADERS), item)  # noqa: PLW2901
+        yield 1, item if isinstance(item, str) else json.dumps(item)
+
+
+def _symbol(part: str) -> tuple[str, str]:
+    """The symbol that a text means, or why it means none; both empty where there is nothing."""
+    text = part.strip().strip(_QUOTES).strip().upper()
+    if not text:
+        return "", ""
+    exchange, colon, rest = text.partition(":")
+    if colon and exchange in _AMERICAN:
+        # Other programs write a class of shares with a point: NYSE:BRK.B.
+        text = rest.replace(".", "-").replace("/", "-")
+    elif colon:
+        return "", f"{text[:40]!a} names an exchange before a colon; Yahoo writes it as a suffix: {_LIKE}"
+    try:
+        validate_symbol(text)
+    except QuoteInvalidError as exc:
+        return "", str(exc)
+    return text, ""
