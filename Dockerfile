@@ -20,10 +20,12 @@ COPY README.md LICENSE NOTICE THIRD-PARTY-NOTICES.md ./
 COPY wire wire
 COPY service service
 COPY lambda lambda
+COPY athena athena
 RUN /opt/uv/bin/uv pip install --quiet --python /app/bin/python --no-deps . \
     # Test suites and C headers of dependencies are never imported: a quarter of the image.
-    && find /app/lib -type d \( -name tests -o -name test \) -path '*site-packages/*' -prune -exec rm -rf {} + \
-    && find /app/lib -type d -name include -path '*/numpy/*' -prune -exec rm -rf {} +
+    && find /app/lib -type d \( -name tests -o -name test \) -path '*site-packages/*' -not -path '*.dist-info/*' \
+        -prune -exec rm -rf {} + \
+    && find /app/lib -type d -name include -path '*/site-packages/numpy/*' -prune -exec rm -rf {} +
 COPY scripts/third_party_notices.py /tmp/
 RUN cp THIRD-PARTY-NOTICES.md LICENSE NOTICE /app/ \
     && /app/bin/python /tmp/third_party_notices.py --texts /app/THIRD-PARTY-LICENSES.txt
