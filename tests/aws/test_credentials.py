@@ -115,7 +115,8 @@ async def test_an_endpoint_that_hangs_is_cut_off_by_name(
 async def test_a_sender_starts_and_accepts_while_the_endpoint_hangs(
     metadata: MetadataServer, kinesis: Kinesis, quotes: Quotes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOAD_SECONDS", 0.2)
+    # Less than the second after which botocore takes EC2's silence for "no such endpoint".
+    monkeypatch.setattr(module, "LOAD_SECONDS", 0.8)
     metadata.hangs = True
     config = SenderConfig(stream="stockstream", linger_seconds=0.005)
     with capture_logs() as logs:
