@@ -129,5 +129,9 @@ def test_a_window_begins_where_its_interval_says(interval: str, start: str) -> N
     assert storage.window_start("2026-11-20T14:38:59.999Z", interval, "2026-11-19") == start
 
 
+def test_a_minute_is_named_by_its_hours_minute_within_the_block() -> None:
+    assert storage.minute_start("2026-11-20T14:35:00.000Z", 38) == "2026-11-20T14:38:00.000Z"
+
+
 def test_every_exported_name_exists() -> None:
     assert all(hasattr(storage, name) for name in storage.__all__)

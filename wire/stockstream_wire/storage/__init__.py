@@ -70,6 +70,7 @@ from stockstream_wire.storage.tables import (
     backfill_window,
     candle_key,
     expires_at_seconds,
+    minute_start,
     window_start,
 )
 
@@ -129,6 +130,7 @@ __all__ = [
     "log_prefix",
     "marker_key",
     "marker_prefix",
+    "minute_start",
     "pack_lines",
     "parse_log_key",
     "parse_tidied_key",

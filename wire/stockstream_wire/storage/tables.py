@@ -39,7 +39,7 @@ INTERVAL_MINUTES: Final = {"1m": 1, "5m": 5, "1h": 60}
 # Intervals that `candles` has items of: one-minute candles lie in the block of their five minutes.
 STORED_INTERVALS: Final = ("5m", "1h", "1d")
 BLOCK_INTERVAL: Final = "5m"
-# Attribute of a block: its closed minutes, each a list of these fields.
+# Attribute of a block: its closed minutes, oldest first, each a list of these fields; `minute` is that of the hour.
 BLOCK_MINUTES: Final = "minutes"
 MINUTE_FIELDS: Final = ("minute", "open", "high", "low", "close", "volume", "quotes")
 # Attributes of a quote, in the order of INTERVALS: the windows it is in as they stood with it, each a list of these
@@ -68,6 +68,11 @@ def window_start(timestamp: str, interval: str, session: str) -> str:
     if interval == "1h":
         return f"{timestamp[:13]}:00:00.000Z"
     return f"{session}T00:00:00.000Z"
+
+
+def minute_start(block_start: str, minute: int) -> str:
+    """Start of a minute within its block, of which the block says the minute of the hour."""
+    return f"{block_start[:14]}{minute:02d}:00.000Z"
 
 
 def backfill_window(start: str) -> str:
