@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, bytes]
+Answer = tuple[int, bytes, dict[str, str]]
 
 
 class ScriptedAws:
@@ -19,8 +19,9 @@ class ScriptedAws:
         self.requests: list[dict[str, Any]] = []
         self.url = ""
 
-    def say(self, status: int, content: dict[str, Any] | bytes) -> None:
-        self.answers.append((status, content if isinstance(content, bytes) else json.dumps(content).encode()))
+    def say(self, status: int, content: dict[str, Any] | bytes, headers: dict[str, str] | None = None) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.answers.append((status, body, headers or {}))
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request["body"]) for request in self.requests]
@@ -38,12 +39,14 @@ def scripted_aws(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedAws]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             aws.requests.append({"method": self.command, "path": self.path, "headers": headers, "body": body})
-            status, content = aws.answers.pop(0) if aws.answers else (200, b"{}")
+            status, content, more = aws.answers.pop(0) if aws.answers else (200, b"{}", {})
             if status == 0:
                 self.close_connection = True
                 return
             self.send_response(status)
             self.send_header("content-length", str(len(content)))
+            for name, value in more.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 

@@ -51,7 +51,7 @@ def read(fragments: list[bytes]) -> Answer:
 def test_every_form_is_read_whole_however_it_arrives(form: bytes, cuts: list[int]) -> None:
     places = sorted({cut for cut in cuts if cut < len(form)})
     fragments = [form[a:b] for a, b in zip([0, *places], [*places, len(form)], strict=True)]
-    assert read(fragments) == FORMS[form]
+    assert read(fragments)._replace(head=b"") == FORMS[form]
 
 
 @pytest.mark.parametrize(

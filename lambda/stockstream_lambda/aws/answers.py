@@ -8,6 +8,7 @@ import http.client
 import io
 import re
 import socket
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 _RECEIVE_BYTES: Final = 64 * 1024
@@ -25,6 +26,14 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     will_close: bool
+    head: bytes = b""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case; of one that is there twice, the last."""
+        pairs = [line.partition(b":") for line in self.head.split(b"\r\n")[1:]]
+        return {
+            name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, colon, value in pairs if colon
+        }
 
 
 def read_answer(connection: socket.socket, method: str) -> Answer:
@@ -47,15 +56,17 @@ def read_answer(connection: socket.socket, method: str) -> Answer:
             raise http.client.RemoteDisconnected("the connection ended without an answer")
         # http.client would take a head that breaks off for a whole one, and with it a success for certain.
         raise http.client.HTTPException(f"the answer's head does not end within {len(data)} bytes")
-    head = data[: end + 2].lower()
-    status, length = _PLAIN_STATUS.match(data), _LENGTH.search(head)
-    plain = b"\r\ntransfer-encoding:" not in head and head.count(b"\r\ncontent-length:") == 1
+    head = data[: end + 2]
+    lower = head.lower()
+    status, length = _PLAIN_STATUS.match(data), _LENGTH.search(lower)
+    plain = b"\r\ntransfer-encoding:" not in lower and lower.count(b"\r\ncontent-length:") == 1
     if status and length and plain and status[1] not in _BODILESS:
         body = _rest(connection, data[end + 4 :], int(length[1]))
-        return Answer(int(status[1]), body, b"\r\nconnection: close" in head)
+        return Answer(int(status[1]), body, b"\r\nconnection: close" in lower, head)
     answer = http.client.HTTPResponse(_Resumed(connection, data), method=method)  # type: ignore[arg-type]
     answer.begin()
-    return Answer(answer.status, answer.read(), answer.will_close)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in answer.getheaders()])
+    return Answer(answer.status, answer.read(), answer.will_close, b"\r\n" + lines.encode("latin-1", "replace"))
 
 
 def _rest(connection: socket.socket, begun: bytes, length: int) -> bytes:

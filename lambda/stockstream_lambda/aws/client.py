@@ -2,15 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from stockstream_lambda.aws.answers import Answer
 from stockstream_lambda.aws.credentials import CredentialSource, Endpoint
 from stockstream_lambda.aws.signer import Request, Signer
-from stockstream_lambda.aws.transport import Response, Transport
+from stockstream_lambda.aws.transport import Transport
 from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
 
 MAX_ATTEMPTS: Final = 5
@@ -30,6 +31,7 @@ _RETRYABLE_CODES: Final = frozenset(
         "InternalFailure",
         "ServiceUnavailable",
         "SlowDown",
+        "ConditionalRequestConflict",
         "RequestTimeout",
         "RequestTimeoutException",
     }
@@ -56,8 +58,25 @@ class ServiceClient:
         self._sleep = sleep
         self._jitter = jitter
 
-    def call(self, operation: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    def call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        answers: Collection[int] = (),
+    ) -> Answer:
         """Make one call and return its answer, retrying what may succeed later.
+
+        Args:
+            operation: Name of it, for errors.
+            method: HTTP method.
+            path: Path and query, percent-encoded.
+            headers: Names in lower case; all are signed.
+            body: The body.
+            answers: Statuses from 300 on that answer the caller's question (404, 412): returned and not raised.
 
         Raises:
             StoreUnavailableError: throttled, failing or unreachable until the attempts were used up.
@@ -75,7 +94,7 @@ class ServiceClient:
                 if attempt == MAX_ATTEMPTS - 1:
                     raise
                 continue
-            if answer.status < 300:
+            if answer.status < 300 or answer.status in answers:
                 return answer
             code, message = error_of(answer)
             if answer.status < 500 and answer.status != 429 and code not in _RETRYABLE_CODES:
@@ -93,7 +112,7 @@ class ServiceClient:
         self._sleep(self._jitter() * min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**attempt))
 
 
-def error_of(answer: Response) -> tuple[str, str]:
+def error_of(answer: Answer) -> tuple[str, str]:
     """Read an error's code and message from JSON, XML or nothing."""
     body = answer.body
     if body[:1] == b"{":

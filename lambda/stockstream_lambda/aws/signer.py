@@ -37,7 +37,8 @@ class Signer:
             credentials: Whose signature.
             now: The present moment, UTC; AWS allows it to be off by five minutes.
         """
-        method, path, headers, body = request
+        method, target, headers, body = request
+        path, _, query = target.partition("?")
         date_time = now.strftime("%Y%m%dT%H%M%SZ")
         date = date_time[:8]
         body_hash = sha256(body).hexdigest()
@@ -50,7 +51,7 @@ class Signer:
         names = sorted(signed)
         signed_names = ";".join(names)
         canonical_headers = "\n".join([f"{name}:{signed[name]}" for name in names])
-        canonical = f"{method}\n{path}\n\n{canonical_headers}\n\n{signed_names}\n{body_hash}"
+        canonical = f"{method}\n{path}\n{query}\n{canonical_headers}\n\n{signed_names}\n{body_hash}"
         scope = f"{date}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{_ALGORITHM}\n{date_time}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(

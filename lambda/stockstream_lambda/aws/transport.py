@@ -11,19 +11,14 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from stockstream_lambda.aws.answers import read_answer
+from stockstream_lambda.aws.answers import Answer, read_answer
 from stockstream_lambda.aws.credentials import Endpoint
 from stockstream_lambda.errors import StoreUnavailableError
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 READ_TIMEOUT_SECONDS: Final = 10.0
-
-
-class Response(NamedTuple):
-    status: int
-    body: bytes
 
 
 @cache
@@ -39,7 +34,7 @@ class Transport:
         self._endpoint = endpoint
         self._idle: deque[socket.socket] = deque()
 
-    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send one request and read its whole answer.
 
         Args:
@@ -70,7 +65,7 @@ class Transport:
                 connection.close()
             else:
                 self._idle.append(connection)
-            return Response(answer.status, answer.body)
+            return answer
 
     def close(self) -> None:
         """Close the idle connections."""
