@@ -16,7 +16,7 @@ def list_alerts(paths: Sequence[Path], rules: Path | None) -> list[dict[str, Any
     """Alerts of the sessions, one after the other, by a rules file or the bundled rules."""
     memory = Memory()
     if rules is not None:
-        memory.objects[CONFIG.alert_rules_key] = rules.read_bytes()
+        memory.put_bytes(CONFIG.alert_rules_key, rules.read_bytes())
     number = 0
     with structlog.testing.capture_logs(), closing(Pipeline(CONFIG, TwinStores(memory))) as pipeline:
         for path in paths:

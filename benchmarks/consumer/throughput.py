@@ -98,7 +98,7 @@ def measure(*, quick: bool, symbols: int = 100, rounds: int = 3) -> dict[str, An
 
 
 def _run_ours(stub: StubAws, event: dict[str, Any]) -> tuple[float, float, dict[str, int]]:
-    config = Config("quotes", "symbols", "candles", "alerts", "stockstream-archive", TOPIC_ARN)
+    config = Config(alerts_topic_arn=TOPIC_ARN)
     environ = {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -33,4 +33,4 @@ def build_stores(config: Config, environ: Mapping[str, str] = os.environ) -> Aws
         return ServiceClient(service, region, endpoint, credentials, epoch=epoch, proxy=proxy_for(endpoint, environ))
 
     sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
-    return AwsStores(config, DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)
+    return AwsStores(DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)

@@ -7,10 +7,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from stockstream_lambda.errors import ConfigError
+from stockstream_wire.storage import ALERT_RULES_KEY, DEFAULT_PARTITIONS, PARTITIONS_MAX, is_partition_count
 
 DEFAULT_ANOMALY_THRESHOLD_PERCENT: Final = Decimal(5)
 DEFAULT_RETENTION_DAYS: Final = 0
 DEFAULT_PARALLEL_CALLS: Final = 32
+DEFAULT_MAX_RECORD_AGE_SECONDS: Final = 43_200
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -20,10 +22,11 @@ class Config:
 
     Attributes:
         quotes_table: DynamoDB table of stored quotes.
-        symbols_table: DynamoDB table of the latest quote and rolling state per symbol.
-        candles_table: DynamoDB table of candles.
+        candles_table: DynamoDB table of closed candles.
         alerts_table: DynamoDB table of alerts.
-        archive_bucket: S3 bucket of raw archive, quarantine and alert rules.
+        archive_bucket: S3 bucket of the log, its checkpoints, quarantine and alert rules.
+        partitions: Partitions of the log, a power of two; fixed once the log exists.
+        max_record_age_seconds: How old a record may be when the event source still delivers it.
         alerts_topic_arn: SNS topic; None sends no alerts (they are still recorded).
         anomaly_threshold_percent: The published rule: `anomaly` is "Yes" beyond it.
         alert_rules_key: S3 key of the alert rules per symbol; the bundled rules serve where it does not exist.
@@ -32,14 +35,15 @@ class Config:
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
-    quotes_table: str
-    symbols_table: str
-    candles_table: str
-    alerts_table: str
-    archive_bucket: str
+    quotes_table: str = "quotes"
+    candles_table: str = "candles"
+    alerts_table: str = "alerts"
+    archive_bucket: str = "stockstream-archive"
+    partitions: int = DEFAULT_PARTITIONS
+    max_record_age_seconds: int = DEFAULT_MAX_RECORD_AGE_SECONDS
     alerts_topic_arn: str | None = None
     anomaly_threshold_percent: Decimal = DEFAULT_ANOMALY_THRESHOLD_PERCENT
-    alert_rules_key: str = "config/alert-rules.json"
+    alert_rules_key: str = ALERT_RULES_KEY
     retention_days: int = DEFAULT_RETENTION_DAYS
     parallel_calls: int = DEFAULT_PARALLEL_CALLS
     log_level: str = "INFO"
@@ -56,17 +60,28 @@ class Config:
             raise ConfigError(f"STOCKSTREAM_LOG_LEVEL={log_level!r}: must be one of {', '.join(_LOG_LEVELS)}")
         return cls(
             quotes_table=environ.get("STOCKSTREAM_QUOTES_TABLE") or "quotes",
-            symbols_table=environ.get("STOCKSTREAM_SYMBOLS_TABLE") or "symbols",
             candles_table=environ.get("STOCKSTREAM_CANDLES_TABLE") or "candles",
             alerts_table=environ.get("STOCKSTREAM_ALERTS_TABLE") or "alerts",
             archive_bucket=environ.get("STOCKSTREAM_ARCHIVE_BUCKET") or "stockstream-archive",
+            partitions=_partitions(environ),
+            max_record_age_seconds=_integer(
+                environ, "STOCKSTREAM_MAX_RECORD_AGE_SECONDS", DEFAULT_MAX_RECORD_AGE_SECONDS, 60, 7 * 86_400
+            ),
             alerts_topic_arn=environ.get("STOCKSTREAM_ALERTS_TOPIC_ARN") or None,
             anomaly_threshold_percent=_percent(environ),
-            alert_rules_key=environ.get("STOCKSTREAM_ALERT_RULES_KEY") or "config/alert-rules.json",
+            alert_rules_key=environ.get("STOCKSTREAM_ALERT_RULES_KEY") or ALERT_RULES_KEY,
             retention_days=_integer(environ, "STOCKSTREAM_RETENTION_DAYS", DEFAULT_RETENTION_DAYS, 0, 36_500),
             parallel_calls=_integer(environ, "STOCKSTREAM_PARALLEL_CALLS", DEFAULT_PARALLEL_CALLS, 1, 128),
             log_level=log_level,
         )
+
+
+def _partitions(environ: Mapping[str, str]) -> int:
+    name = "STOCKSTREAM_PARTITIONS"
+    count = _integer(environ, name, DEFAULT_PARTITIONS, 1, PARTITIONS_MAX)
+    if not is_partition_count(count):
+        raise ConfigError(f"{name}={count}: must be a power of two from 1 to {PARTITIONS_MAX}")
+    return count
 
 
 def _percent(environ: Mapping[str, str]) -> Decimal:

@@ -1,76 +1,136 @@
-"""Writes what commits owe: quotes and closed candles, archive objects, alerts. Everything here may be repeated."""
+"""Writes what an entry of the log makes. Whoever holds the entry may, any number of times: keys and bytes are fixed."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 from stockstream_lambda.alerts.alert import Alert
-from stockstream_lambda.alerts.messages import build_message
-from stockstream_lambda.aws.dynamodb import BATCH_GET_MAX_KEYS, BATCH_WRITE_MAX_ITEMS, Write
-from stockstream_lambda.aws.sns import PUBLISH_BATCH_MAX_MESSAGES
-from stockstream_lambda.config import Config
-from stockstream_lambda.errors import StoreError, StoreUnavailableError
-from stockstream_lambda.items import expires_attribute
+from stockstream_lambda.alerts.outbox import Outbox
+from stockstream_lambda.analysis.fold import Effects
+from stockstream_lambda.aws.dynamodb import BATCH_GET_MAX_KEYS, BATCH_WRITE_MAX_ITEMS, Key, Table, Write
+from stockstream_lambda.clock import Clock, Deadline
+from stockstream_lambda.errors import StoreError, StoreRefusedError, StoreUnavailableError
 from stockstream_lambda.parallel import Calls, chunks
-from stockstream_lambda.redo import Redo
-from stockstream_lambda.stores import Stores
+from stockstream_lambda.stores import Stores, Tables
+
+# Of an entry found in the log nothing is there: most likely its writer is just about to write it.
+LOOK_AGAIN_SECONDS: Final = 0.05
+# Passes in a row that write nothing at all; with their pauses, some seconds.
+MAX_IDLE_PASSES: Final = 5
+_PAUSE_SECONDS: Final = 0.1
 
 
-class Effects:
-    """Writes redo logs, many symbols' together, in as few calls as the services allow."""
+class Owed:
+    """What is still to be written of an entry; it shrinks by what is.
 
-    def __init__(self, config: Config, stores: Stores, calls: Calls) -> None:
-        self._config = config
+    Attributes:
+        writes: Items.
+        alerts: Alerts to be created.
+        is_doubtful: The entry was found in the log: its writer may have written some or all of it.
+        recovered: Some of it was missing, and was written here.
+    """
+
+    def __init__(self, effects: Effects, tables: Tables, *, is_doubtful: bool) -> None:
+        self.writes = [Write(tables.quotes, key, item) for key, item in effects.quotes]
+        self.writes += [Write(tables.candles, key, item) for key, item in effects.candles]
+        self.alerts: list[Alert] = effects.alerts
+        self.is_doubtful = is_doubtful
+        self.recovered = False
+
+    def __len__(self) -> int:
+        return len(self.writes) + len(self.alerts)
+
+
+class Writer:
+    """Writes effects, in as few calls as the services allow."""
+
+    def __init__(self, stores: Stores, calls: Calls, outbox: Outbox, clock: Clock) -> None:
         self._stores = stores
         self._calls = calls
-        self.alerts_published = 0
+        self._outbox = outbox
+        self._clock = clock
 
-    def write(self, redos: Sequence[Redo], *, recovered: bool = False) -> list[StoreError | None]:
-        """Write all that the redo logs say; tells for each what went wrong, or None.
+    def settle(self, owed: Owed, deadline: Deadline) -> list[Alert]:
+        """Write until nothing is owed; returns the alerts that were created here.
 
-        Args:
-            redos: Redo logs of distinct symbols.
-            recovered: They were found unfinished: alerts that are marked as published are not published again.
+        Raises:
+            StoreError: a store failed, or time runs out; the rest is still owed.
         """
+        created: list[Alert] = []
+        idle_passes = 0
+        while owed:
+            deadline.check()
+            before = len(owed)
+            errors = self._write_once(owed, deadline, created)
+            refused = [error for error in errors if isinstance(error, StoreRefusedError)]
+            if refused:
+                raise refused[0]
+            idle_passes = 0 if len(owed) < before else idle_passes + 1
+            if idle_passes == MAX_IDLE_PASSES:
+                raise errors[0] if errors else StoreUnavailableError(f"DynamoDB takes none of {len(owed)} items")
+            if owed:
+                self._clock.sleep(_PAUSE_SECONDS * 2**idle_passes)
+        return created
+
+    def _write_once(self, owed: Owed, deadline: Deadline, created: list[Alert]) -> list[StoreError]:
+        left: list[Write] = []
+        waiting: list[Alert] = []
+        unsent: list[tuple[Alert, str]] = []
         jobs: list[Callable[[], None]] = []
-        owners: list[list[int]] = []
-        writes: list[tuple[int, Write]] = []
-        alerts: list[tuple[int, Alert]] = []
-        for owner, redo in enumerate(redos):
-            writes += [(owner, Write(self._config.quotes_table, item)) for item in redo.quote_items]
-            writes += [(owner, Write(self._config.candles_table, item)) for item in redo.candle_items]
-            alerts += [(owner, alert) for alert in redo.alerts]
-            if (archive := redo.archive) is not None:
-                jobs.append(partial(self._stores.put_object, archive))
-                owners.append([owner])
-        for chunk in chunks(writes, BATCH_WRITE_MAX_ITEMS):
-            jobs.append(partial(self._stores.put_items, [write for _, write in chunk]))
-            owners.append([owner for owner, _ in chunk])
-        if self._config.alerts_topic_arn is not None:
-            for part in chunks(alerts, PUBLISH_BATCH_MAX_MESSAGES):
-                jobs.append(partial(self._deliver, [alert for _, alert in part], recovered=recovered))
-                owners.append([owner for owner, _ in part])
-        errors: list[StoreError | None] = [None] * len(redos)
-        for of_job, error in zip(owners, self._calls.run(jobs), strict=True):
-            if error is not None:
-                for owner in of_job:
-                    errors[owner] = errors[owner] or error
-        return errors
+        if owed.is_doubtful:
+            for table, of_table in _by_table(owed.writes).items():
+                parts = chunks(of_table, BATCH_GET_MAX_KEYS)
+                jobs += [partial(self._redo, table, part, left, owed, deadline) for part in parts]
+        else:
+            jobs += [partial(self._put, part, left) for part in chunks(owed.writes, BATCH_WRITE_MAX_ITEMS)]
+        jobs += [partial(self._create, alert, waiting, unsent) for alert in owed.alerts]
+        outcomes = self._calls.run(jobs)
+        owed.writes, owed.alerts = left, waiting
+        created += [alert for alert, _ in unsent]
+        self._outbox.send(unsent)
+        return [error for error in outcomes if error is not None]
 
-    def _deliver(self, alerts: Sequence[Alert], *, recovered: bool) -> None:
-        if recovered:
-            keys = [(alert.symbol, alert.alert_id) for alert in alerts[:BATCH_GET_MAX_KEYS]]
-            done = self._stores.published_alerts(keys)
-            alerts = [alert for alert in alerts if (alert.symbol, alert.alert_id) not in done]
-        if not alerts:
-            return
-        taken = self._stores.publish([build_message(alert) for alert in alerts])
-        published = [alert for alert, was_taken in zip(alerts, taken, strict=True) if was_taken]
-        if published:
-            self._stores.put_items([self._mark(alert) for alert in published])
-            self.alerts_published += len(published)
-        if len(published) < len(alerts):
-            raise StoreUnavailableError(f"PublishBatch: SNS refused {len(alerts) - len(published)} of {len(alerts)}")
+    def _put(self, writes: Sequence[Write], left: list[Write]) -> None:
+        try:
+            left += self._stores.write_items(writes)
+        except StoreError:
+            left += writes
+            raise
 
-    def _mark(self, alert: Alert) -> Write:
-        expires_at = expires_attribute(alert.timestamp, self._config.retention_days)
-        return Write(self._config.alerts_table, alert.item("published", expires_at))
+    def _redo(self, table: Table, writes: Sequence[Write], left: list[Write], owed: Owed, deadline: Deadline) -> None:
+        missing = list(writes)
+        try:
+            present = self._present(table, [write.key for write in writes])
+            missing = [write for write in writes if write.key not in present]
+            while missing:
+                deadline.check()
+                part = missing[:BATCH_WRITE_MAX_ITEMS]
+                unwritten = self._stores.write_items(part)
+                owed.recovered = owed.recovered or len(unwritten) < len(part)
+                left += unwritten
+                del missing[:BATCH_WRITE_MAX_ITEMS]
+        finally:
+            left += missing
+
+    def _present(self, table: Table, keys: Sequence[Key]) -> set[Key]:
+        present = self._stores.stored_keys(table, keys)
+        if not present:
+            self._clock.sleep(LOOK_AGAIN_SECONDS)
+            present = self._stores.stored_keys(table, keys)
+        return present
+
+    def _create(self, alert: Alert, waiting: list[Alert], unsent: list[tuple[Alert, str]]) -> None:
+        try:
+            since = self._outbox.create(alert)
+        except StoreError:
+            waiting.append(alert)
+            raise
+        if since is not None:
+            unsent.append((alert, since))
+
+
+def _by_table(writes: Sequence[Write]) -> dict[Table, list[Write]]:
+    found: dict[Table, list[Write]] = {}
+    for write in writes:
+        found.setdefault(write.table, []).append(write)
+    return found

@@ -2,11 +2,12 @@
 
     ConsumerError
     ├── ConfigError                 the environment or the rules file is not usable (names variable, value, range)
-    ├── SymbolStateError            a symbol's item cannot be read or folded: a fault of ours, kept to that symbol
+    ├── LogNewerError               the log holds what only a later version of this code reads: the batch comes again
+    ├── PartitionStoppedError       a partition's log is damaged; waiting does not help, a person must look
     └── StoreError                  a dependency did not do what was asked; never a reason for quarantine
         ├── StoreUnavailableError   throttled, 5xx, no connection: the same call may succeed later
-        ├── StoreRefusedError       access denied, no such table: a person must change something first
-        └── ConditionFailedError    the item has moved on since it was read
+        │   └── OutOfTimeError      the invocation ends soon: the rest comes again
+        └── StoreRefusedError       access denied, no such table: a person must change something first
 
 What is wrong with a record's bytes is a `stockstream_wire.WireError` or a `BadRecord`, and ends in quarantine.
 """
@@ -20,8 +21,16 @@ class ConfigError(ConsumerError):
     """A variable or a rules file is missing or out of range; the message names it, the value and the range."""
 
 
-class SymbolStateError(ConsumerError):
-    """A symbol's item cannot be read or its quotes cannot be folded; other symbols go on."""
+class LogNewerError(ConsumerError):
+    """An object of the log, or a checkpoint, is of a format or holds a quote that this version cannot read."""
+
+
+class PartitionStoppedError(ConsumerError):
+    """A partition takes nothing any more; `code` is log_hole, log_newer or checkpoint_lost."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
 
 
 class StoreError(ConsumerError):
@@ -32,6 +41,10 @@ class StoreUnavailableError(StoreError):
     """Throttled, a server error or no connection, after the retries of one call were used up."""
 
 
+class OutOfTimeError(StoreUnavailableError):
+    """Too little of the invocation is left to begin anything more."""
+
+
 class StoreRefusedError(StoreError):
     """The service understood and refused: access denied, no such table, a malformed request."""
 
@@ -40,7 +53,3 @@ class StoreRefusedError(StoreError):
         self.operation = operation
         self.code = code
         self.status = status
-
-
-class ConditionFailedError(StoreError):
-    """A conditional write found another revision than the one that was read."""

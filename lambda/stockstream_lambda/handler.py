@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,12 +16,14 @@ from stockstream_lambda.tally import Tally
 
 log = structlog.get_logger("stockstream.consumer")
 
+_NOTHING_FAILED: Final[dict[str, Any]] = {"batchItemFailures": []}
+
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Process one batch of Kinesis records.
+    """Process one batch of Kinesis records, or, for `{"task": "sweep"}`, send the alerts that nobody has sent.
 
     Args:
-        event: Lambda's event of a Kinesis event source mapping.
+        event: Lambda's event of a Kinesis event source mapping, or the schedule's.
         context: Lambda's context; None where there is none.
 
     Returns:
@@ -29,6 +31,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """
     started = perf_counter()
     pipeline = _pipeline()
+    if event.get("task") == "sweep":
+        _report(pipeline.sweep(), _NOTHING_FAILED, (perf_counter() - started) * 1000)
+        return {}
     records = event.get("Records") or ()
     shard_id = records[0].get("eventID", "").partition(":")[0] if records else None
     with structlog.contextvars.bound_contextvars(
@@ -68,8 +73,11 @@ def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
         duplicates=tally.duplicates,
         quarantined=tally.quarantined.total(),
         alerts=len(tally.alerts),
+        conflicts=tally.conflicts,
         recovered=tally.recovered,
-        failed_symbols=tally.failed_symbols,
+        failed_partitions=tally.failed_partitions,
+        stopped_partitions=tally.stopped_partitions,
+        rules=tally.rules,
         retry_from=failures[0]["itemIdentifier"] if failures else None,
         duration_ms=round(duration_ms, 1),
         lag_ms=tally.lag_ms,
@@ -82,6 +90,11 @@ def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
             "QuotesLate": tally.late,
             "RecordsQuarantined": tally.quarantined.total(),
             "AlertsPublished": tally.alerts_published,
+            "AlertsUnsent": tally.alerts_unsent,
+            "LogConflicts": tally.conflicts,
+            "EntriesRecovered": tally.recovered,
+            "CheckpointAgeRevisions": tally.checkpoint_age_revisions,
+            "PartitionsStopped": tally.stopped_partitions,
             "BatchDurationMs": round(duration_ms, 1),
             "LagMs": tally.lag_ms,
             "BatchFailures": len(failures),

@@ -4,14 +4,14 @@ Written by templates: a symbol and a timestamp are of a validated alphabet that 
 needs no escaping; every other string goes through the JSON encoder.
 """
 
-from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from stockstream_lambda.published import Published
-from stockstream_wire import Quote, timestamp_to_epoch_ms
+from stockstream_wire import Quote
+from stockstream_wire.storage import EXPIRES_AT, expires_at_seconds
 
 _encode: Final = msgspec.json.encode
 
@@ -25,7 +25,7 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         quote: The quote.
         published: Its derived fields.
         indicators: Our indicators by name; those not warm are left out.
-        marks: Further text or boolean attributes (`late`, `split_suspected`).
+        marks: Further text or boolean attributes (`session`, `late`, `split_suspected`).
     """
     volume = "" if quote.volume is None else f'"volume":{{"N":"{quote.volume}"}},'
     head = (
@@ -75,16 +75,9 @@ def expires_attribute(timestamp: str, retention_days: int) -> str:
     return _expires(timestamp[:16], retention_days)
 
 
-def attributes_without(item: dict[str, dict[str, Any]], left_out: Collection[str]) -> str:
-    """The attributes of an item as it was read, without some, and without the braces."""
-    kept = {name: value for name, value in item.items() if name not in left_out}
-    return _encode(kept).decode()[1:-1]
-
-
 @lru_cache(maxsize=4096)
 def _expires(minute: str, retention_days: int) -> str:
-    seconds = timestamp_to_epoch_ms(f"{minute}:00.000Z") // 1000 + retention_days * 86_400
-    return f',"expires_at":{{"N":"{seconds}"}}'
+    return f',"{EXPIRES_AT}":{{"N":"{expires_at_seconds(minute, retention_days)}"}}'
 
 
 def _text(value: str) -> str:

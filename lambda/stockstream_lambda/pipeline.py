@@ -1,30 +1,42 @@
-"""One batch: decode → gate → states → fold → commit → effects; and which record must come again, if any."""
+"""One batch: decode → gate → partitions of the log, each on its own; and which record must come again, if any."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import structlog
 
+from stockstream_lambda.alerts.outbox import Outbox
 from stockstream_lambda.alerts.provider import RulesProvider
+from stockstream_lambda.analysis.fold import Fold
 from stockstream_lambda.analysis.gate import FUTURE_SLACK_SECONDS, refuse
+from stockstream_lambda.checkpoint import ensure_layout
+from stockstream_lambda.clock import Clock, Deadline
 from stockstream_lambda.config import Config
-from stockstream_lambda.errors import StoreError
+from stockstream_lambda.effects import Writer
+from stockstream_lambda.errors import ConsumerError, LogNewerError, PartitionStoppedError, StoreError
 from stockstream_lambda.parallel import Calls
-from stockstream_lambda.quarantine import quarantine_key, quarantine_object
-from stockstream_lambda.records import BadRecord, UserQuote, bad_tick, decode_batch
-from stockstream_lambda.rounds import Rounds
-from stockstream_lambda.stores import Stores
+from stockstream_lambda.partition import PartitionLog, Share, Tools, Turn
+from stockstream_lambda.records import (
+    BadRecord,
+    UserQuote,
+    decode_batch,
+    quarantine_body,
+    quarantine_key_of,
+    set_aside,
+)
+from stockstream_lambda.stores import Stores, Tables
 from stockstream_lambda.tally import Tally
-from stockstream_lambda.work import group_by_symbol
 from stockstream_wire import format_timestamp
+from stockstream_wire.storage import PARTITION_STOPPED, Partition, partition_of
 
 log = structlog.get_logger("stockstream.consumer")
 
-# No round is begun with less time than this: what it would leave half done is finished by the next delivery anyway.
-ROUND_MARGIN_MS: Final = 3000
+SWEEP_EVERY_SECONDS: Final = 60.0
+# A deployment is long over by then: what this code cannot read, it will never read.
+NEWER_LASTS_SECONDS: Final = 900.0
+_MAX_PARTITIONS_AT_ONCE: Final = 16
 
 
 class Outcome(NamedTuple):
@@ -35,18 +47,37 @@ class Outcome(NamedTuple):
 
 
 class Pipeline:
-    """Processes batches; made once per process.
+    """Processes batches; made once per process, and keeps the partitions it has loaded.
 
     Args:
         config: The consumer's configuration.
         stores: Where everything is kept.
+        clock: The time.
     """
 
-    def __init__(self, config: Config, stores: Stores) -> None:
+    def __init__(self, config: Config, stores: Stores, clock: Clock | None = None) -> None:
         self._config = config
         self._stores = stores
+        self._clock = clock or Clock()
         self._calls = Calls(config.parallel_calls)
-        self._rules = RulesProvider(stores.get_object, config.alert_rules_key, config.anomaly_threshold_percent)
+        self._turns = Calls(min(config.parallel_calls, config.partitions, _MAX_PARTITIONS_AT_ONCE))
+        self._rules = RulesProvider(self._read_rules, config.alert_rules_key, config.anomaly_threshold_percent)
+        tables = Tables(config)
+        self._outbox = Outbox(
+            stores,
+            tables,
+            self._calls,
+            self._clock,
+            config.retention_days,
+            is_sending=config.alerts_topic_arn is not None,
+        )
+        fold = Fold(config.anomaly_threshold_percent, config.retention_days)
+        writer = Writer(stores, self._calls, self._outbox, self._clock)
+        self._tools = Tools(stores, tables, self._calls, fold, writer, self._clock)
+        self._logs: dict[Partition, PartitionLog] = {}
+        self._newer_since: dict[Partition, float] = {}
+        self._has_layout = False
+        self._swept_at = self._clock.now()
 
     def process(
         self,
@@ -57,58 +88,126 @@ class Pipeline:
     ) -> Outcome:
         """Process one event of the Kinesis event source mapping.
 
-        Bad records go to quarantine. Where a store fails, the answer names the first Kinesis record that depends on it.
+        Bad records go to quarantine, and so do those of a partition that is stopped. Where a store fails, the answer
+        names the first Kinesis record that depends on it.
 
         Args:
             event: Lambda's event.
             now: The present moment; quotes from a far future are refused by it, and lag is measured against it.
             remaining_ms: Milliseconds until the invocation is cut off.
+
+        Raises:
+            ConfigError: the log in the bucket has another number of partitions than the environment says.
         """
-        now = now or datetime.now(UTC)
+        now = now or datetime.fromtimestamp(self._clock.now(), UTC)
         batch = decode_batch(event)
         tally = Tally(records=len(batch.sequence_numbers), lag_ms=_lag_ms(batch.oldest_arrival_ms, now))
-        quotes, bad = self._gate(batch.quotes, batch.bad, now)
-        failed = self._quarantine(bad, tally)
-        works = group_by_symbol(quotes)
-        try:
-            rules = self._rules.current(monotonic())
-        except StoreError as exc:
-            for work in works:
-                work.fail(exc)
-        else:
-            out_of_time = partial(_out_of_time, remaining_ms)
-            Rounds(self._config, self._stores, self._calls, rules, tally).run(works, out_of_time)
-        for work in works:
-            if work.error is not None:
-                failed.append(work.failed_index())
-                tally.failed_symbols += 1
-                log.warning("symbol_failed", symbol=work.symbol, error=str(work.error), kind=type(work.error).__name__)
+        quotes, bad = _gate(batch.quotes, batch.bad, now)
+        shares = self._shares(quotes)
+        self._outbox.sent.clear()
+        errors = self._take(shares, now, Deadline(remaining_ms), tally) if shares else {}
+        failed = []
+        for partition, error in errors.items():
+            rest = shares[partition].rest
+            if isinstance(error, PartitionStoppedError):
+                tally.stopped_partitions += 1
+                log.error("partition_stopped", partition=partition.name, code=error.code, error=str(error))
+                bad += [set_aside(user, PARTITION_STOPPED, type(error).__name__, str(error)) for user in rest]
+            elif rest:
+                failed.append(min([user.record_index for user in rest]))
+                tally.failed_partitions += 1
+                log.warning("partition_failed", partition=partition.name, kind=type(error).__name__, error=str(error))
+        failed += self._quarantine(bad, tally)
+        self._sweep_at_times(Deadline(remaining_ms), tally)
+        tally.alerts_published = len(self._outbox.sent)
         failures = [{"itemIdentifier": batch.sequence_numbers[min(failed)]}] if failed else []
         return Outcome({"batchItemFailures": failures}, tally)
 
+    def sweep(self) -> Tally:
+        """Send the alerts that nobody has sent.
+
+        Raises:
+            StoreError: the index of unsent alerts cannot be read.
+        """
+        self._outbox.sent.clear()
+        self._swept_at = self._clock.now()
+        self._outbox.sweep()
+        return Tally(alerts_published=len(self._outbox.sent), alerts_unsent=self._outbox.unsent)
+
     def close(self) -> None:
         """End the threads and close the connections."""
+        self._turns.close()
         self._calls.close()
         self._stores.close()
 
-    def _gate(
-        self, quotes: list[UserQuote], bad: list[BadRecord], now: datetime
-    ) -> tuple[list[UserQuote], list[BadRecord]]:
-        latest_timestamp = format_timestamp(now + timedelta(seconds=FUTURE_SLACK_SECONDS))
-        passed = []
-        for user_quote in quotes:
-            detail = refuse(user_quote.quote, latest_timestamp)
-            if detail is None:
-                passed.append(user_quote)
-            else:
-                bad.append(bad_tick(user_quote, detail))
-        return passed, bad
+    def turn(self, now: datetime, deadline: Deadline) -> Turn:
+        """What holds for an invocation that begins now; makes sure that there is a log.
+
+        Raises:
+            ConfigError, LogNewerError, StoreError: as `ensure_layout` does, or the alert rules cannot be read.
+        """
+        if not self._has_layout:
+            ensure_layout(self._stores, self._config.partitions)
+            self._has_layout = True
+        return Turn(self._rules.current(self._clock.now()), now.strftime("%Y-%m-%d"), deadline)
+
+    def log_of(self, partition: Partition, turn: Turn) -> PartitionLog:
+        """A partition, loaded; raises as `PartitionLog.load` does."""
+        known = self._logs.get(partition)
+        if known is None or not known.is_fresh():
+            known = self._logs[partition] = PartitionLog.load(partition, self._tools, turn)
+        return known
+
+    def _shares(self, quotes: Sequence[UserQuote]) -> dict[Partition, Share]:
+        by_partition: dict[Partition, list[UserQuote]] = {}
+        for user in quotes:
+            by_partition.setdefault(partition_of(user.quote.symbol, self._config.partitions), []).append(user)
+        return {partition: Share(of_partition) for partition, of_partition in sorted(by_partition.items())}
+
+    def _take(
+        self, shares: Mapping[Partition, Share], now: datetime, deadline: Deadline, tally: Tally
+    ) -> dict[Partition, ConsumerError]:
+        """Bring every partition as far as it comes; returns why where that is not the end."""
+        try:
+            turn = self.turn(now, deadline)
+        except (LogNewerError, StoreError) as exc:
+            return dict.fromkeys(shares, exc)
+        errors: dict[Partition, ConsumerError] = {}
+
+        def take(partition: Partition, share: Share) -> None:
+            try:
+                self.log_of(partition, turn).take(share, turn)
+                self._newer_since.pop(partition, None)
+            except StoreError as exc:
+                errors[partition] = exc
+            except LogNewerError as exc:
+                since = self._newer_since.setdefault(partition, self._clock.now())
+                is_lasting = self._clock.now() - since > NEWER_LASTS_SECONDS
+                errors[partition] = PartitionStoppedError("log_newer", str(exc)) if is_lasting else exc
+            except PartitionStoppedError as exc:
+                self._logs.pop(partition, None)  # once it is mended, it is read anew
+                errors[partition] = exc
+            except BaseException:
+                self._logs.pop(partition, None)
+                raise
+
+        self._turns.run([partial(take, partition, share) for partition, share in shares.items()])
+        tally.rules = turn.rules.fingerprint
+        for partition, share in shares.items():
+            tally.add(share)
+            if partition in self._logs:
+                age = self._logs[partition].checkpoint_age_revisions
+                tally.checkpoint_age_revisions = max(tally.checkpoint_age_revisions, age)
+        return errors
 
     def _quarantine(self, bad: list[BadRecord], tally: Tally) -> list[int]:
         """Put every bad record away; returns the indexes of the Kinesis records where that failed."""
-        jobs = [partial(self._stores.put_object, quarantine_object(record)) for record in bad]
+
+        def put(record: BadRecord) -> None:
+            self._stores.put_object(quarantine_key_of(record), quarantine_body(record), "application/json")
+
         failed = []
-        for record, error in zip(bad, self._calls.run(jobs), strict=True):
+        for record, error in zip(bad, self._calls.run([partial(put, record) for record in bad]), strict=True):
             if error is None:
                 tally.quarantined[record.reason] += 1
             else:
@@ -122,14 +221,38 @@ class Pipeline:
                 reasons=dict(tally.quarantined),
                 first_reason=bad[0].reason,
                 first_detail=bad[0].detail[:200],
-                first_key=quarantine_key(bad[0]),
+                first_key=quarantine_key_of(bad[0]),
             )
         return failed
+
+    def _sweep_at_times(self, deadline: Deadline, tally: Tally) -> None:
+        if self._clock.now() - self._swept_at < SWEEP_EVERY_SECONDS or deadline.is_near:
+            return
+        self._swept_at = self._clock.now()
+        try:
+            self._outbox.sweep()
+        except StoreError as exc:
+            log.warning("sweep_failed", error=str(exc))
+        tally.alerts_unsent = self._outbox.unsent
+
+    def _read_rules(self, key: str) -> bytes | None:
+        found = self._stores.get_object(key)
+        return None if found is None else found.body
+
+
+def _gate(
+    quotes: Sequence[UserQuote], bad: Sequence[BadRecord], now: datetime
+) -> tuple[list[UserQuote], list[BadRecord]]:
+    latest_timestamp = format_timestamp(now + timedelta(seconds=FUTURE_SLACK_SECONDS))
+    passed, refused = [], list(bad)
+    for user_quote in quotes:
+        detail = refuse(user_quote.quote, latest_timestamp)
+        if detail is None:
+            passed.append(user_quote)
+        else:
+            refused.append(set_aside(user_quote, "bad_tick", "BadTick", detail))
+    return passed, refused
 
 
 def _lag_ms(oldest_arrival_ms: int, now: datetime) -> int:
     return max(0, round(now.timestamp() * 1000) - oldest_arrival_ms) if oldest_arrival_ms else 0
-
-
-def _out_of_time(remaining_ms: Callable[[], int] | None) -> bool:
-    return remaining_ms is not None and remaining_ms() < ROUND_MARGIN_MS

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from stockstream_lambda.errors import ConsumerError
 from stockstream_wire import Quote, WireError, deaggregate, decode_quote, is_aggregated
+from stockstream_wire.storage import encode_quarantined, quarantine_key
 
-# Far above any quote (about 300 bytes). A symbol's item (DynamoDB: 400 KB) holds its bytes up to three times for a
-# moment: as the latest quote, and in the redo log as item and as archive line.
+# Far above any quote (about 300 bytes).
 QUOTE_MAX_BYTES: Final = 16 * 1024
 # The last that a date can be made of.
 _YEAR_9999_SECONDS: Final = 253_402_300_800
@@ -66,10 +66,32 @@ class DecodedBatch(NamedTuple):
     oldest_arrival_ms: int
 
 
-def bad_tick(user_quote: UserQuote, detail: str) -> BadRecord:
-    """A quote that the gate refuses, as a bad record."""
+def set_aside(user_quote: UserQuote, reason: str, error_class: str, detail: str) -> BadRecord:
+    """A quote that is not to be stored, as a record for quarantine."""
     _, data, position, record_index, partition_key, aggregated = user_quote
-    return BadRecord(data, position, record_index, "bad_tick", "BadTick", detail, partition_key, aggregated)
+    return BadRecord(data, position, record_index, reason, error_class, detail, partition_key, aggregated)
+
+
+def quarantine_key_of(bad: BadRecord) -> str:
+    """Key of the record's object in quarantine; the same on every delivery, so that a retry overwrites it."""
+    position = bad.position
+    return quarantine_key(position.day, position.shard_id, position.sequence_number, position.subsequence_number)
+
+
+def quarantine_body(bad: BadRecord) -> bytes:
+    """Bytes of the record's object in quarantine."""
+    return encode_quarantined(
+        bad.data,
+        reason=bad.reason,
+        error_class=bad.error_class,
+        detail=bad.detail,
+        partition_key=bad.partition_key,
+        shard_id=bad.position.shard_id,
+        sequence_number=bad.position.sequence_number,
+        subsequence_number=bad.position.subsequence_number,
+        aggregated=bad.aggregated,
+        approximate_arrival_ms=bad.position.arrival_ms,
+    )
 
 
 def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:

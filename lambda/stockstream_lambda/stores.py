@@ -1,52 +1,69 @@
-"""What the pipeline needs of the outside, one method per call to AWS, and AWS's implementation of it."""
+"""What the consumer needs of the outside, one method per call to AWS, and AWS's implementation of it."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from stockstream_lambda.aws.dynamodb import DynamoDb, Item, TransactionWrite, Write
-from stockstream_lambda.aws.s3 import S3
+from stockstream_lambda.aws.dynamodb import DynamoDb, Item, Key, Table, Write
+from stockstream_lambda.aws.s3 import S3, StoredObject
 from stockstream_lambda.aws.sns import Message, Sns
 from stockstream_lambda.config import Config
-from stockstream_lambda.errors import ConditionFailedError
-from stockstream_lambda.quarantine import StoredObject
-from stockstream_lambda.symbols import clear_redo_request
+from stockstream_wire.storage import TABLES
 
-Key = tuple[str, str]
+
+class Tables:
+    """The tables of a deployment."""
+
+    def __init__(self, config: Config) -> None:
+        self.quotes = Table(config.quotes_table, TABLES["quotes"])
+        self.candles = Table(config.candles_table, TABLES["candles"])
+        self.alerts = Table(config.alerts_table, TABLES["alerts"])
 
 
 class Stores(Protocol):
-    """Every method is one call; each raises StoreError where the service fails. Thread-safe."""
+    """Every method is one call (or its repetition); each raises StoreError where the service fails. Thread-safe."""
 
-    def get_symbols(self, symbols: Sequence[str]) -> dict[str, Item]:
-        """Read up to 100 symbols' items, consistently."""
+    def get_object(self, key: str) -> StoredObject | None:
+        """Read one object of the bucket; None where there is none."""
         ...
 
-    def stored_quotes(self, keys: Sequence[Key]) -> set[Key]:
-        """Which of up to 100 quotes, by symbol and timestamp, are stored; a consistent read."""
+    def put_object(self, key: str, body: bytes, content_type: str) -> None:
+        """Put one object over whatever is there."""
         ...
 
-    def published_alerts(self, keys: Sequence[Key]) -> set[Key]:
-        """Which of up to 100 alerts, by symbol and alert id, are marked as published; a consistent read."""
+    def put_new(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> bool:
+        """Put one object where there is none; False: there is one."""
         ...
 
-    def commit(self, writes: Sequence[TransactionWrite]) -> None:
-        """Put up to 100 items, all or none; TransactionCanceledError where a condition fails."""
+    def put_if(self, key: str, etag: str, body: bytes, content_type: str) -> str | None:
+        """Put one object over that of the ETag and return the new one; None: another one stands there."""
         ...
 
-    def put_items(self, writes: Sequence[Write]) -> None:
-        """Put up to 25 items of distinct keys."""
+    def list_keys(self, prefix: str, after: str = "") -> list[str]:
+        """List up to 1,000 keys behind `after`."""
         ...
 
-    def clear_redo(self, symbol: str, revision: int) -> None:
-        """Remove a redo log, unless the symbol has moved on."""
+    def delete_object(self, key: str) -> None:
+        """Delete one object."""
         ...
 
-    def put_object(self, stored: StoredObject) -> None:
-        """Put one object into the bucket."""
+    def stored_keys(self, table: Table, keys: Sequence[Key]) -> set[Key]:
+        """Which of up to 100 keys have an item; a consistent read."""
         ...
 
-    def get_object(self, key: str) -> bytes | None:
-        """Read one object of the bucket; None where it does not exist."""
+    def write_items(self, writes: Sequence[Write]) -> list[Write]:
+        """Put up to 25 items of distinct keys; returns those not taken this time."""
+        ...
+
+    def create_item(self, table: Table, item: bytes) -> bool:
+        """Put an item where there is none of its key; False: there is one."""
+        ...
+
+    def update_item(self, table: Table, key: Key, expressions: dict[str, Any]) -> bool:
+        """Update an item on a condition; False: it does not hold."""
+        ...
+
+    def query(self, table: Table, expressions: dict[str, Any]) -> list[Item]:
+        """The first page of a Query."""
         ...
 
     def publish(self, messages: Sequence[Message]) -> list[bool]:
@@ -61,48 +78,24 @@ class Stores(Protocol):
 class AwsStores:
     """The stores in AWS, or in whatever `AWS_ENDPOINT_URL` names."""
 
-    def __init__(self, config: Config, dynamodb: DynamoDb, s3: S3, sns: Sns | None) -> None:
-        self._config = config
-        self._dynamodb = dynamodb
-        self._s3 = s3
+    def __init__(self, dynamodb: DynamoDb, s3: S3, sns: Sns | None) -> None:
+        self._clients = [client for client in (dynamodb, s3, sns) if client is not None]
         self._sns = sns
-
-    def get_symbols(self, symbols: Sequence[str]) -> dict[str, Item]:
-        keys = [b'{"symbol":{"S":"%b"}}' % symbol.encode() for symbol in symbols]
-        return {item["symbol"]["S"]: item for item in self._dynamodb.batch_get(self._config.symbols_table, keys)}
-
-    def stored_quotes(self, keys: Sequence[Key]) -> set[Key]:
-        requested = [b'{"symbol":{"S":"%b"},"timestamp":{"S":"%b"}}' % (s.encode(), t.encode()) for s, t in keys]
-        found = self._dynamodb.batch_get(self._config.quotes_table, requested, "symbol,timestamp")
-        return {(item["symbol"]["S"], item["timestamp"]["S"]) for item in found}
-
-    def published_alerts(self, keys: Sequence[Key]) -> set[Key]:
-        requested = [b'{"symbol":{"S":"%b"},"alert_id":{"S":"%b"}}' % (s.encode(), a.encode()) for s, a in keys]
-        found = self._dynamodb.batch_get(self._config.alerts_table, requested, "symbol,alert_id,status")
-        return {(item["symbol"]["S"], item["alert_id"]["S"]) for item in found if item["status"]["S"] == "published"}
-
-    def commit(self, writes: Sequence[TransactionWrite]) -> None:
-        self._dynamodb.transact(writes)
-
-    def put_items(self, writes: Sequence[Write]) -> None:
-        self._dynamodb.batch_write(writes)
-
-    def clear_redo(self, symbol: str, revision: int) -> None:
-        try:
-            self._dynamodb.update(clear_redo_request(self._config.symbols_table, symbol, revision))
-        except ConditionFailedError:
-            return  # a later commit stands there; it began by finishing this redo log
-
-    def put_object(self, stored: StoredObject) -> None:
-        self._s3.put(stored.key, stored.body, stored.content_type)
-
-    def get_object(self, key: str) -> bytes | None:
-        return self._s3.get(key)
+        self.get_object = s3.get
+        self.put_object = s3.put
+        self.put_new = s3.put_new
+        self.put_if = s3.put_if
+        self.list_keys = s3.list_keys
+        self.delete_object = s3.delete
+        self.stored_keys = dynamodb.stored_keys
+        self.write_items = dynamodb.batch_write
+        self.create_item = dynamodb.put_new
+        self.update_item = dynamodb.update_if
+        self.query = dynamodb.query
 
     def publish(self, messages: Sequence[Message]) -> list[bool]:
-        return self._sns.publish_batch(messages) if self._sns is not None else [True] * len(messages)
+        return self._sns.publish_batch(messages) if self._sns is not None else [False] * len(messages)
 
     def close(self) -> None:
-        for client in (self._dynamodb, self._s3, self._sns):
-            if client is not None:
-                client.close()
+        for client in self._clients:
+            client.close()

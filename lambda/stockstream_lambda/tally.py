@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from stockstream_lambda.alerts.alert import Alert
+from stockstream_lambda.partition import Share
 
 
 @dataclass(slots=True)
@@ -18,9 +19,14 @@ class Tally:
         quarantined: User records in quarantine, by reason.
         alerts: Alerts that fired.
         alerts_published: Alerts that SNS took.
-        recovered: Redo logs found unfinished, and finished.
-        failed_symbols: Symbols with quotes that must come again.
+        alerts_unsent: Alerts that the sweep found waiting.
+        conflicts: Appends that met somebody else's entry.
+        recovered: Entries of another process of which something was missing.
+        checkpoint_age_revisions: Revisions since the checkpoint, of the partition that has most.
+        failed_partitions: Partitions with quotes that must come again.
+        stopped_partitions: Partitions that take nothing any more.
         lag_ms: Time since Kinesis took the oldest record.
+        rules: Fingerprint of the alert rules in force.
     """
 
     records: int = 0
@@ -30,6 +36,20 @@ class Tally:
     quarantined: Counter[str] = field(default_factory=Counter)
     alerts: list[Alert] = field(default_factory=list)
     alerts_published: int = 0
+    alerts_unsent: int = 0
+    conflicts: int = 0
     recovered: int = 0
-    failed_symbols: int = 0
+    checkpoint_age_revisions: int = 0
+    failed_partitions: int = 0
+    stopped_partitions: int = 0
     lag_ms: int = 0
+    rules: str = ""
+
+    def add(self, share: Share) -> None:
+        """Count what a partition's share of the batch came to."""
+        self.stored += share.stored
+        self.late += share.late
+        self.duplicates += share.duplicates
+        self.alerts += share.alerts
+        self.conflicts += share.conflicts
+        self.recovered += share.recovered

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from stockstream_lambda.archive import archive_object
+
 from stockstream_lambda.records import Position, UserQuote
 from stockstream_wire import Quote, encode_quote
 

@@ -19,6 +19,7 @@ import structlog.testing
 from stockstream_lambda.app import build_pipeline
 from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
+from stockstream_wire.storage import TABLES, UNSENT, UNSENT_INDEX, UNSENT_SINCE
 from tests.local.local_command import free_port
 
 MARKET_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "market"
@@ -92,12 +93,8 @@ class World:
         return bodies
 
 
-TABLE_KEYS = {
-    "quotes": ("symbol", "timestamp"),
-    "symbols": ("symbol",),
-    "candles": ("symbol_interval", "window_start"),
-    "alerts": ("symbol", "alert_id"),
-}
+def _key_schema(names: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=True)]
 
 
 @pytest.fixture
@@ -113,14 +110,19 @@ def world(endpoint_url: str) -> Iterator[World]:
     session = boto3.Session("test", "test", region_name="us-east-1")
     dynamodb = session.resource("dynamodb", endpoint_url=endpoint_url)
     s3, sns, sqs = (session.client(name, endpoint_url=endpoint_url) for name in ("s3", "sns", "sqs"))
-    for table, keys in TABLE_KEYS.items():
+    for table, keys in TABLES.items():
+        names = [*keys, UNSENT, UNSENT_SINCE] if table == "alerts" else [*keys]
+        index = {
+            "IndexName": UNSENT_INDEX,
+            "KeySchema": _key_schema((UNSENT, UNSENT_SINCE)),
+            "Projection": {"ProjectionType": "ALL"},
+        }
         dynamodb.create_table(
             TableName=f"{table}-{suffix}",
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=_key_schema(keys),
+            **({"GlobalSecondaryIndexes": [index]} if table == "alerts" else {}),
         )
     bucket = f"archive-{suffix}"
     s3.create_bucket(Bucket=bucket)
@@ -130,7 +132,6 @@ def world(endpoint_url: str) -> Iterator[World]:
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     config = Config(
         quotes_table=f"quotes-{suffix}",
-        symbols_table=f"symbols-{suffix}",
         candles_table=f"candles-{suffix}",
         alerts_table=f"alerts-{suffix}",
         archive_bucket=bucket,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream_lambda.alerts.alert import Alert
+from stockstream_lambda.alerts.kinds import GAP, KINDS, MOVE
 from stockstream_lambda.alerts.messages import SMS_MAX_LENGTH, SUBJECT_MAX_LENGTH, build_message
 from stockstream_lambda.alerts.provider import REFRESH_SECONDS, RulesProvider
 from stockstream_lambda.alerts.rules import SymbolRules, bundled_rules, parse_rules
@@ -77,13 +78,13 @@ def test_the_threshold_itself_is_no_anomaly_as_published() -> None:
 
 def test_the_opening_gap_fires_once_a_session() -> None:
     folder = Folder().add(ticks(["103", "103.2"], open="103.5"))
-    assert [(a.kind, round(a.value, 6)) for s in folder.segments for a in s.alerts] == [("gap", 3.5)]
+    assert [(a.kind, round(a.value, 6)) for e in folder.effects for a in e.alerts] == [("gap", 3.5)]
 
 
 def test_a_jump_out_of_a_quiet_session_is_a_spike_with_its_score() -> None:
     calm = [f"{100 + 0.02 * (n % 3):.2f}" for n in range(60)]
     folder = Folder().add(ticks([*calm, "101.50", "101.52", "100.02"]))
-    (alert,) = [a for s in folder.segments for a in s.alerts]
+    (alert,) = [a for e in folder.effects for a in e.alerts]
     assert (alert.kind, alert.direction, alert.severity) == ("spike", "up", "critical")
     assert alert.value > 10
     assert alert.price == "101.50"
@@ -107,11 +108,11 @@ def test_rules_of_a_symbol_override_single_values_of_the_defaults() -> None:
         "symbols": {"^VIX": {"move": {"threshold_percent": 20}}},
     }
     parsed = parse_rules(json.dumps(content).encode(), THRESHOLD, "test")
-    assert parsed.of("^VIX").move.threshold_percent == 20
-    assert parsed.of("^VIX").move.cooldown_seconds == 60
-    assert parsed.of("^VIX").gap.enabled is False
-    assert parsed.of("AAPL").move.threshold_percent == 2
-    assert bundled_rules(Decimal("7.5")).of("AAPL").move.threshold_percent == 7.5
+    assert parsed.of("^VIX")[MOVE].threshold_percent == 20
+    assert parsed.of("^VIX")[MOVE].cooldown_seconds == 60
+    assert parsed.of("^VIX")[GAP].enabled is False
+    assert parsed.of("AAPL")[MOVE].threshold_percent == 2
+    assert bundled_rules(Decimal("7.5")).of("AAPL")[MOVE].threshold_percent == 7.5
 
 
 def test_a_rule_of_ones_own_moves_the_alert_and_not_the_published_field() -> None:
@@ -152,7 +153,7 @@ class Bucket:
 
 
 def threshold(provider: RulesProvider, now: float) -> float | None:
-    return provider.current(now).of("AAPL").move.threshold_percent
+    return provider.current(now).of("AAPL")[MOVE].threshold_percent
 
 
 def test_rules_are_read_once_and_again_after_five_minutes() -> None:
@@ -181,7 +182,7 @@ alerts = st.builds(
     Alert,
     symbol=st.from_regex(r"[A-Z0-9^][A-Z0-9.^=&_$\-]{0,31}", fullmatch=True),
     alert_id=st.just("2026-11-20T14:30:00.000Z-move"),
-    kind=st.sampled_from(["move", "spike", "volume", "gap", "stale"]),
+    kind=st.sampled_from(sorted(KINDS)),
     direction=st.sampled_from(["up", "down", "none"]),
     severity=st.sampled_from(["info", "warning", "critical"]),
     timestamp=st.just("2026-11-20T14:30:00.000Z"),
@@ -214,10 +215,10 @@ def test_every_message_keeps_the_limits_of_its_protocol(alert: Alert) -> None:
 
 
 @pytest.mark.emulator
-def test_an_alert_reaches_the_table_as_published_and_a_subscriber_with_its_numbers(world: World) -> None:
+def test_an_alert_reaches_the_table_as_sent_and_a_subscriber_with_its_numbers(world: World) -> None:
     assert world.pipeline().process(quote_event(ticks(["94"]))).response == {"batchItemFailures": []}
     (item,) = world.items(world.config.alerts_table)
-    assert item["status"] == "published"
+    assert "unsent" not in item
     assert (item["kind"], item["change_percent"], item["price"]) == ("move", -6, 94)
     (envelope,) = [json.loads(body) for body in world.messages()]
     assert envelope["Subject"] == "[info] AAPL -6.00% at 94"

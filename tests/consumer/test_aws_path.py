@@ -1,5 +1,6 @@
 """The consumer's own path to AWS, against botocore's signer and against a server that misbehaves."""
 
+import json
 import ssl
 import urllib.parse
 from collections.abc import Iterator
@@ -12,15 +13,17 @@ import trustme
 
 from stockstream_lambda.aws.client import MAX_ATTEMPTS, ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
-from stockstream_lambda.aws.dynamodb import DynamoDb, TransactionCanceledError, TransactionWrite, Write
+from stockstream_lambda.aws.dynamodb import DynamoDb, Table, Write
 from stockstream_lambda.aws.s3 import S3
 from stockstream_lambda.aws.sns import Message, Sns
 from stockstream_lambda.aws.transport import _tls_context
-from stockstream_lambda.errors import ConditionFailedError, StoreRefusedError, StoreUnavailableError
+from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
+from stockstream_wire.storage import TABLES
 from stockstream_wire.version import USER_AGENT
 from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
 
 NOW = datetime(2026, 11, 22, 14, 30, 5, tzinfo=UTC)
+QUOTES = Table("quotes", TABLES["quotes"])
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
 
 
@@ -58,7 +61,7 @@ def test_throttles_and_server_errors_are_retried_with_growing_pauses(
     )
     aws.say(500, {"__type": "InternalServerError"})
     aws.say(503, b"<html>gone</html>")
-    DynamoDb(client).batch_write([Write("quotes", b'{"symbol":{"S":"A"}}')])
+    DynamoDb(client).batch_write([write("A", "1")])
     assert len(aws.requests) == 4
     assert pauses == [0.1, 0.2, 0.4]
 
@@ -109,14 +112,14 @@ def test_a_200_that_is_no_json_object_is_a_failing_store(
 ) -> None:
     aws.say(200, content)
     with pytest.raises(StoreUnavailableError, match="BatchGetItem: the answer is no JSON object"):
-        DynamoDb(client).batch_get("quotes", [b"{}"])
+        DynamoDb(client).stored_keys(QUOTES, [("A", "1")])
 
 
 def test_a_service_that_stays_away_is_given_up_after_some_attempts(aws: ScriptedAws, client: ServiceClient) -> None:
     for _ in range(MAX_ATTEMPTS):
         aws.say(503, b"")
     with pytest.raises(StoreUnavailableError, match="BatchWriteItem"):
-        DynamoDb(client).batch_write([Write("quotes", b"{}")])
+        DynamoDb(client).batch_write([write("A", "1")])
     assert len(aws.requests) == MAX_ATTEMPTS
 
 
@@ -131,9 +134,9 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_without_a_pause(
     aws: ScriptedAws, client: ServiceClient, pauses: list[float]
 ) -> None:
     dynamodb = DynamoDb(client)
-    dynamodb.batch_write([Write("quotes", b"{}")])
+    dynamodb.batch_write([write("A", "1")])
     aws.say(0, b"")
-    dynamodb.batch_write([Write("quotes", b"{}")])
+    dynamodb.batch_write([write("A", "1")])
     assert len(aws.requests) == 3
     assert pauses == []
 
@@ -141,75 +144,78 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_without_a_pause(
 def test_what_no_retry_cures_is_refused_at_once(aws: ScriptedAws, client: ServiceClient) -> None:
     aws.say(400, {"__type": "AccessDeniedException", "Message": "not yours"})
     with pytest.raises(StoreRefusedError, match=r"AccessDeniedException \(HTTP 400\): not yours"):
-        DynamoDb(client).batch_write([Write("quotes", b"{}")])
+        DynamoDb(client).batch_write([write("A", "1")])
     assert len(aws.requests) == 1
 
 
-def test_unprocessed_items_are_sent_again_alone(aws: ScriptedAws, client: ServiceClient, pauses: list[float]) -> None:
-    left = {"quotes": [{"PutRequest": {"Item": {"symbol": {"S": "B"}}}}]}
-    aws.say(200, {"UnprocessedItems": left})
-    aws.say(200, {"UnprocessedItems": {}})
-    writes = [Write("quotes", b'{"symbol":{"S":"A"}}'), Write("quotes", b'{"symbol":{"S":"B"}}')]
-    DynamoDb(client).batch_write([*writes, Write("candles", b'{"symbol":{"S":"C"}}')])
+def test_items_that_the_service_leaves_come_back_to_the_caller(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(200, {"UnprocessedItems": {"quotes": [{"PutRequest": {"Item": {"timestamp": {"S": "2"}, **item("B")}}}]}})
+    writes = [write("A", "1"), write("B", "2"), write("B", "1"), write("B", "2", "candles")]
+    assert DynamoDb(client).batch_write(writes) == [writes[1]]
+    (sent,) = aws.bodies()
+    assert {table: len(items) for table, items in sent["RequestItems"].items()} == {"quotes": 3, "candles": 1}
+
+
+def test_unprocessed_keys_are_asked_for_again_and_all_found_are_returned(
+    aws: ScriptedAws, client: ServiceClient
+) -> None:
+    left = {"quotes": {"Keys": [{**item("B"), "timestamp": {"S": "2"}}], "ConsistentRead": True}}
+    aws.say(200, {"Responses": {"quotes": [{**item("A"), "timestamp": {"S": "1"}}]}, "UnprocessedKeys": left})
+    aws.say(200, {"Responses": {"quotes": [{**item("B"), "timestamp": {"S": "2"}}]}, "UnprocessedKeys": {}})
+    assert DynamoDb(client).stored_keys(QUOTES, [("A", "1"), ("B", "2")]) == {("A", "1"), ("B", "2")}
     first, second = aws.bodies()
-    assert {table: len(items) for table, items in first["RequestItems"].items()} == {"quotes": 2, "candles": 1}
+    assert first["RequestItems"]["quotes"] == {
+        "ConsistentRead": True,
+        "ProjectionExpression": "#p,#s",
+        "ExpressionAttributeNames": {"#p": "symbol", "#s": "timestamp"},
+        "Keys": [{"symbol": {"S": "A"}, "timestamp": {"S": "1"}}, {"symbol": {"S": "B"}, "timestamp": {"S": "2"}}],
+    }
     assert second["RequestItems"] == left
+
+
+def item(symbol: str) -> dict[str, dict[str, str]]:
+    return {"symbol": {"S": symbol}}
+
+
+def write(symbol: str, timestamp: str, table: str = "quotes") -> Write:
+    content = json.dumps({**item(symbol), "timestamp": {"S": timestamp}}).encode()
+    return Write(Table(table, TABLES["quotes"]), (symbol, timestamp), content)
+
+
+def test_a_failed_condition_is_told_from_other_refusals(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(400, {"__type": "x#ConditionalCheckFailedException", "message": "The conditional request failed"})
+    aws.say(400, {"__type": "x#ValidationException", "message": "no"})
+    aws.say(200, {})
+    assert not DynamoDb(client).put_new(QUOTES, b"{}")
+    with pytest.raises(StoreRefusedError, match="ValidationException"):
+        DynamoDb(client).update_if(QUOTES, ("A", "1"), {})
+    assert DynamoDb(client).put_new(QUOTES, b"{}")
+    assert aws.bodies()[0]["ConditionExpression"] == "attribute_not_exists(#p)"
+
+
+def test_a_new_object_is_put_on_condition_and_one_that_is_there_is_told(
+    aws: ScriptedAws, client: ServiceClient, pauses: list[float]
+) -> None:
+    aws.say(200, b"")
+    aws.say(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+    aws.say(409, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+    aws.say(200, b"")
+    s3 = S3(client, "bucket")
+    assert [s3.put_new("key", b"", "text/plain", {"x-amz-meta-v": "1"}) for _ in range(3)] == [True, False, True]
+    assert {request["headers"]["if-none-match"] for request in aws.requests} == {"*"}
+    assert {request["headers"]["x-amz-meta-v"] for request in aws.requests} == {"1"}
     assert len(pauses) == 1
 
 
-def test_items_that_stay_unprocessed_are_a_failure_and_no_silence(aws: ScriptedAws, client: ServiceClient) -> None:
-    for _ in range(MAX_ATTEMPTS):
-        aws.say(200, {"UnprocessedItems": {"quotes": [{"PutRequest": {"Item": {}}}]}})
-    with pytest.raises(StoreUnavailableError, match="unprocessed"):
-        DynamoDb(client).batch_write([Write("quotes", b"{}")])
-
-
-def test_unprocessed_keys_are_asked_for_again_and_all_items_returned(aws: ScriptedAws, client: ServiceClient) -> None:
-    left = {"symbols": {"Keys": [{"symbol": {"S": "B"}}], "ConsistentRead": True}}
-    aws.say(200, {"Responses": {"symbols": [{"symbol": {"S": "A"}}]}, "UnprocessedKeys": left})
-    aws.say(200, {"Responses": {"symbols": [{"symbol": {"S": "B"}}]}, "UnprocessedKeys": {}})
-    keys = [b'{"symbol":{"S":"A"}}', b'{"symbol":{"S":"B"}}']
-    found = DynamoDb(client).batch_get("symbols", keys, "symbol,timestamp")
-    assert [item["symbol"]["S"] for item in found] == ["A", "B"]
-    first, second = aws.bodies()
-    assert first["RequestItems"]["symbols"] == {
-        "ConsistentRead": True,
-        "ProjectionExpression": "#symbol,#timestamp",
-        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp"},
-        "Keys": [{"symbol": {"S": "A"}}, {"symbol": {"S": "B"}}],
-    }
-    assert second["RequestItems"] == left
-
-
-def cancelled(*codes: str) -> dict[str, str]:
-    reasons = ", ".join(codes)
-    return {
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons [{reasons}]",
-    }
-
-
-def test_a_cancelled_transaction_says_whose_condition_failed(aws: ScriptedAws, client: ServiceClient) -> None:
-    aws.say(400, cancelled("None", "ConditionalCheckFailed", "None"))
-    writes = [TransactionWrite("symbols", b"{}", b',"ConditionExpression":"x"')] * 3
-    with pytest.raises(TransactionCanceledError) as caught:
-        DynamoDb(client).transact(writes)
-    assert list(caught.value.failed) == [False, True, False]
-
-
-def test_a_transaction_that_meets_another_is_tried_again(aws: ScriptedAws, client: ServiceClient) -> None:
-    aws.say(400, cancelled("TransactionConflict", "None"))
-    DynamoDb(client).transact([TransactionWrite("symbols", b"{}")] * 2)
-    assert len(aws.requests) == 2
-
-
-def test_a_failed_condition_of_an_update_is_told_from_other_refusals(aws: ScriptedAws, client: ServiceClient) -> None:
-    aws.say(400, {"__type": "x#ConditionalCheckFailedException", "message": "The conditional request failed"})
-    aws.say(400, {"__type": "x#ValidationException", "message": "no"})
-    with pytest.raises(ConditionFailedError):
-        DynamoDb(client).update(b"{}")
-    with pytest.raises(StoreRefusedError, match="ValidationException"):
-        DynamoDb(client).update(b"{}")
+def test_an_object_is_replaced_only_where_its_etag_still_stands(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(200, b"", {"ETag": '"new"'})
+    aws.say(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+    aws.say(404, b"<Error><Code>NoSuchKey</Code></Error>")
+    s3 = S3(client, "bucket")
+    assert [s3.put_if("key", '"old"', b"", "text/plain") for _ in range(2)] == ['"new"', None]
+    assert aws.requests[0]["headers"]["if-match"] == '"old"'
+    with pytest.raises(StoreRefusedError, match="404"):
+        s3.put_if("key", '"old"', b"", "text/plain")
 
 
 @pytest.mark.parametrize("symbol", ["^VIX", "GC=F", "M&M.NS", "BRK-B", "$X"])
@@ -221,13 +227,32 @@ def test_a_symbol_stands_in_an_object_key_as_it_is_and_is_escaped_in_the_url(
     assert not set("^=&$") & set(aws.requests[0]["path"])
 
 
-def test_a_missing_object_is_none_and_a_forbidden_one_is_refused(aws: ScriptedAws, client: ServiceClient) -> None:
-    aws.say(404, b"<Error><Code>NoSuchKey</Code><Message>no</Message></Error>")
-    aws.say(403, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+def test_only_a_missing_key_is_no_object_and_every_other_answer_is_refused(
+    aws: ScriptedAws, client: ServiceClient
+) -> None:
+    refusals = ((404, b"NoSuchBucket"), (403, b"AccessDenied"), (403, b"InvalidObjectState"))
+    for status, code in ((404, b"NoSuchKey"), *refusals):
+        aws.say(status, b"<Error><Code>%b</Code><Message>no</Message></Error>" % code)
     s3 = S3(client, "bucket")
     assert s3.get("key") is None
-    with pytest.raises(StoreRefusedError, match="AccessDenied"):
-        s3.get("key")
+    for _, code in refusals:
+        with pytest.raises(StoreRefusedError, match=code.decode()):
+            s3.get("key")
+
+
+def test_an_object_comes_with_its_etag_and_our_metadata(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(200, b"body", {"ETag": '"1"', "X-Amz-Meta-V": "1", "x-amz-request-id": "r"})
+    assert S3(client, "bucket").get("key") == (b"body", '"1"', {"x-amz-meta-v": "1"})
+
+
+def test_keys_are_listed_as_they_are(aws: ScriptedAws, client: ServiceClient) -> None:
+    aws.say(
+        200,
+        b"<ListBucketResult><Prefix>raw/</Prefix><Contents><Key>raw/symbol=M&amp;M.NS/x</Key><Size>1</Size></Contents>"
+        b"<Contents><Key>raw/symbol=^VIX/x</Key></Contents></ListBucketResult>",
+    )
+    assert S3(client, "bucket").list_keys("raw/", "raw/a&b") == ["raw/symbol=M&M.NS/x", "raw/symbol=^VIX/x"]
+    assert aws.requests[0]["path"] == "/bucket?list-type=2&max-keys=1000&prefix=raw%2F&start-after=raw%2Fa%26b"
 
 
 def test_messages_that_sns_refuses_are_told_from_those_it_took(aws: ScriptedAws, client: ServiceClient) -> None:

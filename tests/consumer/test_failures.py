@@ -2,7 +2,7 @@
 
 import json
 import random
-from base64 import b64decode
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,14 +13,17 @@ import pytest
 
 from stockstream_lambda import handler as handler_module
 from stockstream_lambda.app import build_stores
+from stockstream_lambda.clock import Clock
 from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
 from stockstream_lambda.pipeline import Pipeline
 from stockstream_lambda.stores import Stores
 from stockstream_wire import encode_quote
+from stockstream_wire.storage import partition_of, unpack_lines
 from tests.consumer.conftest import World
+from tests.consumer.folding import plain_value
 from tests.consumer.kinesis_events import FIRST_SEQUENCE, aggregated, event, quote, quote_event
-from tests.consumer.test_exactly_once import batches_of, clean_pass, deliver, numbered, random_history
-from tests.consumer.twin import CONFIG, Memory, TwinStores
+from tests.consumer.test_exactly_once import batches_of, clean_pass, deliver, numbered, random_history, sweep
+from tests.consumer.twin import CONFIG, WRITES, FakeTime, Memory, TwinStores
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -61,25 +64,35 @@ BATCH = quote_event(
 )
 
 
-@pytest.mark.parametrize("operation", ["get_symbols", "commit", "put_items", "put_object", "clear_redo"])
+@pytest.mark.parametrize("operation", ["get_object", "put_new", "write_items", "create_item"])
 def test_a_store_that_is_away_hands_the_whole_batch_back(operation: str) -> None:
     memory = Memory()
-    with closing(Pipeline(CONFIG, failing(memory, operation))) as pipeline:
+    with closing(Pipeline(CONFIG, failing(memory, operation), FakeTime().clock())) as pipeline:
         assert failed_numbers(pipeline.process(BATCH, now=NOW).response) == [0]
     assert memory.quarantined() == {}
     deliver(memory, BATCH)
     assert len(memory.tables["quotes"]) == 4
 
 
-@pytest.mark.parametrize("operation", ["put_object", "publish", "clear_redo"])
-def test_what_fails_for_one_symbol_hands_back_from_its_first_record_and_stores_the_others(operation: str) -> None:
+def test_sns_away_fails_nothing_and_the_sweep_sends_what_waits() -> None:
     memory = Memory()
-    with closing(
-        Pipeline(CONFIG, failing(memory, operation, "symbol=B" if operation == "put_object" else "B"))
-    ) as pipeline:
+    with closing(Pipeline(CONFIG, failing(memory, "publish"), FakeTime().clock())) as pipeline:
+        assert failed_numbers(pipeline.process(BATCH, now=NOW).response) == []
+    assert {item["unsent"]["S"] for item in memory.tables["alerts"].values()} == {"1"}
+    sweep(memory)
+    assert sorted(memory.published()) == sorted(f"{symbol}@{key}" for symbol, key in memory.tables["alerts"])
+    assert not any("unsent" in item for item in memory.tables["alerts"].values())
+
+
+@pytest.mark.parametrize("operation", ["put_new", "write_items", "create_item"])
+def test_what_fails_for_one_partition_hands_back_from_its_first_record_and_stores_the_others(operation: str) -> None:
+    memory = Memory()
+    of_b = partition_of("B", CONFIG.partitions)
+    assert of_b not in {partition_of("A", CONFIG.partitions), partition_of("C", CONFIG.partitions)}
+    hits = f"{of_b.name}-" if operation == "put_new" else '"S":"B"'
+    with closing(Pipeline(CONFIG, failing(memory, operation, hits), FakeTime().clock())) as pipeline:
         answer = pipeline.process(BATCH, now=NOW).response
-    # One publish carries the alerts of both A and B, so there A shares B's fate.
-    assert failed_numbers(answer) == [0 if operation == "publish" else 1]
+    assert failed_numbers(answer) == [1]
     assert ("A", "2026-11-20T14:30:00.000Z") in memory.tables["quotes"]
     deliver(memory, BATCH)
     assert len(memory.tables["quotes"]) == 4
@@ -94,10 +107,10 @@ def test_a_bad_record_whose_quarantine_fails_comes_again() -> None:
     assert len(memory.tables["quotes"]) == 2
 
 
-def test_an_aggregate_of_which_one_symbol_failed_comes_again_whole_and_doubles_nothing() -> None:
+def test_an_aggregate_of_which_one_partition_failed_comes_again_whole_and_doubles_nothing() -> None:
     batch = event([aggregated([quote("A"), quote("B"), quote("C")])])
     memory = Memory()
-    with closing(Pipeline(CONFIG, failing(memory, "put_object", "symbol=B"))) as pipeline:
+    with closing(Pipeline(CONFIG, failing(memory, "write_items", '"S":"B"'), FakeTime().clock())) as pipeline:
         assert failed_numbers(pipeline.process(batch, now=NOW).response) == [0]
     deliver(memory, batch)
     assert len(memory.tables["quotes"]) == 3
@@ -131,7 +144,10 @@ def test_calls_per_batch_grow_with_symbols_and_chunks_and_not_with_records() -> 
     with closing(Pipeline(CONFIG, stores)) as pipeline:
         pipeline.process(quote_event(quotes), now=NOW)
     calls = {name: stores.calls.count(name) for name in set(stores.calls)}
-    assert calls == {"get_symbols": 1, "commit": 1, "put_items": 20, "put_object": 10, "clear_redo": 10}
+    partitions = len({partition_of(one.symbol, CONFIG.partitions) for one in quotes})
+    assert calls["put_new"] == 2 * partitions + CONFIG.partitions + 1  # a roll and an entry each; the first start
+    assert calls["write_items"] <= 20 + partitions
+    assert set(calls) == {"get_object", "put_new", "put_if", "write_items"}
 
 
 @pytest.mark.emulator
@@ -142,7 +158,6 @@ def test_the_handler_reads_its_environment_logs_json_lines_and_emits_metrics(
     for name, value in {
         **world.environ,
         "STOCKSTREAM_QUOTES_TABLE": config.quotes_table,
-        "STOCKSTREAM_SYMBOLS_TABLE": config.symbols_table,
         "STOCKSTREAM_CANDLES_TABLE": config.candles_table,
         "STOCKSTREAM_ALERTS_TABLE": config.alerts_table,
         "STOCKSTREAM_ARCHIVE_BUCKET": config.archive_bucket,
@@ -177,7 +192,7 @@ def test_crashes_at_random_writes_end_in_the_real_stores_as_in_the_twin(world: W
 
         def before(name: str, _: str) -> None:
             nonlocal left
-            left -= name in {"commit", "put_items", "put_object", "publish", "clear_redo"}
+            left -= name in WRITES
             if left < 0 and name != "close":
                 raise StoreRefusedError(name, "Killed", "", 0)
 
@@ -189,26 +204,26 @@ def test_crashes_at_random_writes_end_in_the_real_stores_as_in_the_twin(world: W
             with closing(Pipeline(world.config, dying(writes))) as pipeline:
                 answer = pipeline.process(event(batch, start=start), now=NOW).response
         assert answer == {"batchItemFailures": []}
+    later = time.time() + 300
+    with closing(Pipeline(world.config, build_stores(world.config, world.environ), Clock(lambda: later))) as pipeline:
+        pipeline.sweep()
     for table, name in (
         ("quotes", world.config.quotes_table),
-        ("symbols", world.config.symbols_table),
         ("candles", world.config.candles_table),
         ("alerts", world.config.alerts_table),
     ):
         found = sorted((plain(item) for item in world.items(name)), key=str)
         assert found == sorted((typed(item) for item in expected.tables[table].values()), key=str)
     assert world.objects("quarantine/") == {
-        key: body for key, body in expected.objects.items() if key.startswith("quarantine/")
+        key: stored.body for key, stored in expected.objects.items() if key.startswith("quarantine/")
     }
-    real = Memory()
-    real.objects = world.objects("raw/")
-    assert real.archived() == expected.archived()
+    lines = [line for body in world.objects("raw/").values() for line in unpack_lines(body)]
+    assert sorted(lines) == sorted(line for of_symbol in expected.archived().values() for line in of_symbol)
 
 
 def plain(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: bytes(value.value) if hasattr(value, "value") else value for name, value in sorted(item.items())}
+    return dict(sorted(item.items()))
 
 
 def typed(item: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    convert: dict[str, Any] = {"N": Decimal, "S": str, "BOOL": bool, "B": b64decode}
-    return {name: convert[kind](value) for name, one in sorted(item.items()) for kind, value in one.items()}
+    return {name: plain_value(value) for name, value in sorted(item.items())}

@@ -1,27 +1,18 @@
 """Any quotes that the wire lets through, in any order: the fold never raises and its state is always storable."""
 
-import json
-import random
-import string
-from base64 import b64decode
 from decimal import Decimal
 from typing import Any
 
+import structlog.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream_lambda.analysis.gate import EARLIEST_TIMESTAMP
-from stockstream_lambda.analysis.state import decode_state, encode_state
-from stockstream_lambda.config import Config
-from stockstream_lambda.records import QUOTE_MAX_BYTES
-from stockstream_lambda.redo import decode_redo, encode_redo
-from stockstream_lambda.symbols import SymbolView, build_commit, view_of
-from stockstream_wire import Quote, validate_quote
+from stockstream_lambda.checkpoint import decode_checkpoint, encode_checkpoint
+from stockstream_wire import Quote, format_epoch_ms, validate_quote
 from stockstream_wire.quote import DELAY_MAX_SECONDS, VOLUME_MAX
-from tests.consumer.folding import Folder, plain
+from tests.consumer.folding import Folder, item_bytes, plain
 from tests.consumer.kinesis_events import quote
-
-CONFIG = Config("quotes", "symbols", "candles", "alerts", "archive", retention_days=30)
 
 extreme_prices = st.one_of(
     st.sampled_from(["1E-20", "99999999999999999999E+15", "0.0001", "1", "100", "99.99"]).map(Decimal),
@@ -60,49 +51,51 @@ def quotes(draw: st.DrawFn) -> Quote:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(quotes(), min_size=1, max_size=25))
-def test_any_valid_quotes_fold_and_what_comes_of_them_can_be_stored_and_read_again(history: list[Quote]) -> None:
-    folder = Folder().add(history)
-    assert decode_state(encode_state(folder.state)) == folder.state
-    view = SymbolView("^GC=F", folder.state)
-    stored: dict[str, Any] = {}
-    for segment in folder.segments:
-        commit = build_commit(view, segment, CONFIG)
-        stored = json.loads(commit.writes[0].item)
-        assert decode_redo(encode_redo(commit.redo)) == commit.redo
-        assert commit.size_bytes < 400_000
-        for write in commit.writes[1:]:
-            plain(write.item)
-    for item in folder.items():
-        for value in item.values():
+@given(st.lists(quotes(), min_size=1, max_size=25), st.sampled_from(["", "2026-11-20T14:31:00.000Z", "9000"]))
+def test_any_valid_quotes_fold_and_what_comes_of_them_can_be_stored_and_read_again(
+    history: list[Quote], until: str
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        folder = Folder(retention_days=30).add(history)
+        if until:
+            folder.close(until if len(until) > 4 else "9998-12-30T00:00:00.000Z").add(history[:1])
+    assert logs == []
+    data = encode_checkpoint(1, "2026-11-20", folder.states)
+    assert decode_checkpoint(data, "state/p4-00").states == folder.states
+    for effects in folder.effects:
+        for _, item in effects.candles:
+            plain(item)
+    for content in folder.items():
+        for value in content.values():
             if isinstance(value, Decimal):
                 assert value.is_finite()
                 assert len(value.normalize().as_tuple().digits) <= 38
                 assert not value or -130 <= value.adjusted() <= 125
-    assert view_of("^GC=F", stored).state == folder.state
 
 
-def test_a_commit_full_of_bytes_that_do_not_compress_still_fits_its_item() -> None:
-    rng = random.Random(1)
-
-    def noise(length: int) -> str:
-        return "".join(rng.choices(string.ascii_letters + string.digits, k=length))
-
-    sizes = [*[150] * 700, *[QUOTE_MAX_BYTES - 400] * 12]
-    history = [
-        quote("A", f"2026-11-20T{n // 60:02d}:{n % 60:02d}:00.000Z", source=noise(size)) for n, size in enumerate(sizes)
-    ]
-    folder = Folder().add(history)
-    view = SymbolView("A", folder.state)
-    largest = 0
-    for segment in folder.segments:
-        item = build_commit(view, segment, CONFIG).writes[0].item
-        counted = json.loads(item)
-        size = sum(
-            len(name) + (len(b64decode(value["B"])) if "B" in value else len(str(next(iter(value.values())))))
-            for name, value in counted.items()
+def test_the_largest_quote_item_that_the_wire_admits_stays_within_one_write_unit() -> None:
+    """And with room for what later versions add: session facts, a name or two."""
+    quotes = [
+        quote(
+            "W" * 32,
+            format_epoch_ms(1_795_185_000_000 + n * 1_000 + n // 60 * 86_400_000),
+            f"{99999999999999999999 - n * 12345678901234567}E-15",
+            open="99999.999999999999999",
+            high="99999.999999999999999",
+            low="88888.888888888888888",
+            previous_close="33333.333333333333333",
+            bid="99999.999999999999998",
+            ask="99999.999999999999999",
+            volume=VOLUME_MAX - 10**9 + n * 1000,
+            currency="USDUSD",
+            exchange="NMS",
+            market_state="REGULAR",
+            source="yahoo-stream",
+            delayed_by_seconds=DELAY_MAX_SECONDS,
+            polled_at="2026-11-20T14:30:00.000Z",
         )
-        largest = max(largest, size)
-    # DynamoDB: an item has at most 400 KB, names and values together.
-    assert 150_000 < largest < 400_000
-    assert sum(len(segment.accepted) for segment in folder.segments) == len(history)
+        for n in range(60 * 8)
+    ]
+    items = [item for effects in Folder(retention_days=365).add(quotes).effects for _, item in effects.quotes]
+    largest = max(map(item_bytes, items))
+    assert 700 < largest <= 1024 - 80

@@ -91,7 +91,7 @@ def test_a_split_whose_close_was_rescaled_restarts_indicators_and_raises_nothing
 def test_a_real_move_on_the_new_scale_is_alerted_against_the_rescaled_close() -> None:
     folder = Folder().add([*OLD_DAY, *day(0, ["100", "100", "94", "93.9"], "400")])
     assert folder.alerts() == [("move", "down", "info")]
-    (alert,) = folder.segments[0].alerts or folder.segments[-1].alerts
+    (alert,) = [alert for effects in folder.effects for alert in effects.alerts]
     assert round(alert.change_percent, 6) == -6.0
 
 

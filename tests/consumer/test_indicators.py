@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from stockstream_lambda.analysis.averages import EMA_SPANS, SMA_SPANS
 from stockstream_lambda.analysis.returns import MAD_TO_SIGMA, WARM_RETURNS, Returns
 from stockstream_lambda.analysis.sessions import local_minute, zone_of
-from stockstream_lambda.analysis.state import decode_state, encode_state
 from stockstream_lambda.analysis.volume import VolumeProfile
+from stockstream_lambda.checkpoint import decode_checkpoint, encode_checkpoint
 from stockstream_wire import Quote, format_epoch_ms
 from tests.consumer.conftest import MARKET_DATA
 from tests.consumer.folding import Folder
@@ -127,10 +127,10 @@ def test_simple_averages_are_exact_however_long_they_run(prices: list[Decimal]) 
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=19))
 def test_the_usual_volume_is_the_geometric_mean_of_the_sessions_before(volumes: list[int]) -> None:
-    profile = VolumeProfile()
+    profile = VolumeProfile(bytearray())
     for volume in volumes:
         profile.learn(571, volume)
-    usual, sessions = VolumeProfile(profile.pack()).usual(571)
+    usual, sessions = profile.usual(571)
     expected = 2 ** np.mean(np.log2(np.array(volumes, dtype=float) + 1)) - 1
     assert sessions == len(volumes)
     assert usual == pytest.approx(expected, rel=0.015, abs=0.02)
@@ -138,13 +138,14 @@ def test_the_usual_volume_is_the_geometric_mean_of_the_sessions_before(volumes: 
 
 
 def test_the_profile_grows_to_both_sides_and_survives_packing() -> None:
-    profile = VolumeProfile()
+    packed = bytearray()
     for minute in (600, 570, 959, 571):
-        profile = VolumeProfile(profile.pack())
-        profile.learn(minute, minute)
+        packed = bytearray(bytes(packed))
+        VolumeProfile(packed).learn(minute, minute)
+    profile = VolumeProfile(packed)
     for minute in (570, 571, 600, 959):
         assert profile.usual(minute)[0] == pytest.approx(minute, rel=0.002)
-    assert len(profile.pack()) == 2 + 3 * 390
+    assert len(packed) == 2 + 3 * 390
 
 
 def session_of_minutes(day: int, volume_of_minute: list[int]) -> list[Quote]:
@@ -169,7 +170,7 @@ def test_a_minutes_volume_is_told_against_its_usual_once_five_sessions_are_known
     assert ("volume", "none", "warning") in folder.alerts()
 
 
-def test_the_state_survives_packing_between_any_two_quotes() -> None:
+def test_the_states_survive_a_checkpoint_between_any_two_quotes() -> None:
     quotes = [
         quote(price=f"{100 + n * 7 % 11}", volume=n * 100, timestamp=format_epoch_ms(OPEN_MS + n * 61_000))
         for n in range(90)
@@ -178,9 +179,9 @@ def test_the_state_survives_packing_between_any_two_quotes() -> None:
     pieces = Folder()
     for one in quotes:
         pieces.add([one])
-        pieces.state = decode_state(encode_state(pieces.state))
+        pieces.states = decode_checkpoint(encode_checkpoint(7, "2026-11-20", pieces.states), "state/p4-00").states
     assert pieces.items() == whole.items()
-    assert encode_state(pieces.state) == encode_state(whole.state)
+    assert encode_checkpoint(7, "2026-11-20", pieces.states) == encode_checkpoint(7, "2026-11-20", whole.states)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,6 @@ def test_the_zip_is_the_same_on_every_build_and_runs_where_nothing_else_is_insta
     environment = {
         **world.environ,
         "STOCKSTREAM_QUOTES_TABLE": config.quotes_table,
-        "STOCKSTREAM_SYMBOLS_TABLE": config.symbols_table,
         "STOCKSTREAM_CANDLES_TABLE": config.candles_table,
         "STOCKSTREAM_ALERTS_TABLE": config.alerts_table,
         "STOCKSTREAM_ARCHIVE_BUCKET": config.archive_bucket,

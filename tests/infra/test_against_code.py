@@ -226,15 +226,14 @@ def _f_string_parts(folder: Path) -> set[str]:
 
 
 def test_the_bucket_layout_is_the_consumers() -> None:
-    from stockstream_lambda.archive import ARCHIVE_PREFIX
-    from stockstream_lambda.quarantine import QUARANTINE_PREFIX
+    from stockstream_wire.storage import QUARANTINE_PREFIX, RAW_PREFIX
 
     granted = resources_of("processor", "this", "WriteArchive")
-    assert granted == {f"${{var.archive_bucket_arn}}/{prefix}/*" for prefix in (ARCHIVE_PREFIX, QUARANTINE_PREFIX)}
+    assert granted == {f"${{var.archive_bucket_arn}}/{prefix}*" for prefix in (RAW_PREFIX, QUARANTINE_PREFIX)}
     rules = (module("lake") / "main.tf").read_text(encoding="utf-8")
-    assert f'"{QUARANTINE_PREFIX}/"' in rules
+    assert f'"{QUARANTINE_PREFIX}"' in rules
     location = (module("lake") / "catalog.tf").read_text(encoding="utf-8")
-    assert f'"${{local.archive_uri}}/{ARCHIVE_PREFIX}/"' in location
+    assert f'"${{local.archive_uri}}/{RAW_PREFIX}"' in location
 
 
 def test_the_container_is_the_image_that_the_dockerfile_builds() -> None:

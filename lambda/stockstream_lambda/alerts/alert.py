@@ -1,6 +1,6 @@
 """An alert: what happened, how severe, and the numbers behind it."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +13,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         symbol: Ticker.
         alert_id: Unique per symbol and the same on every delivery: event time and kind.
-        kind: move, spike, volume, gap or stale.
+        kind: One of `KINDS`.
         direction: up, down or none.
         severity: info, warning or critical: from one, two and three times the threshold.
         timestamp: Event time of the quote that fired it.
@@ -42,8 +42,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None = None
     source: str | None = None
 
-    def item(self, status: str, expires_at: str) -> bytes:
-        """The DynamoDB item as JSON bytes, with the given delivery status."""
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.symbol, self.alert_id
+
+    def item(self, more: str) -> bytes:
+        """The DynamoDB item as JSON bytes; `more` are ready attributes, each with a comma before it, or empty."""
         text = msgspec.json.encode
         optional = b"".join(
             [
@@ -58,6 +62,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             f'"timestamp":{{"S":"{self.timestamp}"}},"price":{{"N":"{self.price}"}},'
             f'"previous_close":{{"N":"{self.previous_close}"}},"change_percent":{{"N":"{self.change_percent:.10g}"}},'
             f'"value":{{"N":"{self.value:.10g}"}},"threshold":{{"N":"{self.threshold:.10g}"}},'
-            f'"volume":{{"N":"{self.volume}"}},"status":{{"S":"{status}"}}'
+            f'"volume":{{"N":"{self.volume}"}}'
         )
-        return head.encode() + optional + expires_at.encode() + b"}"
+        return head.encode() + optional + more.encode() + b"}"
+
+    @classmethod
+    def from_item(cls, item: dict[str, dict[str, Any]]) -> "Alert":
+        """Read an alert's item; raises msgspec.ValidationError where it is none."""
+        plain = {name: next(iter(value.values())) for name, value in item.items()}
+        return msgspec.convert(plain, cls, strict=False)

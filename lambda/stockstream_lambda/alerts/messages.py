@@ -5,31 +5,17 @@ from typing import Final
 import msgspec
 
 from stockstream_lambda.alerts.alert import Alert
+from stockstream_lambda.alerts.kinds import KINDS
 from stockstream_lambda.aws.sns import Message
 
 # SNS API Reference: a subject has fewer than 100 ASCII characters. One SMS of the GSM alphabet has 160.
 SUBJECT_MAX_LENGTH: Final = 99
 SMS_MAX_LENGTH: Final = 160
 
-_HEADLINES: Final = {
-    "move": "{symbol} {change:+.2f}% at {price}",
-    "spike": "{symbol} jumped {direction} to {price} (z {value:+.1f})",
-    "volume": "{symbol} volume {value:.1f}x its usual",
-    "gap": "{symbol} opened {value:+.2f}% from its last close",
-    "stale": "{symbol} has gone silent at {price}",
-}
-_EXPLANATIONS: Final = {
-    "move": "The price is more than {threshold:g}% away from the previous close.",
-    "spike": "The last return is more than {threshold:g} robust standard deviations from the usual one.",
-    "volume": "This minute's volume is more than {threshold:g} times what is usual at this time of day.",
-    "gap": "The session opened more than {threshold:g}% away from the previous close.",
-    "stale": "The feed sends nothing for this symbol although its exchange is open.",
-}
-
 
 def build_message(alert: Alert) -> Message:
     """Build the SNS message of one alert: `default` (SQS, Lambda, HTTPS) is JSON, e-mail and SMS are text."""
-    headline = _fill(_HEADLINES[alert.kind], alert)
+    headline = _fill(KINDS[alert.kind].headline, alert)
     text = msgspec.json.encode(alert).decode()
     body = msgspec.json.encode({"default": text, "email": _email(alert, headline), "sms": _sms(alert, headline)})
     attributes = {
@@ -46,7 +32,7 @@ def _email(alert: Alert, headline: str) -> str:
     lines = [
         headline,
         "",
-        _fill(_EXPLANATIONS[alert.kind], alert),
+        _fill(KINDS[alert.kind].explanation, alert),
         "",
         f"Symbol          {alert.symbol}",
         f"Event time      {alert.timestamp}",

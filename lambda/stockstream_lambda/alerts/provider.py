@@ -42,37 +42,37 @@ class RulesProvider:
         Raises:
             StoreUnavailableError: the bucket cannot be read and no rules were read before.
         """
-        if self._rules is not None and monotonic_seconds < self._refresh_at:
-            return self._rules
+        in_force = self._rules
+        if in_force is not None and monotonic_seconds < self._refresh_at:
+            return in_force
         try:
-            self._refresh()
+            in_force = self._read_again(in_force or bundled_rules(self._threshold_percent))
         except StoreUnavailableError as exc:
-            if self._rules is None:
+            if in_force is None:
                 raise
             log.warning("alert_rules_unavailable", key=self._key, error=str(exc))
-        self._refresh_at = monotonic_seconds + REFRESH_SECONDS
-        assert self._rules is not None  # noqa: S101 - for the type checker: _refresh has set or kept them
-        return self._rules
+        self._rules, self._refresh_at = in_force, monotonic_seconds + REFRESH_SECONDS
+        return in_force
 
-    def _refresh(self) -> None:
-        fallback = self._rules or bundled_rules(self._threshold_percent)
+    def _read_again(self, in_force: AlertRules) -> AlertRules:
         try:
             data = self._read(self._key)
         except StoreRefusedError as exc:
             # S3 answers 403 for a missing key to whoever may not list the bucket.
             log.warning("alert_rules_refused", key=self._key, error=str(exc))
-            self._rules = fallback
-            return
+            return in_force
+        if data is not None and data == self._data:
+            return in_force
+        self._data = data
         if data is None:
-            self._rules, self._data = bundled_rules(self._threshold_percent), None
-        elif data != self._data:
-            try:
-                self._rules = self._parse(data)
-                log.info("alert_rules_loaded", key=self._key)
-            except ConfigError as exc:
-                log.error("alert_rules_invalid", key=self._key, error=str(exc))  # noqa: TRY400 - the file's fault
-                self._rules = fallback
-            self._data = data
+            return bundled_rules(self._threshold_percent)
+        try:
+            rules = self._parse(data)
+        except ConfigError as exc:
+            log.error("alert_rules_invalid", key=self._key, error=str(exc))  # noqa: TRY400 - the file's fault
+            return in_force
+        log.info("alert_rules_loaded", key=self._key)
+        return rules
 
     def _parse(self, data: bytes) -> AlertRules:
         if len(data) > RULES_MAX_BYTES:

@@ -1,75 +1,45 @@
-"""Alert rules: thresholds per kind, for all symbols and for some; bundled, or from the bucket, and validated."""
+"""The rules file: rules per kind, for all symbols and for some; bundled, or from the bucket, and validated."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from stockstream_lambda.alerts.kinds import KINDS, MOVE, Judgement, Kind, Signals
 from stockstream_lambda.errors import ConfigError
 
 RULES_VERSION: Final = 1
+R = TypeVar("R")
 
-_Percent = Annotated[float, msgspec.Meta(gt=0, le=1000)]
-_Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
-_Seconds = Annotated[int, msgspec.Meta(ge=0, le=7 * 86_400)]
-_Ratio = Annotated[float, msgspec.Meta(gt=1, le=10_000)]
-_Score = Annotated[float, msgspec.Meta(gt=0, le=1000)]
-_Sessions = Annotated[int, msgspec.Meta(ge=1, le=250)]
-
-
-class MoveRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Change against the previous close. Without a threshold the published one applies (the consumer's setting)."""
-
-    enabled: bool = True
-    threshold_percent: _Percent | None = None
-    hysteresis: _Fraction = 0.8
-    cooldown_seconds: _Seconds = 900
+# A symbol's entry of the file: a field for each kind.
+_Rules: Final = msgspec.defstruct(
+    "_Rules",
+    [(kind.name, type(kind.rule), msgspec.field(default=kind.rule)) for kind in KINDS.values()],
+    frozen=True,
+    forbid_unknown_fields=True,
+)
 
 
-class SpikeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One return far outside the usual noise: by robust z-score, and of a size that matters."""
+class SymbolRules:
+    """The rules of one symbol.
 
-    enabled: bool = True
-    threshold_z: _Score = 6.0
-    minimum_return_percent: _Percent = 0.25
-    hysteresis: _Fraction = 0.5
-    cooldown_seconds: _Seconds = 300
+    Attributes:
+        enabled: Name, judge and rule of each kind that is on, in the order of the table.
+    """
 
+    def __init__(self, by_kind: Mapping[str, Any]) -> None:
+        self._by_kind = by_kind
+        self.enabled: list[tuple[str, Callable[[Signals, Any], Judgement | None], Any]] = [
+            (name, kind.judge, by_kind[name]) for name, kind in KINDS.items() if by_kind[name].enabled
+        ]
 
-class VolumeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Volume of a minute against its usual at that time of day."""
-
-    enabled: bool = True
-    threshold_ratio: _Ratio = 5.0
-    minimum_sessions: _Sessions = 5
-    hysteresis: _Fraction = 0.6
-    cooldown_seconds: _Seconds = 1800
-
-
-class GapRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Opening price against the previous close; once a session."""
-
-    enabled: bool = True
-    threshold_percent: _Percent = 3.0
-
-
-class StaleRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The feed went silent in an open session, as the service says."""
-
-    enabled: bool = True
-    cooldown_seconds: _Seconds = 900
-
-
-class SymbolRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The rules of one symbol."""
-
-    move: MoveRule = MoveRule()
-    spike: SpikeRule = SpikeRule()
-    volume: VolumeRule = VolumeRule()
-    gap: GapRule = GapRule()
-    stale: StaleRule = StaleRule()
+    def __getitem__(self, kind: Kind[R]) -> R:
+        rule: R = self._by_kind[kind.name]
+        return rule
 
 
 class _RulesFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,14 +54,13 @@ class AlertRules:
     Args:
         defaults: Rules of every symbol not named.
         by_symbol: Rules of those that are.
-        anomaly_threshold_percent: The published threshold, for move rules that name none.
+        fingerprint: Short hash of the file and the published threshold, for logs.
     """
 
-    def __init__(
-        self, defaults: SymbolRules, by_symbol: dict[str, SymbolRules], anomaly_threshold_percent: Decimal
-    ) -> None:
-        self._defaults = _with_threshold(defaults, anomaly_threshold_percent)
-        self._by_symbol = {name: _with_threshold(r, anomaly_threshold_percent) for name, r in by_symbol.items()}
+    def __init__(self, defaults: SymbolRules, by_symbol: Mapping[str, SymbolRules], fingerprint: str) -> None:
+        self._defaults = defaults
+        self._by_symbol = by_symbol
+        self.fingerprint = fingerprint
 
     def of(self, symbol: str) -> SymbolRules:
         return self._by_symbol.get(symbol, self._defaults)
@@ -100,6 +69,11 @@ class AlertRules:
 def parse_rules(data: bytes, anomaly_threshold_percent: Decimal, source: str) -> AlertRules:
     """Parse and validate a rules file; a symbol's entry overrides single values of the defaults.
 
+    Args:
+        data: The file.
+        anomaly_threshold_percent: The published threshold, for move rules that name none.
+        source: The file's name, for messages.
+
     Raises:
         ConfigError: not JSON, an unknown field or a value out of range; names the place.
     """
@@ -107,19 +81,20 @@ def parse_rules(data: bytes, anomaly_threshold_percent: Decimal, source: str) ->
         content = msgspec.json.decode(data, type=_RulesFile)
         if content.v != RULES_VERSION:
             raise ConfigError(f"alert rules {source}: v={content.v}: must be {RULES_VERSION}")
-        defaults = msgspec.convert(content.defaults, SymbolRules)
+        defaults = _convert(content.defaults, anomaly_threshold_percent)
         by_symbol: dict[str, SymbolRules] = {}
         for symbol, kinds in content.symbols.items():
             merged = {
                 kind: {**content.defaults.get(kind, {}), **kinds.get(kind, {})} for kind in {*content.defaults, *kinds}
             }
             try:
-                by_symbol[symbol] = msgspec.convert(merged, SymbolRules)
+                by_symbol[symbol] = _convert(merged, anomaly_threshold_percent)
             except msgspec.ValidationError as exc:
                 raise ConfigError(f"alert rules {source}: symbols.{symbol}: {exc}") from exc
     except msgspec.DecodeError as exc:
         raise ConfigError(f"alert rules {source}: {exc}") from exc
-    return AlertRules(defaults, by_symbol, anomaly_threshold_percent)
+    fingerprint = sha256(data + str(anomaly_threshold_percent).encode()).hexdigest()[:12]
+    return AlertRules(defaults, by_symbol, fingerprint)
 
 
 @cache
@@ -129,8 +104,9 @@ def bundled_rules(anomaly_threshold_percent: Decimal) -> AlertRules:
     return parse_rules(data, anomaly_threshold_percent, "default_rules.json")
 
 
-def _with_threshold(rules: SymbolRules, threshold_percent: Decimal) -> SymbolRules:
-    if rules.move.threshold_percent is not None:
-        return rules
-    move = msgspec.structs.replace(rules.move, threshold_percent=float(threshold_percent))
-    return msgspec.structs.replace(rules, move=move)
+def _convert(content: Mapping[str, Any], threshold_percent: Decimal) -> SymbolRules:
+    by_kind = msgspec.structs.asdict(msgspec.convert(content, _Rules))
+    move = by_kind[MOVE.name]
+    if move.threshold_percent is None:
+        by_kind[MOVE.name] = msgspec.structs.replace(move, threshold_percent=float(threshold_percent))
+    return SymbolRules(by_kind)

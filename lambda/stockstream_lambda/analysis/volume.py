@@ -1,6 +1,5 @@
 """Volume: session VWAP from differences of the cumulative volume, and each minute against its usual volume."""
 
-from array import array
 from decimal import Decimal
 from math import log2
 from typing import Final
@@ -19,49 +18,57 @@ class VolumeProfile:
     """Usual volume per minute of the exchange's day: a geometric running mean, three bytes a minute.
 
     The geometric mean, because volumes spread over orders of magnitude and one wild day must not set what is usual.
+
+    Args:
+        packed: First minute, levels, counts; empty where nothing was learnt. Read and changed in place.
     """
 
-    def __init__(self, packed: bytes = b"") -> None:
-        self._base = int.from_bytes(packed[:2], "big")
-        minutes = max(0, len(packed) - 2) // 3
-        self._levels = array("H", packed[2 : 2 + 2 * minutes])
-        self._counts = bytearray(packed[2 + 2 * minutes :])
+    __slots__ = ("_packed",)
 
-    def pack(self) -> bytes:
-        """Serialise: first minute, levels, counts; empty where nothing was learnt."""
-        if not self._counts:
-            return b""
-        return self._base.to_bytes(2, "big") + self._levels.tobytes() + bytes(self._counts)
+    def __init__(self, packed: bytearray) -> None:
+        self._packed = packed
 
     def usual(self, minute: int) -> tuple[float, int]:
         """Usual volume of a minute of the day, and the number of sessions behind it (255 means at least so many)."""
-        index = minute - self._base
-        if not 0 <= index < len(self._counts) or not self._counts[index]:
+        packed = self._packed
+        minutes = len(packed) // 3
+        index = minute - (packed[0] << 8 | packed[1]) if minutes else -1
+        if not 0 <= index < minutes or not packed[2 + 2 * minutes + index]:
             return 0.0, 0
-        return 2.0 ** (self._levels[index] / _STEPS) - 1, self._counts[index]
+        place = 2 + 2 * index
+        level = packed[place] | packed[place + 1] << 8
+        return float(2.0 ** (level / _STEPS) - 1), packed[2 + 2 * minutes + index]
 
     def learn(self, minute: int, volume: int) -> None:
         """Take the whole volume of one minute of one session."""
-        self._cover(minute)
-        index = minute - self._base
-        count = self._counts[index]
-        level = log2(volume + 1) * _STEPS
+        packed = self._packed
+        index = self._cover(minute)
+        minutes = len(packed) // 3
+        place, count_place = 2 + 2 * index, 2 + 2 * minutes + index
+        count = packed[count_place]
+        known = packed[place] | packed[place + 1] << 8
         weight = 1 / min(count + 1, _PROFILE_SESSIONS)
-        self._levels[index] = round(self._levels[index] + (level - self._levels[index]) * weight)
-        self._counts[index] = min(count + 1, 255)
+        level = round(known + (log2(volume + 1) * _STEPS - known) * weight)
+        packed[place : place + 2] = level.to_bytes(2, "little")
+        packed[count_place] = min(count + 1, 255)
 
-    def _cover(self, minute: int) -> None:
-        if not self._counts:
-            self._base = minute
-        if minute < self._base:
-            missing = self._base - minute
-            self._levels = array("H", bytes(2 * missing)) + self._levels
-            self._counts = bytearray(missing) + self._counts
-            self._base = minute
-        missing = minute - self._base - len(self._counts) + 1
+    def _cover(self, minute: int) -> int:
+        """Grow to hold the minute; its index."""
+        packed = self._packed
+        if not packed:
+            packed[:] = minute.to_bytes(2, "big") + bytes(3)
+            return 0
+        minutes, base = len(packed) // 3, packed[0] << 8 | packed[1]
+        if minute < base:
+            missing = base - minute
+            packed[2 + 2 * minutes : 2 + 2 * minutes] = bytes(missing)
+            packed[:2] = minute.to_bytes(2, "big") + bytes(2 * missing)
+            return 0
+        missing = minute - base - minutes + 1
         if missing > 0:
-            self._levels.extend([0] * missing)
-            self._counts.extend(bytes(missing))
+            packed.extend(bytes(missing))
+            packed[2 + 2 * minutes : 2 + 2 * minutes] = bytes(2 * missing)
+        return minute - base
 
 
 class Volume(msgspec.Struct, array_like=True):
@@ -83,23 +90,23 @@ class Volume(msgspec.Struct, array_like=True):
     minute: int = -1
     minute_volume: int = 0
     partial: bool = True
-    profile: bytes = b""
+    profile: bytearray = msgspec.field(default_factory=bytearray)
 
-    def start_session(self, profile: VolumeProfile) -> None:
+    def start_session(self) -> None:
         """Close the last minute of the session before and begin at zero."""
-        self._close_minute(profile)
+        self._close_minute()
         self.traded = Decimal(0)
         self.shares = self.last = 0
         self.minute = -1
         # From the second session on we have been watching since before the open.
         self.partial = False
 
-    def add(self, price: Decimal, cumulative: int, minute: int, profile: VolumeProfile) -> int:
+    def add(self, price: Decimal, cumulative: int, minute: int) -> int:
         """Take the next quote; return the volume traded since the one before (never negative: feeds correct back)."""
         difference = max(0, cumulative - self.last)
         self.last = cumulative
         if minute != self.minute:
-            self._close_minute(profile)
+            self._close_minute()
             self.minute = minute
         # A feed that jumps up and down by absurd volumes must not grow a sum beyond what an integer of the state holds.
         self.minute_volume = min(self.minute_volume + difference, VOLUME_MAX)
@@ -108,26 +115,20 @@ class Volume(msgspec.Struct, array_like=True):
             self.shares += difference
         return difference
 
-    def _close_minute(self, profile: VolumeProfile) -> None:
+    def _close_minute(self) -> None:
         if self.minute >= 0:
             if not self.partial and self.minute_volume:
-                profile.learn(self.minute, self.minute_volume)
+                VolumeProfile(self.profile).learn(self.minute, self.minute_volume)
             self.partial = False
         self.minute_volume = 0
 
-    def warm(self, profile: VolumeProfile, minimum_sessions: int) -> list[tuple[str, float]]:
-        """Session VWAP once there is volume; the minute's ratio once enough sessions say what is usual."""
-        found = []
-        if self.shares:
-            found.append(("vwap", float(self.traded / self.shares)))
-        ratio = self.ratio(profile, minimum_sessions)
-        if ratio is not None:
-            found.append(("volume_ratio", ratio))
-        return found
+    def warm(self) -> list[tuple[str, float]]:
+        """Session VWAP, once there is volume."""
+        return [("vwap", float(self.traded / self.shares))] if self.shares else []
 
-    def ratio(self, profile: VolumeProfile, minimum_sessions: int) -> float | None:
+    def ratio(self, minimum_sessions: int) -> float | None:
         """Volume of the minute so far over its usual; None while unknown."""
         if self.partial or self.minute < 0:
             return None
-        usual, sessions = profile.usual(self.minute)
+        usual, sessions = VolumeProfile(self.profile).usual(self.minute)
         return self.minute_volume / usual if sessions >= minimum_sessions and usual > 0 else None

@@ -1,4 +1,4 @@
-"""DynamoDB: the four requests the consumer makes. Items are JSON bytes in DynamoDB's own attribute notation."""
+"""DynamoDB: the requests the consumer makes. Items are JSON bytes in DynamoDB's own attribute notation."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -6,158 +6,128 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from stockstream_lambda.aws.client import MAX_ATTEMPTS, ServiceClient
-from stockstream_lambda.errors import ConditionFailedError, StoreRefusedError, StoreUnavailableError
+from stockstream_lambda.errors import StoreRefusedError, StoreUnavailableError
+from stockstream_wire.storage import TableKey
 
 # DynamoDB Developer Guide, "Quotas": items per request.
 BATCH_GET_MAX_KEYS: Final = 100
 BATCH_WRITE_MAX_ITEMS: Final = 25
-TRANSACTION_MAX_ITEMS: Final = 100
-# A transaction holds 4 MB; what we send of it is JSON with base64, so this leaves room.
-TRANSACTION_MAX_BYTES: Final = 3 * 1024 * 1024
 
 Item = dict[str, dict[str, Any]]
+Key = tuple[str, str]
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_encode: Final = msgspec.json.encode
+
+
+class Table(NamedTuple):
+    """A table's name in this deployment, and its key's attributes."""
+
+    name: str
+    key: TableKey
+
+    def key_of(self, item: Item) -> Key:
+        return item[self.key.partition]["S"], item[self.key.sort]["S"]
 
 
 class Write(NamedTuple):
-    """One item to put: its table and its JSON bytes."""
+    """One item to put: its table, its key and its JSON bytes, key included."""
 
-    table: str
+    table: Table
+    key: Key
     item: bytes
-
-
-class TransactionWrite(NamedTuple):
-    """One put of a transaction; `condition` is the JSON tail that holds its condition, or empty."""
-
-    table: str
-    item: bytes
-    condition: bytes = b""
-
-
-class TransactionCanceledError(ConditionFailedError):
-    """`failed[i]` says whether the i-th write's condition failed (or another transaction holds its item)."""
-
-    def __init__(self, message: str, failed: Sequence[bool]) -> None:
-        super().__init__(message)
-        self.failed = failed
 
 
 class DynamoDb:
-    """Batched reads and writes. Thread-safe."""
+    """Batched reads and writes, single conditional ones. Thread-safe."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    def batch_get(self, table: str, keys: Sequence[bytes], projection: str | None = None) -> list[Item]:
-        """Read up to 100 items consistently; keys the service left unprocessed are asked for again.
+    def stored_keys(self, table: Table, keys: Sequence[Key]) -> set[Key]:
+        """Which of up to 100 distinct keys have an item; a consistent read.
 
         Raises:
             StoreError: the service failed, or still leaves keys unprocessed after all attempts.
         """
-        found: list[Item] = []
-        names = msgspec.json.encode({f"#{name}": name for name in projection.split(",")}) if projection else b""
-        expression = ",".join(f"#{name}" for name in projection.split(",")).encode() if projection else b""
-        options = (
-            b'"ConsistentRead":true,"ProjectionExpression":"' + expression + b'","ExpressionAttributeNames":' + names
-            if projection
-            else b'"ConsistentRead":true'
+        names = b'{"#p":"%b","#s":"%b"}' % (table.key.partition.encode(), table.key.sort.encode())
+        form = b'{"%b":{"S":%%b},"%b":{"S":%%b}}' % (table.key.partition.encode(), table.key.sort.encode())
+        asked = b",".join([form % (_encode(first), _encode(second)) for first, second in keys])
+        body = (
+            b'{"RequestItems":{"%b":{"ConsistentRead":true,"ProjectionExpression":"#p,#s",'
+            b'"ExpressionAttributeNames":%b,"Keys":[%b]}}}' % (table.name.encode(), names, asked)
         )
-        body = b'{"RequestItems":{"%b":{%b,"Keys":[%b]}}}' % (table.encode(), options, b",".join(keys))
+        found: set[Key] = set()
         for attempt in range(1, MAX_ATTEMPTS + 1):
             answer = self._call("BatchGetItem", body)
-            found.extend(answer.get("Responses", {}).get(table, ()))
+            found.update(map(table.key_of, answer.get("Responses", {}).get(table.name, ())))
             unprocessed = answer.get("UnprocessedKeys")
             if not unprocessed:
                 return found
-            body = msgspec.json.encode({"RequestItems": unprocessed})
+            body = _encode({"RequestItems": unprocessed})
             self._client.pause(attempt)
-        raise StoreUnavailableError(f"BatchGetItem {table}: keys left unprocessed after {MAX_ATTEMPTS} attempts")
+        raise StoreUnavailableError(f"BatchGetItem {table.name}: keys left unprocessed after {MAX_ATTEMPTS} attempts")
 
-    def batch_write(self, writes: Sequence[Write]) -> None:
-        """Put up to 25 items of distinct keys; items the service left unprocessed are sent again.
-
-        Raises:
-            StoreError: the service failed, or still leaves items unprocessed after all attempts.
-        """
+    def batch_write(self, writes: Sequence[Write]) -> list[Write]:
+        """Put up to 25 items of distinct keys; returns those that the service did not take this time."""
         by_table: dict[str, list[bytes]] = {}
-        for table, item in writes:
-            by_table.setdefault(table, []).append(b'{"PutRequest":{"Item":%b}}' % item)
+        for table, _, item in writes:
+            by_table.setdefault(table.name, []).append(b'{"PutRequest":{"Item":%b}}' % item)
         body = b'{"RequestItems":{%b}}' % b",".join(
-            [b'"%b":[%b]' % (table.encode(), b",".join(items)) for table, items in by_table.items()]
+            [b'"%b":[%b]' % (name.encode(), b",".join(items)) for name, items in by_table.items()]
         )
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            unprocessed = self._call("BatchWriteItem", body).get("UnprocessedItems")
-            if not unprocessed:
-                return
-            body = msgspec.json.encode({"RequestItems": unprocessed})
-            self._client.pause(attempt)
-        raise StoreUnavailableError(f"BatchWriteItem: items left unprocessed after {MAX_ATTEMPTS} attempts")
+        unprocessed = self._call("BatchWriteItem", body).get("UnprocessedItems")
+        if not unprocessed:
+            return []
+        tables = {write.table.name: write.table for write in writes}
+        left = {
+            (name, tables[name].key_of(request["PutRequest"]["Item"]))
+            for name, requests in unprocessed.items()
+            for request in requests
+        }
+        return [write for write in writes if (write.table.name, write.key) in left]
 
-    def transact(self, writes: Sequence[TransactionWrite]) -> None:
-        """Put up to 100 items, all or none.
-
-        Raises:
-            TransactionCanceledError: a condition failed or another transaction holds an item; nothing was written.
-            StoreError: the service failed; whether it was written is not known.
-        """
-        body = b'{"TransactItems":[%b]}' % b",".join(
-            [
-                b'{"Put":{"TableName":"%b","Item":%b%b}}' % (table.encode(), item, condition)
-                for table, item, condition in writes
-            ]
+    def put_new(self, table: Table, item: bytes) -> bool:
+        """Put an item where there is none of its key. False: there is one, perhaps of a try whose answer was lost."""
+        return self._on_condition(
+            "PutItem",
+            b'{"TableName":"%b","Item":%b,"ConditionExpression":"attribute_not_exists(#p)",'
+            b'"ExpressionAttributeNames":{"#p":"%b"}}' % (table.name.encode(), item, table.key.partition.encode()),
         )
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            try:
-                self._call("TransactWriteItems", body)
-            except _CanceledAnswerError as exc:
-                codes = exc.codes
-                if any(code == "ConditionalCheckFailed" for code in codes) or not codes:
-                    failed = [code == "ConditionalCheckFailed" for code in codes]
-                    raise TransactionCanceledError(str(exc), failed) from exc
-                if any(code == "ValidationError" for code in codes) or attempt == MAX_ATTEMPTS:
-                    raise StoreUnavailableError(f"TransactWriteItems: {exc}") from exc
-                self._client.pause(attempt)
-            else:
-                return
 
-    def update(self, body: bytes) -> None:
-        """Make one conditional UpdateItem.
+    def update_if(self, table: Table, key: Key, expressions: dict[str, Any]) -> bool:
+        """Update an item on a condition; False: the condition does not hold.
 
-        Raises:
-            ConditionFailedError: the condition does not hold; nothing was written.
-            StoreError: the service failed.
+        Args:
+            table: Its table.
+            key: Its key.
+            expressions: UpdateExpression, ConditionExpression and what they name, as UpdateItem takes them.
         """
-        try:
-            self._call("UpdateItem", body)
-        except StoreRefusedError as exc:
-            if exc.code == "ConditionalCheckFailedException":
-                raise ConditionFailedError(str(exc)) from exc
-            raise
+        names = {table.key.partition: {"S": key[0]}, table.key.sort: {"S": key[1]}}
+        return self._on_condition("UpdateItem", _encode({"TableName": table.name, "Key": names, **expressions}))
+
+    def query(self, table: Table, expressions: dict[str, Any]) -> list[Item]:
+        """The first page (1 MB) of what a Query finds."""
+        found: list[Item] = self._call("Query", _encode({"TableName": table.name, **expressions}))["Items"]
+        return found
 
     def close(self) -> None:
         """Close the kept connections."""
         self._client.close()
 
+    def _on_condition(self, operation: str, body: bytes) -> bool:
+        try:
+            self._call(operation, body)
+        except StoreRefusedError as exc:
+            if exc.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
     def _call(self, operation: str, body: bytes) -> dict[str, Any]:
         headers = {"x-amz-target": f"DynamoDB_20120810.{operation}", "content-type": "application/x-amz-json-1.0"}
+        answer = self._client.call(operation, "POST", "/", headers, body)
         try:
-            answer = self._client.call(operation, "POST", "/", headers, body)
-        except StoreRefusedError as exc:
-            if exc.code == "TransactionCanceledException":
-                raise _CanceledAnswerError(str(exc)) from exc
-            raise
-        try:
-            return {} if answer.body == b"{}" else _decode(answer.body)
+            return {} if answer.body in {b"{}", b'{"UnprocessedItems":{}}'} else _decode(answer.body)
         except msgspec.DecodeError as exc:
             # A proxy's or an emulator's own page, with status 200.
             raise StoreUnavailableError(f"{operation}: the answer is no JSON object: {exc}") from exc
-
-
-class _CanceledAnswerError(StoreRefusedError):
-    """A cancelled transaction; its message ends in the reason codes in the order of the writes."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("TransactWriteItems", "TransactionCanceledException", message, 400)
-        # "... specific reasons [None, ConditionalCheckFailed]": the one form that AWS and the emulators share.
-        inside = message.rpartition("[")[2].partition("]")[0]
-        self.codes = [code.strip() for code in inside.split(",")] if "[" in message else []
