@@ -17,7 +17,7 @@ from typing import Any
 _OURS = """
 started = time.perf_counter()
 import stockstream_lambda.handler as module
-module._pipeline()
+module.pipeline_of_this_process()
 elapsed = time.perf_counter() - started
 """
 _BOTO3 = """

@@ -30,7 +30,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         `{"batchItemFailures": [...]}`: empty, or the sequence number from which the batch must come again.
     """
     started = perf_counter()
-    pipeline = _pipeline()
+    pipeline = pipeline_of_this_process()
     if event.get("task") == "sweep":
         _report(pipeline.sweep(), _NOTHING_FAILED, (perf_counter() - started) * 1000)
         return {}
@@ -45,7 +45,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 @cache
-def _pipeline() -> Pipeline:
+def pipeline_of_this_process() -> Pipeline:
+    """The pipeline, made by the first who asks."""
     config = Config.from_environment()
     configure_logging(config.log_level)
     return build_pipeline(config)

@@ -72,11 +72,11 @@ def close_object(until: str) -> LogObject:
     return LogObject(Close(until), pack_lines(()), {**_VERSION, CLOSE: until})
 
 
-def read_entry(stored: StoredObject, key: str) -> Entry:
-    """Read an object of the log.
+def read_mark(stored: StoredObject, key: str) -> Roll | Close | None:
+    """What an object's metadata say it is; None: quotes.
 
     Raises:
-        LogNewerError: a later version wrote it, or it holds what this one cannot read.
+        LogNewerError: a later version wrote it.
     """
     version = stored.metadata.get(FORMAT_HEADER, "")
     if version != str(FORMAT):
@@ -85,6 +85,18 @@ def read_entry(stored: StoredObject, key: str) -> Entry:
         return Roll(folder)
     if (until := stored.metadata.get(CLOSE)) is not None:
         return Close(until)
+    return None
+
+
+def read_entry(stored: StoredObject, key: str) -> Entry:
+    """Read an object of the log.
+
+    Raises:
+        LogNewerError: a later version wrote it, or it holds what this one cannot read.
+    """
+    mark = read_mark(stored, key)
+    if mark is not None:
+        return mark
     try:
         return Accepted([decode_quote(line) for line in unpack_lines(stored.body)])
     except (OSError, EOFError, zlib.error, WireError) as exc:

@@ -56,28 +56,28 @@ class Pipeline:
     """
 
     def __init__(self, config: Config, stores: Stores, clock: Clock | None = None) -> None:
-        self._config = config
-        self._stores = stores
-        self._clock = clock or Clock()
-        self._calls = Calls(config.parallel_calls)
+        self.config = config
+        self.stores = stores
+        self.clock = clock or Clock()
+        self.calls = Calls(config.parallel_calls)
         self._turns = Calls(min(config.parallel_calls, config.partitions, _MAX_PARTITIONS_AT_ONCE))
         self._rules = RulesProvider(self._read_rules, config.alert_rules_key, config.anomaly_threshold_percent)
         tables = Tables(config)
         self._outbox = Outbox(
             stores,
             tables,
-            self._calls,
-            self._clock,
+            self.calls,
+            self.clock,
             config.retention_days,
             is_sending=config.alerts_topic_arn is not None,
         )
         fold = Fold(config.anomaly_threshold_percent, config.retention_days)
-        writer = Writer(stores, self._calls, self._outbox, self._clock)
-        self._tools = Tools(stores, tables, self._calls, fold, writer, self._clock)
+        writer = Writer(stores, self.calls, self._outbox, self.clock)
+        self._tools = Tools(stores, tables, self.calls, fold, writer, self.clock)
         self._logs: dict[Partition, PartitionLog] = {}
         self._newer_since: dict[Partition, float] = {}
         self._has_layout = False
-        self._swept_at = self._clock.now()
+        self._swept_at = self.clock.now()
 
     def process(
         self,
@@ -99,7 +99,7 @@ class Pipeline:
         Raises:
             ConfigError: the log in the bucket has another number of partitions than the environment says.
         """
-        now = now or datetime.fromtimestamp(self._clock.now(), UTC)
+        now = now or datetime.fromtimestamp(self.clock.now(), UTC)
         batch = decode_batch(event)
         tally = Tally(records=len(batch.sequence_numbers), lag_ms=_lag_ms(batch.oldest_arrival_ms, now))
         quotes, bad = _gate(batch.quotes, batch.bad, now)
@@ -130,15 +130,15 @@ class Pipeline:
             StoreError: the index of unsent alerts cannot be read.
         """
         self._outbox.sent.clear()
-        self._swept_at = self._clock.now()
+        self._swept_at = self.clock.now()
         self._outbox.sweep()
         return Tally(alerts_published=len(self._outbox.sent), alerts_unsent=self._outbox.unsent)
 
     def close(self) -> None:
         """End the threads and close the connections."""
         self._turns.close()
-        self._calls.close()
-        self._stores.close()
+        self.calls.close()
+        self.stores.close()
 
     def turn(self, now: datetime, deadline: Deadline) -> Turn:
         """What holds for an invocation that begins now; makes sure that there is a log.
@@ -147,9 +147,9 @@ class Pipeline:
             ConfigError, LogNewerError, StoreError: as `ensure_layout` does, or the alert rules cannot be read.
         """
         if not self._has_layout:
-            ensure_layout(self._stores, self._config.partitions)
+            ensure_layout(self.stores, self.config.partitions)
             self._has_layout = True
-        return Turn(self._rules.current(self._clock.now()), now.strftime("%Y-%m-%d"), deadline)
+        return Turn(self._rules.current(self.clock.now()), now.strftime("%Y-%m-%d"), deadline)
 
     def log_of(self, partition: Partition, turn: Turn) -> PartitionLog:
         """A partition, loaded; raises as `PartitionLog.load` does."""
@@ -161,7 +161,7 @@ class Pipeline:
     def _shares(self, quotes: Sequence[UserQuote]) -> dict[Partition, Share]:
         by_partition: dict[Partition, list[UserQuote]] = {}
         for user in quotes:
-            by_partition.setdefault(partition_of(user.quote.symbol, self._config.partitions), []).append(user)
+            by_partition.setdefault(partition_of(user.quote.symbol, self.config.partitions), []).append(user)
         return {partition: Share(of_partition) for partition, of_partition in sorted(by_partition.items())}
 
     def _take(
@@ -181,8 +181,8 @@ class Pipeline:
             except StoreError as exc:
                 errors[partition] = exc
             except LogNewerError as exc:
-                since = self._newer_since.setdefault(partition, self._clock.now())
-                is_lasting = self._clock.now() - since > NEWER_LASTS_SECONDS
+                since = self._newer_since.setdefault(partition, self.clock.now())
+                is_lasting = self.clock.now() - since > NEWER_LASTS_SECONDS
                 errors[partition] = PartitionStoppedError("log_newer", str(exc)) if is_lasting else exc
             except PartitionStoppedError as exc:
                 self._logs.pop(partition, None)  # once it is mended, it is read anew
@@ -204,10 +204,10 @@ class Pipeline:
         """Put every bad record away; returns the indexes of the Kinesis records where that failed."""
 
         def put(record: BadRecord) -> None:
-            self._stores.put_object(quarantine_key_of(record), quarantine_body(record), "application/json")
+            self.stores.put_object(quarantine_key_of(record), quarantine_body(record), "application/json")
 
         failed = []
-        for record, error in zip(bad, self._calls.run([partial(put, record) for record in bad]), strict=True):
+        for record, error in zip(bad, self.calls.run([partial(put, record) for record in bad]), strict=True):
             if error is None:
                 tally.quarantined[record.reason] += 1
             else:
@@ -226,9 +226,9 @@ class Pipeline:
         return failed
 
     def _sweep_at_times(self, deadline: Deadline, tally: Tally) -> None:
-        if self._clock.now() - self._swept_at < SWEEP_EVERY_SECONDS or deadline.is_near:
+        if self.clock.now() - self._swept_at < SWEEP_EVERY_SECONDS or deadline.is_near:
             return
-        self._swept_at = self._clock.now()
+        self._swept_at = self.clock.now()
         try:
             self._outbox.sweep()
         except StoreError as exc:
@@ -236,7 +236,7 @@ class Pipeline:
         tally.alerts_unsent = self._outbox.unsent
 
     def _read_rules(self, key: str) -> bytes | None:
-        found = self._stores.get_object(key)
+        found = self.stores.get_object(key)
         return None if found is None else found.body
 
 

@@ -165,13 +165,13 @@ def test_the_handler_reads_its_environment_logs_json_lines_and_emits_metrics(
         "STOCKSTREAM_RETENTION_DAYS": "30",
     }.items():
         monkeypatch.setenv(name, value)
-    handler_module._pipeline.cache_clear()
+    handler_module.pipeline_of_this_process.cache_clear()
     batch = event([encode_quote(quote(price="103")), b"garbage"])
     try:
         assert handler_module.handler(batch, None) == {"batchItemFailures": []}
-        handler_module._pipeline().close()
+        handler_module.pipeline_of_this_process().close()
     finally:
-        handler_module._pipeline.cache_clear()
+        handler_module.pipeline_of_this_process.cache_clear()
     (item,) = world.items(config.quotes_table)
     assert item["anomaly"] == "Yes"
     assert item["expires_at"] == Decimal(1_795_185_000 + 30 * 86_400)

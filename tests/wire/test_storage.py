@@ -45,6 +45,7 @@ def test_keys_are_those_that_the_design_names() -> None:
     )
     assert storage.checkpoint_key(partition) == "state/p4-03"
     assert storage.marker_key(partition, 12345) == "tidy/p4-03-000000012345.json"
+    assert storage.tidy_note_key(partition) == "tidy/p4-03.json"
     assert storage.LAYOUT_KEY == "state/layout.json"
     assert storage.encode_layout(4) == b'{"v":1,"partitions":4}'
 
@@ -85,7 +86,7 @@ def test_the_same_quotes_make_the_same_bytes() -> None:
 
 def test_layout_and_marker_are_read_back_and_a_later_layout_is_refused() -> None:
     assert storage.decode_layout(storage.encode_layout(16)) == 16
-    marker = storage.TidyMarker(3, 90, "2026-11-20")
+    marker = storage.TidyMarker(3, 90, "2026-11-20", "2026-11-23")
     assert storage.decode_marker(storage.encode_marker(marker)) == marker
     with pytest.raises(ValueError, match="format 2"):
         storage.decode_layout(b'{"v":2,"partitions":4}')

@@ -87,12 +87,18 @@ class Candles(msgspec.Struct, array_like=True):
 
     def close(self, until: str, zone: str) -> list[tuple[str, Candle]]:
         """Close what ends by a moment; returns the windows, by interval. What is closed stays, to be known as such."""
-        over: list[tuple[str, Candle]] = []
-        for index, candle in enumerate(self.newest):
-            if candle is not None and not candle.is_closed and _ends_by(candle.window_start, index, until, zone):
-                candle.is_closed = True
-                over.append((INTERVALS[index], candle))
+        over = self.over_by(until, zone)
+        for _, candle in over:
+            candle.is_closed = True
         return over
+
+    def over_by(self, until: str, zone: str) -> list[tuple[str, Candle]]:
+        """The windows that end by a moment and are still open, by interval."""
+        return [
+            (INTERVALS[index], candle)
+            for index, candle in enumerate(self.newest)
+            if candle is not None and not candle.is_closed and _ends_by(candle.window_start, index, until, zone)
+        ]
 
     def items_of(self, symbol: str, over: list[tuple[str, Candle]], retention_days: int) -> list[tuple[Key, bytes]]:
         """The items of windows that are over; collects the minutes of the block that is open."""

@@ -26,6 +26,7 @@ from stockstream_wire.storage.log import (
     parse_log_key,
     parse_tidied_key,
     tidied_key,
+    tidy_note_key,
     unpack_lines,
 )
 from stockstream_wire.storage.names import (
@@ -138,6 +139,7 @@ __all__ = [
     "partitions_of",
     "quarantine_key",
     "tidied_key",
+    "tidy_note_key",
     "unpack_lines",
     "window_start",
 ]

@@ -50,11 +50,15 @@ class TidiedKey(NamedTuple):
 
 
 class TidyMarker(msgspec.Struct, frozen=True):
-    """Says that all of a folder (revisions `first` to `last`) lies tidied; its objects of the log may go."""
+    """Says that all of a folder (revisions `first` to `last`, a roll) lies tidied; its objects of the log may go.
+
+    `day` is the folder, `next` the one that the roll opens.
+    """
 
     first: int
     last: int
     day: str
+    next: str
 
 
 class CheckpointHead(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +139,11 @@ def decode_layout(data: bytes) -> int:
     if layout.v > FORMAT:
         raise ValueError(f"layout.json has format {layout.v}, this code reads up to {FORMAT}")
     return layout.partitions
+
+
+def tidy_note_key(partition: Partition) -> str:
+    """Key of what the tidy remembers of a partition between two nights."""
+    return f"{TIDY_PREFIX}{partition.name}.json"
 
 
 def encode_marker(marker: TidyMarker) -> bytes:
