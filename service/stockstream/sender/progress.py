@@ -1,16 +1,13 @@
 """How far each lane has come in the log: which records of which frame are acknowledged, and what is done with."""
 
-from collections import Counter, deque
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from stockstream.outbox import Record, Slot
 from stockstream.sender.scheduler import MAX_KNOWN_KEYS
 
-# What a frame gave a lane is one number, the frame's above and the count below: whole numbers are no work for the
-# garbage collector, and there is one for almost every record.
-_COUNT_BITS: Final = 20
-_COUNT_MASK: Final = (1 << _COUNT_BITS) - 1
 # Below this many records counting them one by one costs less than a Counter.
 _FEW_RECORDS: Final = 32
 
@@ -41,18 +38,19 @@ class Progress:
         self._slots = list(slots)
         self._lane_of_key = _LaneOfKey(lane_of_key)
         self._acknowledged_to = max((slot.first for slot in slots), default=0)
-        # For each lane, what of it the frames gave that are not acknowledged to their end.
-        self._fed: list[deque[int]] = [deque() for _ in slots]
-        # Of the first of those frames, how many records of the lane are acknowledged.
-        self._within = [0] * len(self._slots)
-        self._first = [slot.first for slot in slots]
-        self._acknowledged = [slot.acknowledged for slot in slots]
+        # For each lane, the frames that gave it records, and how many it had been given up to the end of each: the
+        # first of them holds the last record that is acknowledged, or none is. Two lists, so that a search finds it.
+        self._frames: list[list[int]] = [[] for _ in slots]
+        self._given: list[list[int]] = [[] for _ in slots]
+        # How many it had been given before those frames; below 0 where the first of them was acknowledged in part.
+        self._before = [0] * len(self._slots)
+        self._total = [0] * len(self._slots)
         self._resolved = [0] * len(self._slots)
 
     def is_done_before(self, end: int) -> bool:
         """Whether nothing that was fed of frames before number `end` waits for its acknowledgement."""
-        bound = end << _COUNT_BITS
-        return not any(fed and fed[0] < bound for fed in self._fed)
+        lanes = zip(self._frames, self._given, self._resolved, strict=True)
+        return not any(_waits_before(end, frames, given, resolved) for frames, given, resolved in lanes)
 
     def fed(self, keys: Sequence[str], first: int) -> None:
         """Note that the lanes were given the records of a frame.
@@ -61,18 +59,22 @@ class Progress:
             keys: Partition keys of the records.
             first: Number of the frame.
         """
-        fed, frame = self._fed, first << _COUNT_BITS
         lanes = map(self._lane_of_key.__getitem__, keys)
+        total, given, frames = self._total, self._given, self._frames
         if len(keys) > _FEW_RECORDS:
             for lane, count in Counter(lanes).items():
-                fed[lane].append(frame + count)
+                total[lane] = up_to = total[lane] + count
+                given[lane].append(up_to)
+                frames[lane].append(first)
             return
         for lane in lanes:
-            of_lane = fed[lane]
-            if of_lane and of_lane[-1] > frame:
-                of_lane[-1] += 1
+            total[lane] += 1
+            of_lane = frames[lane]
+            if of_lane and of_lane[-1] == first:
+                given[lane][-1] += 1
             else:
-                of_lane.append(frame + 1)
+                of_lane.append(first)
+                given[lane].append(total[lane])
 
     def fed_again(self, records: Sequence[Record], first: int) -> list[Record]:
         """Note the same of a frame of an earlier run; returns the records of it that are to be sent."""
@@ -90,8 +92,10 @@ class Progress:
             acknowledged = self._slots[lane].acknowledged_of(first, count)
             if acknowledged < count:
                 # Only the first frame of a lane can be acknowledged in part.
-                self._within[lane] = acknowledged or self._within[lane]
-                self._fed[lane].append((first << _COUNT_BITS) + count)
+                self._before[lane] -= acknowledged
+                self._total[lane] += count - acknowledged
+                self._frames[lane].append(first)
+                self._given[lane].append(self._total[lane])
         return left
 
     def unacknowledged(self, records: Sequence[Record], first: int) -> int:
@@ -107,22 +111,18 @@ class Progress:
         Returns:
             The fields of the lane's `Slot`.
         """
-        left = resolved - self._resolved[lane]
+        acknowledged = self._slots[lane].acknowledged + resolved
         self._resolved[lane] = resolved
-        acknowledged = self._acknowledged[lane] = self._acknowledged[lane] + left
-        fed, first, within = self._fed[lane], self._first[lane], self._within[lane]
-        while left:
-            entry = fed[0]
-            first, count = entry >> _COUNT_BITS, entry & _COUNT_MASK
-            rest = count - within
-            if left < rest:
-                within += left
-                break
-            left -= rest
-            fed.popleft()
-            if not left:
-                self._first[lane], self._within[lane] = first, 0
-                return first, acknowledged, count
-            within = 0
-        self._first[lane], self._within[lane] = first, within
-        return first, acknowledged, within
+        given, frames = self._given[lane], self._frames[lane]
+        at = bisect_left(given, resolved)
+        if at:
+            self._before[lane] = given[at - 1]
+            del given[:at], frames[:at]
+        return frames[0], acknowledged, resolved - self._before[lane]
+
+
+def _waits_before(end: int, frames: list[int], given: list[int], resolved: int) -> bool:
+    """Whether a lane waits for the acknowledgement of a frame before number `end`."""
+    # The first frame may be acknowledged to its end; the next one is not then.
+    waiting = 1 if given and given[0] == resolved else 0
+    return waiting < len(frames) and frames[waiting] < end
