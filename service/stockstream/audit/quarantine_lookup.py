@@ -1,20 +1,14 @@
 """Looks accepted quotes that are nowhere up in quarantine: a quote set aside is not lost."""
 
 import asyncio
-import base64
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-import msgspec
-
 from stockstream.aws import list_keys, read_object
 from stockstream_wire import WireError, decode_quote
+from stockstream_wire.storage import QUARANTINE_PREFIX, decode_quarantined
 
 _PARALLEL_READS: Final = 16
-
-
-class _Quarantined(msgspec.Struct):
-    data_base64: str
 
 
 async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -29,8 +23,7 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
         async with limit:
             body = await read_object(s3, bucket, key)
         try:
-            data = base64.b64decode(msgspec.json.decode(body, type=_Quarantined).data_base64)
-            quote = decode_quote(data)
+            quote = decode_quote(decode_quarantined(body).data)
         except (ValueError, WireError):
             return  # not a quote: none of ours was accepted in that form
         if (quote.symbol, quote.timestamp) in wanted:
@@ -38,6 +31,6 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
 
     if wanted:
         async with asyncio.TaskGroup() as tasks:
-            async for key in list_keys(s3, bucket, "quarantine/"):
+            async for key in list_keys(s3, bucket, QUARANTINE_PREFIX):
                 tasks.create_task(look(key))
     return found
