@@ -93,7 +93,6 @@ NOT_IN_ECS = {
     "STOCKSTREAM_STALE_AFTER_SECONDS": "a matter of the feed; producer_environment can set it",
     "STOCKSTREAM_MAX_PRICE_RATIO": "a matter of the feed; producer_environment can set it",
     "STOCKSTREAM_QUOTES_TABLE": "the service writes to Kinesis only",
-    "STOCKSTREAM_SYMBOLS_TABLE": "the service writes to Kinesis only",
     "STOCKSTREAM_CANDLES_TABLE": "the service writes to Kinesis only",
     "STOCKSTREAM_ALERTS_TABLE": "the service writes to Kinesis only",
     "STOCKSTREAM_ARCHIVE_BUCKET": "the service writes to Kinesis only",

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from stockstream.audit.cutoff import Patience
 from stockstream.audit.errors import AuditError
 from stockstream.audit.findings import AuditReport, DayReport, Finding, Problem
-from stockstream.audit.ledger import LedgerCut, cut_ledger
+from stockstream.audit.ledger_reader import LedgerCut, cut_ledger
 from stockstream.audit.partition_log import PartitionLog
 from stockstream.audit.quarantine_lookup import quarantined_among
 from stockstream.audit.reconcile import SymbolResult

@@ -92,7 +92,7 @@ class CandleCheck:
     has_newer: bool
 
     def compare(self, quotes: Sequence[InTime]) -> tuple[int, list[Finding]]:
-        """Compare with the quotes in order of event time; how many closed candles there must be, and what is wrong."""
+        """Compare with the quotes in order of event time; how many windows there are, and what is wrong."""
         found: dict[Window, Expected] = {}
         findings: list[Finding] = []
         late = _late_windows(quotes)
@@ -106,14 +106,14 @@ class CandleCheck:
             for interval, minutes in INTERVALS.items():
                 window = interval, window_start(quote.timestamp, minutes)
                 values = item.get(f"candle_{interval}")
-                if values is None and window in self.stored:
+                if item and values is None and window in self.stored:
                     continue  # the window had been closed by the clock when the quote came
                 candle = _take(found, window, quote.price, difference, late)
                 if item and not item.get("fold_failed"):
                     findings += self._compare_open(window, quote, candle, values)
         closed = {window: candle for window, candle in found.items() if not self._may_be_open(window)}
         findings += self._compare_closed(found, closed, late)
-        return len(closed), findings
+        return len(found), findings
 
     def _compare_open(
         self, window: Window, quote: Quote, candle: Expected, values: Sequence[Any] | None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stockstream.audit.ledger import LedgerCut
+from stockstream.audit.ledger_reader import LedgerCut
 from stockstream.reading import Tables
 
 # A quote is through in seconds: outbox, a batch window of 5 s at most times, the consumer. What makes no step for so

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from stockstream.audit.candles import CandleCheck, InTime
 from stockstream.audit.findings import Finding, Problem
-from stockstream.audit.ledger import LedgerEntry
+from stockstream.audit.ledger_reader import LedgerEntry
 from stockstream_wire import Quote
 
 _CONTEXT: Final = Context(prec=28)

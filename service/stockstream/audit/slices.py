@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from stockstream.audit.findings import Finding, Problem
-from stockstream.audit.ledger import DayLedger, digest_of
+from stockstream.audit.ledger import digest_of
+from stockstream.audit.ledger_reader import DayLedger
 from stockstream.audit.partition_log import PartitionLog
 from stockstream.audit.reconcile import ArchiveLine, SymbolDay, SymbolResult, reconcile
 from stockstream.audit.stores import Stores

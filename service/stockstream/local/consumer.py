@@ -41,7 +41,6 @@ def handler_environment(
     """Build the function's environment: the variables that Terraform sets, and where AWS is and who we are there."""
     environment = {
         "STOCKSTREAM_QUOTES_TABLE": names.quotes_table,
-        "STOCKSTREAM_SYMBOLS_TABLE": names.symbols_table,
         "STOCKSTREAM_CANDLES_TABLE": names.candles_table,
         "STOCKSTREAM_ALERTS_TABLE": names.alerts_table,
         "STOCKSTREAM_ARCHIVE_BUCKET": names.archive_bucket,
