@@ -52,9 +52,9 @@ def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
     }
 
 
-def windows(minute: str, five: str, hour: str) -> dict[str, list[Decimal]]:
-    """What a quote carries: open, high, low, volume and quotes of the windows that it is in."""
-    texts = {"candle_1m": minute, "candle_5m": five, "candle_1h": hour}
+def windows(minute: str, five: str = "", hour: str = "") -> dict[str, list[Decimal]]:
+    """What a quote carries: open, high, low, volume, quotes of its windows; a longer one as the shorter where unsaid."""
+    texts = {"candle_1m": minute, "candle_5m": five or minute, "candle_1h": hour or five or minute}
     return {name: [Decimal(word) for word in text.split()] for name, text in texts.items()}
 
 
@@ -63,11 +63,11 @@ WINDOWS = dict(
     zip(
         [item.timestamp for item in QUOTES],
         [
-            windows(*["100.01 100.01 100.01 1000 1"] * 3),
-            windows(*["100.01 101.5 100.01 1500 2"] * 3),
-            windows("99.75 99.75 99.75 200 1", *["100.01 101.5 99.75 1700 3"] * 2),
-            windows(*["102 102 102 800 1"] * 2, "100.01 102 99.75 2500 4"),
-            windows(*["98.25 98.25 98.25 6500 1"] * 3),
+            windows("100.01 100.01 100.01 1000 1"),
+            windows("100.01 101.5 100.01 1500 2"),
+            windows("99.75 99.75 99.75 200 1", "100.01 101.5 99.75 1700 3"),
+            windows("102 102 102 800 1", "102 102 102 800 1", "100.01 102 99.75 2500 4"),
+            windows("98.25 98.25 98.25 6500 1"),
         ],
         strict=True,
     )

@@ -25,8 +25,9 @@ HANDLER: Final = "stockstream_lambda.handler:handler"
 # The mapping as infra/modules/processor sets it; tests/infra compares the two.
 BATCH_SIZE: Final = 100
 BISECT_ON_ERROR: Final = True
-MAXIMUM_RETRY_ATTEMPTS: Final = 10
-MAXIMUM_RECORD_AGE_SECONDS: Final = 86_400
+# What fails is a dependency, and that passes: the age alone bounds the retries.
+MAXIMUM_RETRY_ATTEMPTS: Final = -1
+MAXIMUM_RECORD_AGE_SECONDS: Final = 43_200
 
 
 def handler_environment(
@@ -47,6 +48,7 @@ def handler_environment(
         "STOCKSTREAM_ALERTS_TOPIC_ARN": alerts_topic_arn,
         "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": f"{anomaly_threshold_percent:g}",
         "STOCKSTREAM_RETENTION_DAYS": str(retention_days),
+        "STOCKSTREAM_MAX_RECORD_AGE_SECONDS": str(MAXIMUM_RECORD_AGE_SECONDS),
         "STOCKSTREAM_LOG_LEVEL": log_level.upper(),
         "AWS_REGION": aws.region,
         "AWS_DEFAULT_REGION": aws.region,

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     archive_bucket: str = _setting(
         "AWS",
         "stockstream-archive",
-        "S3 bucket of the archive, which is the log, and the quarantine",
+        "S3 bucket of the archive and the quarantine",
         pattern=_BUCKET_PATTERN,
     )
     alerts_topic_arn: str | None = _setting(
