@@ -53,7 +53,7 @@ def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
 
 
 def windows(minute: str, five: str = "", hour: str = "") -> dict[str, list[Decimal]]:
-    """What a quote carries: open, high, low, volume, quotes of its windows; a longer one as the shorter where unsaid."""
+    """What a quote carries: open, high, low, volume, quotes of its windows; a longer one as the shorter if unsaid."""
     texts = {"candle_1m": minute, "candle_5m": five or minute, "candle_1h": hour or five or minute}
     return {name: [Decimal(word) for word in text.split()] for name, text in texts.items()}
 

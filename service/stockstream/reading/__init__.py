@@ -4,7 +4,7 @@ The stored contract itself (keys, names, bytes) is `stockstream_wire.storage`'s.
 """
 
 from stockstream.reading.archive import Archive, ArchiveMovedError, LogObject, TidiedObject, open_archive
-from stockstream.reading.candles import Candle, candles_of
+from stockstream.reading.candles import Candle, candles_of, minute_start
 from stockstream.reading.log import LogEntry, LogFormatError, read_layout, read_revision, unpack_entry
 from stockstream.reading.tables import Item, Tables, plain_item
 
@@ -19,6 +19,7 @@ __all__ = [
     "Tables",
     "TidiedObject",
     "candles_of",
+    "minute_start",
     "open_archive",
     "plain_item",
     "read_layout",
