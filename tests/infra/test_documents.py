@@ -56,7 +56,7 @@ LOG_EVENTS = {
 } | {
     "operator_environment",
     "stock_data_table",
-    "stock_data_by_symbol",
+    "stock_data_by_day",
     "distinct_quotes",
     "daily_bars",
     "quotes_distinct",
