@@ -153,7 +153,9 @@ class CandleCheck:
         return window[1] >= self._newest(window[0])
 
     def _newest(self, interval: str) -> str:
-        return window_start(self.last_tick, INTERVALS[interval]) if self.last_tick else ""
+        # A minute is written with its block.
+        minutes = max(INTERVALS[interval], INTERVALS["5m"])
+        return window_start(self.last_tick, minutes) if self.last_tick else ""
 
 
 def _late_windows(quotes: Sequence[InTime]) -> dict[Window, list[Quote]]:
