@@ -233,7 +233,7 @@ async def test_a_tidied_day_is_audited_and_counts_once_while_both_forms_stand(tm
         await log.put(tidied_key(OURS, DAY, "AAPL", 2, 0), pack_lines(encode_quote(item) for item in QUOTES))
         report = await audit(stores, ledger_dir, patience=BRIEF)
         assert report == clean  # without its marker it is half done, and the log counts
-        await log.put(marker_key(OURS, 2), encode_marker(TidyMarker(2, 4, DAY)))
+        await log.put(marker_key(OURS, 2), encode_marker(TidyMarker(2, 4, DAY, "2026-11-21")))
         report = await audit(stores, ledger_dir, patience=BRIEF)
         assert report == clean  # with it the objects of the log are only waiting to be deleted
         for revision in (2, 3, 4):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ SYMBOLS = ",".join(f"SYM{number}" for number in range(40))
 START_SECONDS = 120.0
 
 
-def audits_in_flow(folder: Path, audits: int) -> list[tuple[int, dict[str, object]]]:
+def audits_in_flow(folder: Path, audits: int) -> list[tuple[int, dict[str, Any]]]:
     """Run a simulated market, and the audit so many times meanwhile; exit codes and reports."""
     local = LocalCommand(folder)
     command = local.command("--source", "simulated", "--symbols", SYMBOLS)
@@ -58,7 +59,7 @@ def test_a_pipeline_in_flow_is_clean_and_what_is_newer_is_left_out(tmp_path: Pat
     accepted = 0
     for code, report in found:
         assert code == 0, report
-        (*_, day) = report["days"]  # type: ignore[misc]
+        (*_, day) = report["days"]
         assert day["accepted"] > accepted
         accepted = day["accepted"]
 
@@ -68,7 +69,7 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as folder:
         for number, (code, report) in enumerate(audits_in_flow(Path(folder), 10), 1):
-            (*_, day) = report["days"]  # type: ignore[misc]
+            (*_, day) = report["days"]
             counts = {name: day[name] for name in ("accepted", "archived", "stored", "candles", "newer")}
-            findings = len(day["findings"]) + len(report["log"])  # type: ignore[arg-type]
+            findings = len(day["findings"]) + len(report["log"])
             sys.stdout.write(f"{number}: exit code {code}, {counts}, {findings} findings\n")

@@ -200,7 +200,7 @@ def test_the_handler_is_where_lambda_looks_for_it(name: str) -> None:
 
 
 def test_tables_have_the_keys_that_the_code_writes() -> None:
-    names = ResourceNames("stream", "quotes", "symbols", "candles", "alerts", "bucket", shards=1)
+    names = ResourceNames("stream", "quotes", "candles", "alerts", "bucket", shards=1)
     expected = {table: (*keys, "")[:2] for table, keys in table_keys(names).items()}
     tables = local_value("hot_store", "tables")
     assert {role: (table["hash_key"], _null(table["range_key"])) for role, table in tables.items()} == expected

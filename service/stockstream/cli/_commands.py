@@ -11,8 +11,10 @@ from stockstream.cli.doctor import doctor
 from stockstream.cli.local import local
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
+from stockstream.cli.rebuild import rebuild
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
+from stockstream.cli.tidy import tidy
 from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
 
 
@@ -25,7 +27,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive, doctor):
+for command in (run, local, provision, consume, query, backfill, audit, redrive, tidy, rebuild, doctor):
     stockstream.add_command(command)
 
 

@@ -16,6 +16,7 @@ from stockstream.eventsource import (
     SqsDestination,
     SubprocessInvoker,
 )
+from stockstream.local.event_source import announced
 from stockstream.local.provision import ResourceNames
 from stockstream.settings import CONSUMER_VARIABLES
 
@@ -97,6 +98,7 @@ async def open_consumer(
         if (error := await invoker.warm_up(1)) is not None:
             msg = f"the handler {HANDLER} does not start: {error.decode(errors='replace')}"
             raise LocalModeError(msg)
+        await stack.enter_async_context(announced(kinesis, stream))
         yield EventSourceRunner(
             config,
             kinesis,

@@ -52,13 +52,15 @@ class TidiedKey(NamedTuple):
 class TidyMarker(msgspec.Struct, frozen=True):
     """Says that all of a folder (revisions `first` to `last`, a roll) lies tidied; its objects of the log may go.
 
-    `day` is the folder, `next` the one that the roll opens.
+    `day` is the folder, `next` the one that the roll opens, `closed` the moment of the last close in it: the tidied
+    objects hold quotes alone, and whoever folds them closes by it.
     """
 
     first: int
     last: int
     day: str
     next: str
+    closed: str = ""
 
 
 class CheckpointHead(msgspec.Struct, frozen=True, array_like=True):
