@@ -29,9 +29,10 @@ ROOMS: dict[str, set[str]] = {
     "sources": {"settings", "pipeline.schedule"},
     "eventsource": set(),
     "lake": set(),
-    "audit": set(),
+    "reading": set(),
+    "audit": {"reading"},
     "redrive": {"sender"},
-    "backfill": {"sources", "sender", "settings"},
+    "backfill": {"sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill"},
 }
 LEAVES = {"cli", "local"}

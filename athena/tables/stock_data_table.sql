@@ -1,4 +1,5 @@
--- Every archived quote, as it came off the stream: gzipped JSON, one quote a line, one object per symbol and batch.
+-- Every archived quote, as it came off the stream: gzipped JSON, one quote a line. The archive is the consumer's log, an
+-- object a batch and partition; the night's tidy makes an object a symbol and day of it.
 -- Terraform makes this table from the columns below (infra/modules/lake/catalog.tf); the local runner reads them here too.
 -- Not partitioned, so that a query needs no WHERE; docs/athena.md says what that costs and what to use past a gigabyte.
 CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_table (

@@ -73,7 +73,7 @@ class Pipeline:
         )
         fold = Fold(config.anomaly_threshold_percent, config.retention_days)
         writer = Writer(stores, self.calls, self._outbox, self.clock)
-        self._tools = Tools(stores, tables, self.calls, fold, writer, self.clock)
+        self.tools = Tools(stores, tables, self.calls, fold, writer, self.clock)
         self._logs: dict[Partition, PartitionLog] = {}
         self._newer_since: dict[Partition, float] = {}
         self._has_layout = False
@@ -155,7 +155,7 @@ class Pipeline:
         """A partition, loaded; raises as `PartitionLog.load` does."""
         known = self._logs.get(partition)
         if known is None or not known.is_fresh():
-            known = self._logs[partition] = PartitionLog.load(partition, self._tools, turn)
+            known = self._logs[partition] = PartitionLog.load(partition, self.tools, turn)
         return known
 
     def _shares(self, quotes: Sequence[UserQuote]) -> dict[Partition, Share]:

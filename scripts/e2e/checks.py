@@ -1,6 +1,5 @@
 """Looks from outside, with boto3: every row of the session is one item and one archive line, values equal."""
 
-import gzip
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.e2e.session import Session
+from stockstream_wire.storage import RAW_PREFIX, unpack_lines
 
 
 class Tables:
@@ -66,12 +66,12 @@ class Tables:
 
     def _archive(self) -> Counter[tuple[str, str]]:
         s3 = self._clients["s3"]
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket="stockstream-archive", Prefix="raw/")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket="stockstream-archive", Prefix=RAW_PREFIX)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
         def read(key: str) -> list[bytes]:
             body = s3.get_object(Bucket="stockstream-archive", Key=key)["Body"].read()
-            return gzip.decompress(body).splitlines()
+            return unpack_lines(body)
 
         lines: Counter[tuple[str, str]] = Counter()
         with ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""Archives for the tests: real sessions and small made-up ones, written by the consumer's own archive code."""
+"""Archives for the tests: real sessions and small made-up ones, in the form of the stored contract."""
 
 import csv
 import gzip
@@ -6,10 +6,18 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from stockstream_lambda.archive import archive_object
-
-from stockstream_lambda.records import Position, UserQuote
 from stockstream_wire import Quote, encode_quote
+from stockstream_wire.storage import (
+    FIRST_FOLDER,
+    RAW_PREFIX,
+    log_key,
+    pack_lines,
+    partition_of,
+    partitions_of,
+    tidied_key,
+)
+
+PARTITIONS = 4
 
 ROOT = Path(__file__).parents[2]
 # Handed to the project from outside and no part of it.
@@ -44,31 +52,57 @@ def quote(symbol: str, timestamp: str, price: str, previous_close: str, volume: 
     )
 
 
-def objects(quotes: Iterable[Quote], batch: int = 40) -> dict[str, bytes]:
-    """The archive's objects by key, as the consumer would write them in batches of so many quotes a symbol and day."""
-    groups: dict[tuple[str, str], list[Quote]] = {}
-    for entry in quotes:
-        groups.setdefault((entry.symbol, entry.timestamp[:10]), []).append(entry)
+def objects(quotes: Sequence[Quote], batch: int = 40) -> dict[str, bytes]:
+    """The archive's objects by key: the log of so many partitions, a batch of quotes an entry, rolls included."""
     made: dict[str, bytes] = {}
-    sequence = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898
-    for group in groups.values():
-        for start in range(0, len(group), batch):
-            sequence += 1
-            stored = archive_object(_user_quotes(group[start : start + batch], str(sequence)))
-            made[stored.key] = stored.body
+    for partition in partitions_of(PARTITIONS):
+        folder, revision = FIRST_FOLDER, 0
+        waiting = [entry for entry in quotes if partition_of(entry.symbol, PARTITIONS) == partition]
+        while waiting:
+            latest = max(entry.timestamp[:10] for entry in waiting[:batch])
+            revision += 1
+            key = log_key(partition, folder, revision)
+            if folder == FIRST_FOLDER or latest > folder:
+                # A roll: no line, the next folder in its metadata.
+                made[key], folder = pack_lines(()), latest
+                continue
+            made[key] = pack_lines(encode_quote(entry) for entry in waiting[:batch])
+            waiting = waiting[batch:]
     return made
 
 
-def write_archive(root: Path, quotes: Iterable[Quote], batch: int = 40) -> Path:
+def tidied_objects(quotes: Iterable[Quote]) -> dict[str, bytes]:
+    """What the tidy makes of these quotes."""
+    return {
+        tidied_key(partition_of(symbol, PARTITIONS), day, symbol, 2, 0): pack_lines(map(encode_quote, group))
+        for (symbol, day), group in _by_symbol_and_day(quotes).items()
+    }
+
+
+def old_objects(quotes: Iterable[Quote]) -> dict[str, bytes]:
+    """What an earlier version's archive held: an object a symbol and batch."""
+    return {
+        f"{RAW_PREFIX}symbol={symbol}/dt={day}/shardId-000000000000-4959-0.json.gz": pack_lines(
+            map(encode_quote, group)
+        )
+        for (symbol, day), group in _by_symbol_and_day(quotes).items()
+    }
+
+
+def write_archive(root: Path, quotes: Sequence[Quote], batch: int = 40) -> Path:
     for key, body in objects(quotes, batch).items():
-        path = root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
+        write(root, key, body)
     return root
 
 
-def _user_quotes(quotes: Sequence[Quote], sequence: str) -> list[UserQuote]:
-    return [
-        UserQuote(entry, encode_quote(entry), Position("shardId-000000000000", sequence, index, 0), 0)
-        for index, entry in enumerate(quotes)
-    ]
+def write(root: Path, key: str, body: bytes) -> None:
+    path = root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+
+
+def _by_symbol_and_day(quotes: Iterable[Quote]) -> dict[tuple[str, str], list[Quote]]:
+    groups: dict[tuple[str, str], list[Quote]] = {}
+    for entry in quotes:
+        groups.setdefault((entry.symbol, entry.timestamp[:10]), []).append(entry)
+    return groups

@@ -14,13 +14,14 @@ from stockstream.aws import AwsConfig
 from stockstream.cli._commands import stockstream
 from stockstream.errors import AwsUnavailableError, InputError
 from stockstream.lake import Lake, fetch_archive, find_athena_files
-from tests.athena.sessions import objects, quote, write_archive
+from tests.athena.sessions import quote, tidied_objects, write_archive
 from tests.moto_server import moto_server
 
 BUCKET = "stockstream-archive"
+VIX = quote("^VIX", "2026-11-20T15:00:00.000Z", "18.2", "18", volume=0)
 QUOTES = [
     quote("AAPL", "2026-11-20T15:00:00.000Z", "101.5", "100", volume=10),
-    quote("^VIX", "2026-11-20T15:00:00.000Z", "18.2", "18", volume=0),
+    VIX,
     quote("GC=F", "2026-11-20T15:00:00.000Z", "4012.35", "4000", volume=7),
 ]
 
@@ -48,7 +49,7 @@ def _s3(aws: AwsConfig) -> Any:
     client.create_bucket(Bucket=BUCKET)
     for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
         client.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    for key, body in objects(QUOTES).items():
+    for key, body in tidied_objects(QUOTES).items():
         client.put_object(Bucket=BUCKET, Key=key, Body=body)
     client.put_object(Bucket=BUCKET, Key="quarantine/dt=2026-11-20/shardId-000000000000/1-0.json", Body=b"{}")
     yield client
@@ -70,11 +71,10 @@ async def test_the_archive_comes_over_and_the_quarantine_stays(aws: AwsConfig, s
 async def test_the_second_time_only_changes_come_over(aws: AwsConfig, s3: Any, tmp_path: Path) -> None:
     archive = await fetch_archive(aws, BUCKET, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in archive.root.rglob("*.json.gz")}
-    (vix,) = (key for key in objects(QUOTES) if "VIX" in key)
-    (changed,) = (key for key in objects(QUOTES) if "AAPL" in key)
-    s3.delete_object(Bucket=BUCKET, Key=vix)
-    (body,) = objects([quote("AAPL", "2026-11-20T15:00:00.000Z", "999", "100")]).values()
-    s3.put_object(Bucket=BUCKET, Key=changed, Body=body)
+    (gone,) = tidied_objects([VIX])
+    s3.delete_object(Bucket=BUCKET, Key=gone)
+    for key, body in tidied_objects([quote("AAPL", "2026-11-20T15:00:00.000Z", "999", "100")]).items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     archive = await fetch_archive(aws, BUCKET, tmp_path)
     assert symbols(archive) == ["AAPL", "GC=F"]
     after = {path: path.stat().st_mtime_ns for path in archive.root.rglob("*.json.gz")}

@@ -12,10 +12,11 @@ from sqlglot import exp
 from stockstream.errors import InputError
 from stockstream.lake import AthenaFiles, Lake, LocalArchive, find_athena_files
 from stockstream_wire import Quote
-from tests.athena.sessions import ROOT, quote, write_archive
+from stockstream_wire.storage import day_prefix, partition_of, tidied_key
+from tests.athena.sessions import ROOT, old_objects, quote, tidied_objects, write, write_archive
 
 FILES = find_athena_files()
-TABLES = ("stock_data_table", "stock_data_by_symbol", "quotes")
+TABLES = ("stock_data_table", "stock_data_by_day", "quotes")
 TYPES: dict[Any, str] = {str: "TEXT", Decimal: "DECIMAL(28, 10)", bool: "BOOLEAN"}
 
 
@@ -115,9 +116,38 @@ def test_a_view_on_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_ddls_projection_covers_the_layout_of_the_bucket() -> None:
     layout = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert "raw/symbol=AAPL/dt=2026-11-22/" in layout
-    by_symbol = (FILES.root / "tables" / "stock_data_by_symbol.sql").read_text(encoding="utf-8")
-    template = re.search(r"storage\.location\.template' = 's3://\$\{archive_bucket\}/(.+?)'", by_symbol)
+    assert "raw/dt=2026-11-22/symbol=AAPL/" in layout
+    assert tidied_key(partition_of("AAPL", 4), "2026-11-22", "AAPL", 1, 0).startswith("raw/dt=2026-11-22/symbol=AAPL/")
+    by_day = (FILES.root / "tables" / "stock_data_by_day.sql").read_text(encoding="utf-8")
+    template = re.search(r"storage\.location\.template' = 's3://\$\{archive_bucket\}/(.+?)'", by_day)
     assert template is not None
-    filled = template[1].replace("${archive_symbol}", "AAPL").replace("${dt}", "2026-11-22")
-    assert filled == "raw/symbol=AAPL/dt=2026-11-22/"
+    assert template[1].replace("${dt}", "2026-11-22") == day_prefix("2026-11-22")
+
+
+def test_the_published_queries_read_old_log_and_tidied_objects_side_by_side(tmp_path: Path) -> None:
+    """An archive that was begun by an earlier version, and whose first days are tidied."""
+    days = [f"2026-11-{day}" for day in (18, 19, 20)]
+    old, tidied, log = ([quote(name, f"{day}T15:00:00.000Z", "10", "9.5") for name in ("A", "^VIX")] for day in days)
+    for key, body in (old_objects(old) | tidied_objects(tidied)).items():
+        write(tmp_path, key, body)
+    write_archive(tmp_path, log)
+    with Lake(LocalArchive(tmp_path), FILES) as lake:
+        first, top, average, anomalies = lake.run(FILES.published_queries.read_text(encoding="utf-8"))
+        (by_day,) = lake.run("SELECT dt, count(*) AS n FROM stock_data_by_day GROUP BY dt ORDER BY dt")
+    assert (len(first.rows), len(top.rows), len(anomalies.rows)) == (6, 5, 6)
+    assert sorted(row[0] for row in average.rows) == ["A", "^VIX"]
+    assert by_day.rows == [("2026-11-19", 2), ("2026-11-20", 2)]
+
+
+def test_a_late_quote_is_found_in_the_folder_that_was_open_when_it_came(tmp_path: Path) -> None:
+    quotes = [
+        quote("A", "2026-11-20T15:00:00.000Z", "10", "9"),
+        quote("A", "2026-11-21T15:00:00.000Z", "11", "10"),
+        quote("A", "2026-11-20T15:00:30.000Z", "10", "9"),
+    ]
+    with Lake(LocalArchive(write_archive(tmp_path, quotes, batch=1)), FILES) as lake:
+        (result,) = lake.run(
+            "SELECT dt FROM stock_data_by_day WHERE dt BETWEEN '2026-11-20' AND '2026-11-22' "
+            'AND substr("timestamp", 1, 10) = \'2026-11-20\' ORDER BY "timestamp"'
+        )
+    assert result.rows == [("2026-11-20",), ("2026-11-21",)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stockstream.audit.ledger_reading import LedgerEntry, digest_of
+from stockstream.audit.ledger_reader import LedgerEntry, digest_of
 from stockstream.audit.reconcile import ArchiveLine, SymbolDay
 from stockstream_wire import Quote, encode_quote
 
@@ -51,12 +51,39 @@ def item_of(item: Quote, **marks: Any) -> dict[str, Any]:
     }
 
 
+def windows(minute: str, five: str = "", hour: str = "") -> dict[str, list[Decimal]]:
+    """What a quote carries: open, high, low, volume, quotes of its windows; a longer one as the shorter if unsaid."""
+    texts = {"candle_1m": minute, "candle_5m": five or minute, "candle_1h": hour or five or minute}
+    return {name: [Decimal(word) for word in text.split()] for name, text in texts.items()}
+
+
+# Worked out by hand, as the quotes come. The first window's volume counts from the session's start.
+WINDOWS = dict(
+    zip(
+        [item.timestamp for item in QUOTES],
+        [
+            windows("100.01 100.01 100.01 1000 1"),
+            windows("100.01 101.5 100.01 1500 2"),
+            windows("99.75 99.75 99.75 200 1", "100.01 101.5 99.75 1700 3"),
+            windows("102 102 102 800 1", "102 102 102 800 1", "100.01 102 99.75 2500 4"),
+            windows("98.25 98.25 98.25 6500 1"),
+        ],
+        strict=True,
+    )
+)
+
+
+def items_of(quotes: Sequence[Quote]) -> dict[str, dict[str, Any]]:
+    """Items of quotes of QUOTES, by event time."""
+    return {item.timestamp: item_of(item, **WINDOWS[item.timestamp]) for item in quotes}
+
+
 def candle(text: str) -> dict[str, Any]:
     names = ("open", "high", "low", "close", "volume", "quotes")
     return dict(zip(names, map(Decimal, text.split()), strict=True))
 
 
-# Worked out by hand from QUOTES. The first window's volume counts from the session's start.
+# Closed candles, worked out by hand: the newest windows may be closed by the clock or not.
 CANDLES = {
     ("1m", f"{DAY}T14:30:00.000Z"): candle("100.01 101.5 100.01 101.5 1500 2"),
     ("1m", f"{DAY}T14:31:00.000Z"): candle("99.75 99.75 99.75 99.75 200 1"),
@@ -83,7 +110,7 @@ def stored_day(**changes: Any) -> SymbolDay:
         symbol="AAPL",
         ledger=ledger_of(QUOTES),
         archive=lines_of(QUOTES),
-        items={item.timestamp: item_of(item) for item in QUOTES},
+        items=items_of(QUOTES),
         candles=CANDLES,
         anomaly_threshold_percent=Decimal(5),
     )

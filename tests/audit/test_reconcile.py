@@ -8,9 +8,20 @@ import pytest
 
 from stockstream.audit.findings import Problem
 from stockstream.audit.reconcile import SymbolDay, reconcile
-from tests.audit.stored_day import CANDLES, DAY, QUOTES, item_of, ledger_of, lines_of, quote, stored_day
+from tests.audit.stored_day import (
+    CANDLES,
+    DAY,
+    QUOTES,
+    WINDOWS,
+    item_of,
+    items_of,
+    ledger_of,
+    lines_of,
+    quote,
+    stored_day,
+)
 
-ITEMS = {item.timestamp: item_of(item) for item in QUOTES}
+ITEMS = items_of(QUOTES)
 LATE = quote(33, "104", 1800)
 
 
@@ -121,7 +132,7 @@ def test_every_field_of_a_candle_is_compared(field: str) -> None:
 
 
 def test_a_missing_candle_and_one_without_quotes_are_found() -> None:
-    key, stray = ("1h", f"{DAY}T15:00:00.000Z"), ("1m", f"{DAY}T18:00:00.000Z")
+    key, stray = ("1h", f"{DAY}T14:00:00.000Z"), ("1m", f"{DAY}T18:00:00.000Z")
     changed = without(CANDLES, key) | {stray: CANDLES[key]}
     assert problems(stored_day(candles=changed)) == [
         (Problem.CANDLE_MISSING, " ".join(key)),
@@ -156,3 +167,55 @@ def test_stored_quotes_that_the_ledger_does_not_list_are_counted_and_no_fault() 
     result = reconcile(stored_day(ledger=ledger_of(QUOTES[:3])))
     assert result.findings == []
     assert result.unlisted == 2
+
+
+def test_the_newest_windows_may_be_closed_or_not_but_not_once_a_later_quote_is_there() -> None:
+    newest = [("1m", f"{DAY}T15:35:00.000Z"), ("5m", f"{DAY}T15:35:00.000Z"), ("1h", f"{DAY}T15:00:00.000Z")]
+    still_open = {key: value for key, value in CANDLES.items() if key not in newest}
+    assert problems(stored_day(candles=still_open)) == []
+    tomorrow = "2026-11-21T14:30:00.000Z"
+    assert problems(stored_day(candles=still_open, last_tick=tomorrow)) == [
+        (Problem.CANDLE_MISSING, " ".join(key)) for key in newest
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    # The volume of the day's first hour does not follow from the day alone.
+    [(name, place) for name in WINDOWS[QUOTES[3].timestamp] for place in range(5) if (name, place) != ("candle_1h", 3)],
+)
+def test_what_a_quote_says_of_its_windows_is_compared(name: str, place: int) -> None:
+    timestamp = QUOTES[3].timestamp
+    values = list(ITEMS[timestamp][name])
+    values[place] += 1
+    (finding,) = reconcile(stored_day(items=ITEMS | {timestamp: ITEMS[timestamp] | {name: values}})).findings
+    assert (finding.problem, finding.subject) == (Problem.CANDLE_DIFFERS, f"{name} of {timestamp}")
+
+
+def test_a_quote_that_carries_no_window_is_found_unless_the_clock_had_closed_it() -> None:
+    timestamp = QUOTES[4].timestamp
+    item = item_of(QUOTES[4])
+    newest = {key for key in CANDLES if key[1] >= f"{DAY}T15:"}
+    still_open = {key: value for key, value in CANDLES.items() if key not in newest}
+    found = problems(stored_day(items=ITEMS | {timestamp: item}, candles=still_open))
+    assert found == [(Problem.CANDLE_MISSING, f"candle_{name} of {timestamp}") for name in ("1m", "5m", "1h")]
+    # Closed as of the quote before it, in the same windows: the late comer changes nothing.
+    after = quote(95, "99", 9500, second=30)
+    day = stored_day(
+        ledger=ledger_of([*QUOTES, after]), archive=lines_of([*QUOTES, after]),
+        items=ITEMS | {after.timestamp: item_of(after)},
+    )  # fmt: skip
+    assert problems(day) == []
+
+
+def test_what_the_log_holds_behind_the_audited_part_is_left_out() -> None:
+    newer = quote(95, "97", 9100, second=30)
+    key = ("5m", f"{DAY}T15:35:00.000Z")
+    gone_on = CANDLES | {key: CANDLES[key] | {"low": Decimal(97), "close": Decimal(97), "quotes": Decimal(2)}}
+    day = stored_day(items=ITEMS | {newer.timestamp: item_of(newer)}, candles=gone_on)
+    assert (Problem.ONLY_IN_QUOTES, newer.timestamp) in problems(day)
+    assert (Problem.CANDLE_DIFFERS, " ".join(key)) in problems(day)
+    left_out = replace(day, newer=frozenset({newer.timestamp}), has_newer=True)
+    result = reconcile(left_out)
+    assert result.findings == []
+    assert result.stored == 5

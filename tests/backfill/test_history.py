@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.backfill.candles import candles_of
+from stockstream.backfill.candles import candles_of, history_items
 from stockstream.backfill.history import MinuteBar, SymbolHistory, quotes_of, ticks_of
 from stockstream_wire import Quote, validate_quote
 
@@ -188,20 +189,53 @@ def test_windows_that_may_still_trade_are_not_written() -> None:
     assert intervals(made, 0, 60) == [*[("1m", f"14:{minute}") for minute in range(30, 37)], ("5m", "14:30")]
 
 
-def test_a_candle_is_written_in_the_consumers_form() -> None:
-    (minute, *_) = candles_of(history([bar(0, ("10.50", "12", "9", "11"), 500)]), OPENING_MS, OPENING_MS + 86_400_000)
-    assert minute.item("AAPL", 90)["expires_at"] == {"N": str(OPENING_MS // 1000 + 90 * 86_400)}
-    assert minute.item("AAPL", 0) == {
-        "symbol_interval": {"S": "AAPL#1m"},
-        "window_start": {"S": "2026-11-20T14:30:00.000Z"},
-        "symbol": {"S": "AAPL"},
-        "interval": {"S": "1m"},
-        "open": {"N": "10.50"},
-        "high": {"N": "12"},
-        "low": {"N": "9"},
-        "close": {"N": "11"},
-        "volume": {"N": "500"},
+def items(own: dict[str, set[str]], retention_days: int = 0) -> dict[tuple[str, str], dict[str, Any]]:
+    """Items made of six minutes from 14:30 on, by their keys."""
+    made = history([bar(minute, ("10.50", "12", "9", "11"), 500) for minute in range(6)])
+    candles = candles_of(made, OPENING_MS, OPENING_MS + 86_400_000)
+    found = history_items("AAPL", candles, own, retention_days)
+    return {(item["symbol_interval"]["S"], item["window_start"]["S"]): item for item in found}
+
+
+def minutes_of(item: dict[str, Any]) -> list[int]:
+    return [int(values["L"][0]["N"]) for values in item["minutes"]["L"]]
+
+
+def test_a_block_is_written_in_the_consumers_form_beside_its_key() -> None:
+    found = items({})
+    assert list(found) == [
+        ("AAPL#5m", "2026-11-20T14:30:00.000Z/backfill"),
+        ("AAPL#5m", "2026-11-20T14:35:00.000Z/backfill"),
+        ("AAPL#1h", "2026-11-20T14:00:00.000Z/backfill"),
+        ("AAPL#1d", "2026-11-20T00:00:00.000Z/backfill"),
+    ]
+    block = found["AAPL#5m", "2026-11-20T14:35:00.000Z/backfill"]
+    numbers = {
+        "open": {"N": "10.50"}, "high": {"N": "12"}, "low": {"N": "9"}, "close": {"N": "11"}, "volume": {"N": "500"},
         "quotes": {"N": "4"},
+    }  # fmt: skip
+    assert block == {
+        "symbol_interval": {"S": "AAPL#5m"},
+        "window_start": {"S": "2026-11-20T14:35:00.000Z/backfill"},
+        "symbol": {"S": "AAPL"},
+        "interval": {"S": "5m"},
         "closed": {"BOOL": True},
         "source": {"S": "backfill"},
+        "minutes": {"L": [{"L": [{"N": "35"}, *numbers.values()]}]},
+        **numbers,
     }
+    expiring = items({}, 90)["AAPL#5m", "2026-11-20T14:30:00.000Z/backfill"]
+    assert expiring["expires_at"] == {"N": str(OPENING_MS // 1000 + 90 * 86_400)}
+
+
+def test_what_the_consumer_has_is_left_out_and_its_missing_minutes_are_filled() -> None:
+    half = {"5m": {"2026-11-20T14:30:00.000Z"}, "1m": {f"2026-11-20T14:{minute}:00.000Z" for minute in (30, 31)}}
+    found = items(half | {"1h": {"2026-11-20T14:00:00.000Z"}})
+    assert {key[0] for key in found} == {"AAPL#5m", "AAPL#1d"}
+    block = found["AAPL#5m", "2026-11-20T14:30:00.000Z/backfill"]
+    assert minutes_of(block) == [32, 33, 34]
+    assert "open" not in block  # the five minutes are the consumer's
+    assert items({interval: {candle.window_start for candle in ALL} for interval in ("1m", "5m", "1h", "1d")}) == {}
+
+
+ALL = candles_of(history([bar(minute, FLAT) for minute in range(6)]), OPENING_MS, OPENING_MS + 86_400_000)

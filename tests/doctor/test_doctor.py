@@ -15,15 +15,10 @@ import pytest
 
 from stockstream.doctor import Finding, Status, examine, has_problem, render_json, render_text
 from stockstream.doctor.aws import check_clock
+from stockstream.local.provision import UNSENT_KEYS, table_request
 from stockstream.settings import Settings, load_settings
+from stockstream_wire.storage import TABLES, TableKey
 from tests.moto_server import moto_server
-
-TABLES = {
-    "quotes": ("symbol", "timestamp"),
-    "symbols": ("symbol",),
-    "candles": ("symbol_interval", "window_start"),
-    "alerts": ("symbol", "alert_id"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +69,7 @@ def everything(endpoint: str, environment: None, monkeypatch: pytest.MonkeyPatch
     client(endpoint, "kinesis").create_stream(StreamName="stockstream", ShardCount=2)
     dynamodb = client(endpoint, "dynamodb")
     for name, key in TABLES.items():
-        make_table(dynamodb, name, key)
+        make_table(dynamodb, name, key, UNSENT_KEYS if name == "alerts" else None)
     client(endpoint, "s3").create_bucket(Bucket="stockstream-archive")
     sns = client(endpoint, "sns")
     topic = sns.create_topic(Name="stockstream-alerts")["TopicArn"]
@@ -86,15 +81,8 @@ def everything(endpoint: str, environment: None, monkeypatch: pytest.MonkeyPatch
     reset(endpoint)
 
 
-def make_table(dynamodb: Any, name: str, key: tuple[str, ...]) -> None:
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[
-            {"AttributeName": part, "KeyType": kind} for part, kind in zip(key, ("HASH", "RANGE"), strict=False)
-        ],
-        AttributeDefinitions=[{"AttributeName": part, "AttributeType": "S"} for part in key],
-        BillingMode="PAY_PER_REQUEST",
-    )
+def make_table(dynamodb: Any, name: str, key: TableKey, index: TableKey | None = None) -> None:
+    dynamodb.create_table(**table_request(name, key, index))
 
 
 def settings() -> Settings:
@@ -131,12 +119,25 @@ async def test_an_empty_account_is_told_item_by_item_with_remedies(environment: 
 async def test_a_table_with_another_key_is_a_problem(everything: None, endpoint: str) -> None:
     dynamodb = client(endpoint, "dynamodb")
     dynamodb.delete_table(TableName="candles")
-    make_table(dynamodb, "candles", ("id",))
+    make_table(dynamodb, "candles", TableKey("id", "version"))
 
     found = by_name(await examine(settings()))
 
     assert found["table_candles"].status is Status.PROBLEM
-    assert "('id',)" in found["table_candles"].detail
+    assert "('id', 'version')" in found["table_candles"].detail
+
+
+async def test_alerts_without_their_index_are_a_problem_for_they_would_never_be_sent_again(
+    everything: None, endpoint: str
+) -> None:
+    dynamodb = client(endpoint, "dynamodb")
+    dynamodb.delete_table(TableName="alerts")
+    make_table(dynamodb, "alerts", TABLES["alerts"])
+
+    found = by_name(await examine(settings()))
+
+    assert found["table_alerts"].status is Status.PROBLEM
+    assert "no index unsent" in found["table_alerts"].detail
 
 
 async def test_a_topic_without_subscribers_is_a_warning(everything: None, endpoint: str) -> None:

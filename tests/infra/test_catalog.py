@@ -10,7 +10,7 @@ from stockstream.lake import find_athena_files
 from stockstream_wire import Quote
 
 LAKE = INFRA / "modules" / "lake"
-TABLES = ("stock_data_table", "stock_data_by_symbol", "quotes")
+TABLES = ("stock_data_table", "stock_data_by_day", "quotes")
 
 
 def table(name: str) -> Block:

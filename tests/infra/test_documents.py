@@ -9,7 +9,7 @@ from scripts.infra_check import cost, diagram
 from scripts.infra_check.hcl import INFRA, ROOT, blocks
 
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-TABLES = ("quotes", "symbols", "candles", "alerts")
+TABLES = ("quotes", "candles", "alerts")
 
 
 def alarms() -> set[str]:
@@ -56,7 +56,7 @@ LOG_EVENTS = {
 } | {
     "operator_environment",
     "stock_data_table",
-    "stock_data_by_symbol",
+    "stock_data_by_day",
     "distinct_quotes",
     "daily_bars",
     "quotes_distinct",

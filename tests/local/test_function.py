@@ -15,7 +15,7 @@ from stockstream.local.function import deploy_function
 from stockstream.local.provision import ResourceNames, provision
 from tests.local.local_command import free_port
 
-NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive", shards=1)
+NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=1)
 
 
 @pytest.mark.emulator

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.errors import LocalModeError
+from stockstream.errors import InputError, LocalModeError
 from stockstream.local.emulator import Emulator, check_saved_state, choose_port, find_emulator_python, run_emulator
 from stockstream.local.provision import ResourceNames, provision, table_keys
 from stockstream.local.state import open_state
 from tests.local.local_command import free_port
 
-NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive", shards=2)
+NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=2)
 
 
 def test_a_state_folder_serves_one_run_at_a_time_and_names_the_other(tmp_path: Path) -> None:
@@ -101,6 +101,20 @@ def test_a_start_waits_for_the_emulator_of_a_killed_run_before_it_deletes_anythi
         with open_state(tmp_path, fresh=True) as state:
             assert emulator.wait(10) == 0
             assert not (state.root / "emulator").exists()
+
+
+def test_the_folder_of_an_earlier_version_is_named_with_the_remedy_and_fresh_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "emulator").mkdir()
+    (tmp_path / "stockstream-local-state").write_text("State of `stockstream local`. Safe to delete.\n")
+
+    with pytest.raises(InputError, match=r"earlier version.*--fresh") as refused, open_state(tmp_path, fresh=False):
+        pytest.fail("opened")
+    assert refused.value.exit_code == 2
+    assert str(tmp_path) in str(refused.value)
+
+    for fresh in (True, False):
+        with open_state(tmp_path, fresh=fresh) as state:
+            (state.root / "emulator").mkdir(exist_ok=True)
 
 
 @pytest.mark.parametrize("content", ['{"half": ', "", "[1, 2]"])

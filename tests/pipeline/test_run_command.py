@@ -19,7 +19,7 @@ from stockstream.local.provision import ResourceNames, provision
 from stockstream_wire import Quote, deaggregate, decode_quote, is_aggregated
 from tests.local.local_command import free_port
 
-NAMES = ResourceNames("stockstream", "quotes", "symbols", "candles", "alerts", "stockstream-archive", shards=2)
+NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=2)
 
 pytestmark = pytest.mark.emulator
 

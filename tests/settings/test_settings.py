@@ -39,7 +39,6 @@ BAD_VALUES = {
     "REGION": "mars",
     "STREAM": "a stream",
     "QUOTES_TABLE": "q",
-    "SYMBOLS_TABLE": "q",
     "CANDLES_TABLE": "q",
     "ALERTS_TABLE": "q",
     "ARCHIVE_BUCKET": "My_Bucket",

@@ -54,38 +54,30 @@ resource "aws_glue_catalog_table" "stock_data_table" {
   }
 }
 
-# The same objects, found by symbol and day without listing the rest: a query must name the symbol.
-# https://docs.aws.amazon.com/athena/latest/ug/partition-projection-dynamic-id-partitioning.html
-resource "aws_glue_catalog_table" "stock_data_by_symbol" {
+# The same objects, found by day without listing the rest.
+resource "aws_glue_catalog_table" "stock_data_by_day" {
   database_name = aws_glue_catalog_database.this.name
-  name          = "stock_data_by_symbol"
-  description   = "The quotes of stock_data_table by symbol and day; WHERE archive_symbol = '...' is required"
+  name          = "stock_data_by_day"
+  description   = "The quotes of stock_data_table by day: WHERE dt = '...' reads that folder and no other"
   table_type    = "EXTERNAL_TABLE"
 
   parameters = {
-    EXTERNAL                         = "TRUE"
-    classification                   = "json"
-    compressionType                  = "gzip"
-    "projection.enabled"             = "true"
-    "projection.archive_symbol.type" = "injected"
-    "projection.dt.type"             = "date"
-    "projection.dt.format"           = "yyyy-MM-dd"
-    "projection.dt.range"            = "${var.first_event_date},NOW+1DAYS"
-    "projection.dt.interval"         = "1"
-    "projection.dt.interval.unit"    = "DAYS"
-    "storage.location.template"      = "${local.archive_uri}/raw/symbol=$${archive_symbol}/dt=$${dt}/"
-  }
-
-  partition_keys {
-    name    = "archive_symbol"
-    type    = "string"
-    comment = "The symbol as the object keys spell it; the column `symbol` is the quote's own"
+    EXTERNAL                      = "TRUE"
+    classification                = "json"
+    compressionType               = "gzip"
+    "projection.enabled"          = "true"
+    "projection.dt.type"          = "date"
+    "projection.dt.format"        = "yyyy-MM-dd"
+    "projection.dt.range"         = "${var.first_event_date},NOW+1DAYS"
+    "projection.dt.interval"      = "1"
+    "projection.dt.interval.unit" = "DAYS"
+    "storage.location.template"   = "${local.archive_uri}/raw/dt=$${dt}/"
   }
 
   partition_keys {
     name    = "dt"
     type    = "string"
-    comment = "Event day, UTC"
+    comment = "Folder: the event day, UTC, once it is tidied; before that the newest day that had begun"
   }
 
   storage_descriptor {

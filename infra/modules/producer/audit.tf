@@ -104,14 +104,14 @@ data "aws_iam_policy_document" "audit" {
 
   statement {
     sid       = "ReadTables"
-    actions   = ["dynamodb:Query"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:Query"]
     resources = [var.table_arns["quotes"], var.table_arns["candles"]]
   }
 
   statement {
     sid       = "ReadArchive"
     actions   = ["s3:GetObject"]
-    resources = ["${var.archive_bucket_arn}/raw/*", "${var.archive_bucket_arn}/quarantine/*"]
+    resources = [for prefix in ["raw", "state", "tidy", "quarantine"] : "${var.archive_bucket_arn}/${prefix}/*"]
   }
 
   statement {

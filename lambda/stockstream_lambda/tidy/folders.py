@@ -15,7 +15,7 @@ import structlog
 from stockstream_lambda.aws.s3 import LIST_MAX_KEYS, StoredObject
 from stockstream_lambda.clock import Clock, Deadline
 from stockstream_lambda.errors import PartitionStoppedError, StoreError
-from stockstream_lambda.log import Roll, read_mark
+from stockstream_lambda.log import Close, Roll, read_mark
 from stockstream_lambda.parallel import Calls
 from stockstream_lambda.stores import Stores
 from stockstream_wire.storage import (
@@ -154,6 +154,7 @@ class Folders:
     def _read_unit(self, folder: str, first: int, covered: int) -> Unit | None:
         """The folder that begins with this revision; None where it is not closed, or not covered."""
         bodies: list[bytes] = []
+        closed = ""
         while first + len(bodies) <= covered:
             count = min(_READ_AT_ONCE, covered + 1 - first - len(bodies))
             keys = [log_key(self._partition, folder, first + len(bodies) + n) for n in range(count)]
@@ -162,8 +163,10 @@ class Folders:
                     raise PartitionStoppedError("log_hole", f"{key} is missing, and was not tidied")
                 mark = read_mark(stored, key)
                 bodies.append(stored.body)
-                if isinstance(mark, Roll):
-                    return Unit(TidyMarker(first, first + len(bodies) - 1, folder, mark.folder), bodies)
+                if isinstance(mark, Close):
+                    closed = mark.until
+                elif isinstance(mark, Roll):
+                    return Unit(TidyMarker(first, first + len(bodies) - 1, folder, mark.folder, closed), bodies)
         return None
 
     def _read_all(self, keys: Sequence[str]) -> Iterable[StoredObject | None]:

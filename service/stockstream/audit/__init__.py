@@ -1,6 +1,7 @@
 """The end-to-end audit: what was accepted against what is stored (docs/audit.md)."""
 
 from stockstream.audit.auditor import audit
+from stockstream.audit.cutoff import Patience
 from stockstream.audit.errors import AuditError
 from stockstream.audit.findings import AuditReport, DayReport, Finding, Problem
 from stockstream.audit.ledger import Ledger, open_ledger
@@ -13,6 +14,7 @@ __all__ = [
     "DayReport",
     "Finding",
     "Ledger",
+    "Patience",
     "Problem",
     "Stores",
     "audit",

@@ -4,17 +4,31 @@ The daily candle follows the exchange's session and not the UTC day, so it is no
 may have widened a window that was still open and changes nothing in a closed one: both are right, so the bounds allow
 both. Volume is compared where it follows from the day alone: not in the first window, nor where the cumulative volume
 falls (a new session, or a correction of the feed).
+
+Two things are compared: what each quote says of the windows it is in, as they stood with it, and the closed candles. A
+window is closed once a later window has a quote; a night's close may close the newest one, so that may be either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stockstream.audit.findings import Finding, Problem
 from stockstream_wire import Quote
+from stockstream_wire.storage import OPEN_CANDLE_FIELDS
 
 INTERVALS: Final = {"1m": 1, "5m": 5, "1h": 60}
+
+Window = tuple[str, str]
+
+
+class InTime(NamedTuple):
+    """An archived quote with what its item says of it."""
+
+    quote: Quote
+    is_late: bool
+    item: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -30,6 +44,13 @@ class Expected:
     widest_high: Decimal
     widest_low: Decimal
     late: int = 0
+
+    def add(self, price: Decimal, difference: int | None) -> None:
+        self.high, self.low = max(self.high, price), min(self.low, price)
+        self.widest_high, self.widest_low = max(self.widest_high, price), min(self.widest_low, price)
+        self.close = price
+        self.quotes += 1
+        self.volume = None if self.volume is None or difference is None else self.volume + difference
 
     def problems(self, item: Mapping[str, Any]) -> Iterator[str]:
         """What the stored candle says that it cannot."""
@@ -54,71 +75,112 @@ def window_start(timestamp: str, minutes: int) -> str:
     return f"{timestamp[:14]}{minute:02d}:00.000Z"
 
 
-def expected_candles(quotes: Sequence[tuple[Quote, bool]]) -> dict[tuple[str, str], Expected]:
-    """Make the candles of quotes in order of event time, each with whether it came late.
+@dataclass(slots=True)
+class CandleCheck:
+    """The candles of one symbol's day.
 
-    A window that holds late quotes only is left out: nothing says whether it has a candle.
+    Attributes:
+        symbol: Ticker.
+        stored: Closed candles by interval and window start.
+        last_tick: Event time of the symbol's newest tick in the part of the log that is audited, of whichever day.
+        has_newer: The log holds quotes of the symbol behind that part: the newest window may have gone on.
     """
-    found: dict[tuple[str, str], Expected] = {}
-    last_volume: int | None = None
-    for quote, is_late in quotes:
-        if is_late:
-            continue
-        volume = quote.volume
-        difference = None
-        if volume is not None:
-            difference = None if last_volume is None or volume < last_volume else volume - last_volume
-            last_volume = volume
-        for interval, minutes in INTERVALS.items():
-            key = interval, window_start(quote.timestamp, minutes)
-            _add(found, key, quote.price, difference)
-    for quote, is_late in quotes:
+
+    symbol: str
+    stored: Mapping[Window, Mapping[str, Any]]
+    last_tick: str
+    has_newer: bool
+
+    def compare(self, quotes: Sequence[InTime]) -> tuple[int, list[Finding]]:
+        """Compare with the quotes in order of event time; how many windows there are, and what is wrong."""
+        found: dict[Window, Expected] = {}
+        findings: list[Finding] = []
+        late = _late_windows(quotes)
+        last_volume: int | None = None
+        for quote, is_late, item in quotes:
+            if is_late:
+                continue
+            volume, difference = quote.volume, None
+            if volume is not None:
+                difference = None if last_volume is None or volume < last_volume else volume - last_volume
+                last_volume = volume
+            for interval, minutes in INTERVALS.items():
+                window = interval, window_start(quote.timestamp, minutes)
+                values = item.get(f"candle_{interval}")
+                if item and values is None and window in self.stored:
+                    continue  # the window had been closed by the clock when the quote came
+                candle = _take(found, window, quote.price, difference, late)
+                if item and not item.get("fold_failed"):
+                    findings += self._compare_open(window, quote, candle, values)
+        closed = {window: candle for window, candle in found.items() if not self._may_be_open(window)}
+        findings += self._compare_closed(found, closed, late)
+        return len(found), findings
+
+    def _compare_open(
+        self, window: Window, quote: Quote, candle: Expected, values: Sequence[Any] | None
+    ) -> Iterator[Finding]:
+        subject = f"candle_{window[0]} of {quote.timestamp}"
+        if values is None or len(values) != len(OPEN_CANDLE_FIELDS):
+            yield Finding(Problem.CANDLE_MISSING, self.symbol, subject, "the quote does not carry it")
+            return
+        named = dict(zip(OPEN_CANDLE_FIELDS, values, strict=True)) | {"close": quote.price}
+        problems = list(candle.problems(named))
+        if problems:
+            yield Finding(Problem.CANDLE_DIFFERS, self.symbol, subject, "; ".join(problems))
+
+    def _compare_closed(
+        self,
+        found: Mapping[Window, Expected],
+        closed: Mapping[Window, Expected],
+        late: Mapping[Window, Sequence[Quote]],
+    ) -> Iterator[Finding]:
+        for window, candle in found.items():
+            subject = f"{window[0]} {window[1]}"
+            item = self.stored.get(window)
+            if item is None:
+                if window in closed:
+                    yield Finding(Problem.CANDLE_MISSING, self.symbol, subject, f"{candle.quotes} quotes are in it")
+                continue
+            if window not in closed and self.has_newer:
+                continue
+            problems = list(candle.problems(item))
+            if problems:
+                yield Finding(Problem.CANDLE_DIFFERS, self.symbol, subject, "; ".join(problems))
+        for window in sorted(self.stored.keys() - found.keys() - late.keys()):
+            if not (self.has_newer and window[1] >= self._newest(window[0])):
+                yield Finding(Problem.CANDLE_UNFOUNDED, self.symbol, f"{window[0]} {window[1]}", "no quote is in it")
+
+    def _may_be_open(self, window: Window) -> bool:
+        return window[1] >= self._newest(window[0])
+
+    def _newest(self, interval: str) -> str:
+        # A minute is written with its block.
+        minutes = max(INTERVALS[interval], INTERVALS["5m"])
+        return window_start(self.last_tick, minutes) if self.last_tick else ""
+
+
+def _late_windows(quotes: Sequence[InTime]) -> dict[Window, list[Quote]]:
+    """Late quotes by window. A window of late quotes only is left out: nothing says whether it has a candle."""
+    found: dict[Window, list[Quote]] = {}
+    for quote, is_late, _ in quotes:
         for interval, minutes in INTERVALS.items() if is_late else ():
-            candle = found.get((interval, window_start(quote.timestamp, minutes)))
-            if candle is not None:
-                candle.late += 1
-                candle.widest_high = max(candle.widest_high, quote.price)
-                candle.widest_low = min(candle.widest_low, quote.price)
+            found.setdefault((interval, window_start(quote.timestamp, minutes)), []).append(quote)
     return found
 
 
-def compare_candles(
-    symbol: str, quotes: Sequence[tuple[Quote, bool]], stored: Mapping[tuple[str, str], Mapping[str, Any]]
-) -> tuple[int, list[Finding]]:
-    """Compare; returns how many candles were compared and what does not add up."""
-    findings: list[Finding] = []
-    expected = expected_candles(quotes)
-    late_windows = {
-        (interval, window_start(quote.timestamp, minutes))
-        for quote, is_late in quotes
-        if is_late
-        for interval, minutes in INTERVALS.items()
-    }
-    for key, candle in expected.items():
-        subject = f"{key[0]} {key[1]}"
-        item = stored.get(key)
-        if item is None:
-            findings.append(Finding(Problem.CANDLE_MISSING, symbol, subject, f"{candle.quotes} quotes are in it"))
-            continue
-        problems = list(candle.problems(item))
-        if problems:
-            findings.append(Finding(Problem.CANDLE_DIFFERS, symbol, subject, "; ".join(problems)))
-    findings += [
-        Finding(Problem.CANDLE_UNFOUNDED, symbol, f"{key[0]} {key[1]}", "no quote is in it")
-        for key in sorted(stored.keys() - expected.keys() - late_windows)
-    ]
-    return len(expected), findings
-
-
-def _add(found: dict[tuple[str, str], Expected], key: tuple[str, str], price: Decimal, difference: int | None) -> None:
-    candle = found.get(key)
-    if candle is None:
-        found[key] = Expected(price, price, price, price, difference, 1, price, price)
-        return
-    candle.high = max(candle.high, price)
-    candle.low = min(candle.low, price)
-    candle.widest_high = max(candle.widest_high, price)
-    candle.widest_low = min(candle.widest_low, price)
-    candle.close = price
-    candle.quotes += 1
-    candle.volume = None if candle.volume is None or difference is None else candle.volume + difference
+def _take(
+    found: dict[Window, Expected],
+    window: Window,
+    price: Decimal,
+    difference: int | None,
+    late: Mapping[Window, Sequence[Quote]],
+) -> Expected:
+    candle = found.get(window)
+    if candle is not None:
+        candle.add(price, difference)
+        return candle
+    came_late = [quote.price for quote in late.get(window, ())]
+    widest_high, widest_low = max([price, *came_late]), min([price, *came_late])
+    candle = Expected(price, price, price, price, difference, 1, widest_high, widest_low, len(came_late))
+    found[window] = candle
+    return candle

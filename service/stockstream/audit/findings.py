@@ -1,9 +1,14 @@
 """What an audit finds, in the words that its output and its JSON use."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+EXIT_CLEAN: Final = 0
+EXIT_FINDINGS: Final = 1
+# What is stored agrees with itself, and nothing says what was accepted.
+EXIT_NO_LEDGER: Final = 3
 
 
 class Problem(StrEnum):
@@ -21,6 +26,8 @@ class Problem(StrEnum):
     CANDLE_MISSING = "candle_missing"
     CANDLE_DIFFERS = "candle_differs"
     CANDLE_UNFOUNDED = "candle_unfounded"
+    REVISION_MISSING = "revision_missing"
+    CHECKPOINT_BEHIND = "checkpoint_behind"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -28,8 +35,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     Attributes:
         problem: What kind.
-        symbol: Of which symbol; empty where it is of the whole day.
-        subject: Event time, window or object key.
+        symbol: Of which symbol, or of which partition of the log (`p4-03`); empty where it is of the whole day.
+        subject: Event time, window, revision or object key.
         detail: The numbers behind it.
     """
 
@@ -53,6 +60,7 @@ class DayReport(msgspec.Struct, kw_only=True):
         late: Stored quotes marked late.
         unlisted: Stored quotes that the ledger does not list (another service's, a backfill's, or a power loss).
         quarantined: Accepted quotes that are in quarantine, and therefore not lost.
+        newer: Quotes accepted after the audit had begun, which it leaves out.
         findings: What does not add up.
     """
 
@@ -66,6 +74,7 @@ class DayReport(msgspec.Struct, kw_only=True):
     late: int = 0
     unlisted: int = 0
     quarantined: int = 0
+    newer: int = 0
     findings: list[Finding] = []
 
     @property
@@ -81,19 +90,39 @@ class DayReport(msgspec.Struct, kw_only=True):
 
 
 class AuditReport(msgspec.Struct, kw_only=True):
-    """All days of an audit; `failed_batches` is how many messages wait in the on-failure queue, where it was asked."""
+    """All days of an audit.
+
+    Attributes:
+        days: The days, in order.
+        log: What is wrong with the log itself: revisions, checkpoints, damaged objects.
+        failed_batches: How many messages wait in the on-failure queue, where it was asked.
+    """
 
     days: list[DayReport]
+    log: list[Finding] = []
     failed_batches: int | None = None
 
     @property
     def is_clean(self) -> bool:
-        return all(day.is_clean for day in self.days)
+        return not self.log and all(day.is_clean for day in self.days)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether it is known of every day what was accepted; only then can a loss be ruled out."""
+        return bool(self.days) and all(day.has_ledger for day in self.days)
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        if not self.is_clean:
+            return EXIT_FINDINGS
+        return EXIT_CLEAN if self.has_ledger else EXIT_NO_LEDGER
 
     def to_json(self) -> bytes:
         """The report as `--json` prints it."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         plain["clean"] = self.is_clean
+        plain["has_ledger"] = self.has_ledger
         for day, built in zip(self.days, plain["days"], strict=True):
             built["counts"] = day.counts()
         return msgspec.json.format(msgspec.json.encode(plain), indent=2)

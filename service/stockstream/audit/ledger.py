@@ -23,7 +23,7 @@ import structlog
 
 from stockstream.audit.errors import AuditError
 from stockstream.audit.ledger_files import Bounds, Tended, live_path, marker_path, seal, shortage_of, tend
-from stockstream.audit.ledger_reading import digest_of
+from stockstream.audit.ledger_reader import digest_of
 from stockstream_wire import Quote, encode_quote
 
 KEEP_DAYS: Final = 30

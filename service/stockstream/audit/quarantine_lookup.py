@@ -1,21 +1,15 @@
 """Looks accepted quotes that are nowhere up in quarantine: a quote set aside is not lost."""
 
 import asyncio
-import base64
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
-
-import msgspec
 
 from stockstream.aws import list_keys, read_object
 from stockstream.errors import AnswerTooLargeError
 from stockstream_wire import WireError, decode_quote
+from stockstream_wire.storage import QUARANTINE_PREFIX, decode_quarantined
 
 _PARALLEL_READS: Final = 16
-
-
-class _Quarantined(msgspec.Struct):
-    data_base64: str
 
 
 async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -33,8 +27,7 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
             except AnswerTooLargeError:
                 return  # larger than any record
         try:
-            data = base64.b64decode(msgspec.json.decode(body, type=_Quarantined).data_base64)
-            quote = decode_quote(data)
+            quote = decode_quote(decode_quarantined(body).data)
         except (ValueError, WireError):
             return  # not a quote: none of ours was accepted in that form
         if (quote.symbol, quote.timestamp) in wanted:
@@ -42,6 +35,6 @@ async def quarantined_among(s3: Any, bucket: str, wanted: AbstractSet[tuple[str,
 
     if wanted:
         async with asyncio.TaskGroup() as tasks:
-            async for key in list_keys(s3, bucket, "quarantine/"):
+            async for key in list_keys(s3, bucket, QUARANTINE_PREFIX):
                 tasks.create_task(look(key))
     return found

@@ -6,13 +6,14 @@ consumer's code, so that it can find that code wrong.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any, Final, NamedTuple
 
-from stockstream.audit.candles import compare_candles
+from stockstream.audit.candles import CandleCheck, InTime
 from stockstream.audit.findings import Finding, Problem
-from stockstream.audit.ledger_reading import LedgerEntry
+from stockstream.audit.ledger_reader import LedgerEntry
 from stockstream_wire import Quote
 
 _CONTEXT: Final = Context(prec=28)
@@ -37,7 +38,10 @@ class SymbolDay:
         ledger: Accepted quotes in order; None where the day has no ledger.
         archive: Lines in the order of the stream.
         items: Items of `quotes` by event time, as plain values (numbers are Decimal).
-        candles: Items of `candles` by interval and window start.
+        candles: Closed candles by interval and window start.
+        newer: Event times that the log holds behind the part that is audited, or that were accepted after its moment.
+        last_tick: Event time of the symbol's newest tick in that part, of whichever day; empty where it is not known.
+        has_newer: The log holds quotes of the symbol, of whichever day, behind that part.
         anomaly_threshold_percent: The published rule's threshold that the consumer runs with.
     """
 
@@ -47,12 +51,16 @@ class SymbolDay:
     items: Mapping[str, Mapping[str, Any]]
     candles: Mapping[tuple[str, str], Mapping[str, Any]]
     anomaly_threshold_percent: Decimal
+    newer: AbstractSet[str] = frozenset()
+    last_tick: str = ""
+    has_newer: bool = False
 
 
 @dataclass(slots=True)
 class SymbolResult:
     """What the comparison of one symbol found; `missing` are accepted event times that are nowhere."""
 
+    symbol: str
     findings: list[Finding] = field(default_factory=list)
     missing: list[LedgerEntry] = field(default_factory=list)
     accepted: int = 0
@@ -62,11 +70,12 @@ class SymbolResult:
     candles: int = 0
     late: int = 0
     unlisted: int = 0
+    newer: int = 0
 
 
 def reconcile(day: SymbolDay) -> SymbolResult:
     """Compare what was accepted with what is stored."""
-    result = SymbolResult(archived=len(day.archive), stored=len(day.items))
+    result = SymbolResult(day.symbol, archived=len(day.archive), stored=len(day.items.keys() - _left_out(day)))
     archived = Counter(line.quote.timestamp for line in day.archive)
     result.late = sum(bool(item.get("late")) for item in day.items.values())
     keys: dict[str, set[str]] = {}
@@ -79,11 +88,13 @@ def reconcile(day: SymbolDay) -> SymbolResult:
         if timestamp not in day.items:
             _find(result, day, Problem.MISSING_IN_QUOTES, timestamp, "is in the archive")
     listed = {entry.timestamp for entry in day.ledger or ()}
-    for timestamp in sorted(day.items.keys() - archived.keys() - listed):
+    for timestamp in sorted(day.items.keys() - archived.keys() - listed - day.newer):
         _find(result, day, Problem.ONLY_IN_QUOTES, timestamp, "is neither in the archive nor in the ledger")
     _compare_ledger(day, archived, result)
     _compare_items(day, result)
-    compared, findings = compare_candles(day.symbol, _in_time(day), day.candles)
+    in_time = _in_time(day)
+    last_tick = max([day.last_tick, *(entry.quote.timestamp for entry in in_time if not entry.is_late)])
+    compared, findings = CandleCheck(day.symbol, day.candles, last_tick, day.has_newer).compare(in_time)
     result.candles = compared
     result.findings += findings
     return result
@@ -97,7 +108,7 @@ def _compare_ledger(day: SymbolDay, archived: Counter[str], result: SymbolResult
         digests.setdefault(entry.timestamp, set()).add(entry.digest)
     result.accepted = len(digests)
     result.accepted_again = len(day.ledger) - len(digests)
-    result.unlisted = len(archived.keys() - digests.keys())
+    result.unlisted = len(archived.keys() - digests.keys() - day.newer)
     for entry in {entry.timestamp: entry for entry in day.ledger}.values():
         in_archive, in_quotes = entry.timestamp in archived, entry.timestamp in day.items
         if not in_archive and not in_quotes:
@@ -146,31 +157,31 @@ def _wrong_fields(quote: Quote, item: Mapping[str, Any], threshold_percent: Deci
             yield f"{name} is {item.get(name)}, archived {archived}"
     # The published rule, computed anew; DynamoDB keeps 38 digits, the rule is stated to 28.
     change = quote.price - quote.previous_close
-    # A share of nothing, or of less, is left out.
-    change_percent = (
-        _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100))
-        if quote.previous_close > 0
-        else None
-    )
+    change_percent = _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100))
     expected: dict[str, Any] = {
         "change": change,
         "change_percent": change_percent,
         "moving_average": _CONTEXT.divide(quote.open + quote.high + quote.low + quote.price, Decimal(4)),
-        "anomaly": "Yes" if change_percent is not None and abs(change_percent) > threshold_percent else "No",
+        "anomaly": "Yes" if abs(change_percent) > threshold_percent else "No",
     }
     for name, value in expected.items():
         if item.get(name) != value:
             yield f"{name} is {item.get(name)}, must be {value}"
 
 
-def _in_time(day: SymbolDay) -> list[tuple[Quote, bool]]:
-    """Each archived quote once, by event time, with whether it came late; a stale quote makes no candle."""
+def _in_time(day: SymbolDay) -> list[InTime]:
+    """Each archived quote once, by event time, with its item; a stale quote makes no candle."""
     quotes = {line.quote.timestamp: line.quote for line in day.archive}
-    return [
-        (quote, bool(day.items.get(timestamp, {}).get("late")))
-        for timestamp, quote in sorted(quotes.items())
-        if not quote.stale
-    ]
+    found = []
+    for timestamp, quote in sorted(quotes.items()):
+        if not quote.stale:
+            item = day.items.get(timestamp, {})
+            found.append(InTime(quote, bool(item.get("late")), item))
+    return found
+
+
+def _left_out(day: SymbolDay) -> set[str]:
+    return set(day.newer) - {line.quote.timestamp for line in day.archive}
 
 
 def _find(result: SymbolResult, day: SymbolDay, problem: Problem, subject: str, detail: str) -> None:

@@ -1,11 +1,13 @@
 """Candles of history, for windows that have none.
 
 Late quotes make no candle in the consumer: it never moves a closed window, and does not know which ones it has never
-seen. So they are written here, as the consumer writes them plus `source: "backfill"`. A window with a candle keeps it.
+seen. So they are written here, in the consumer's form plus `source: "backfill"`, under keys beside the consumer's own:
+neither ever overwrites the other. What the consumer has is left out, and whatever of history is there already stays.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,14 +16,30 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.backfill.history import MINUTE_MS, SOURCE_LABEL, MinuteBar, SymbolHistory, ticks_of
+from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory, ticks_of
 from stockstream.errors import AwsSetupError
-from stockstream_wire import format_epoch_ms, timestamp_to_epoch_ms
+from stockstream.reading import Tables, minute_start
+from stockstream_wire import format_epoch_ms
+from stockstream_wire.storage import (
+    BACKFILL_SOURCE,
+    BLOCK_INTERVAL,
+    BLOCK_MINUTES,
+    EXPIRES_AT,
+    INTERVAL_MINUTES,
+    INTERVALS,
+    MINUTE_FIELDS,
+    STORED_INTERVALS,
+    TABLES,
+    backfill_window,
+    candle_key,
+    expires_at_seconds,
+    window_start,
+)
 
-# Interval to its length; the day is the exchange's session, written as its local date at midnight.
-_INTERVAL_MINUTES: Final = {"1m": 1, "5m": 5, "1h": 60}
+_MINUTE: Final = "1m"
+# The day is the exchange's session, written as its local date at midnight.
 _DAY: Final = "1d"
-_DAY_SECONDS: Final = 86_400
+_NUMBERS: Final = ("open", "high", "low", "close", "volume", "quotes")
 _PARALLEL_PUTS: Final = 16
 
 
@@ -45,22 +63,54 @@ class FilledCandle:
         self.volume += bar.volume
         self.quotes += quotes
 
-    def item(self, symbol: str, retention_days: int) -> dict[str, Any]:
-        """The DynamoDB item; it expires so many days after its window, 0 never."""
-        expires_seconds = timestamp_to_epoch_ms(self.window_start) // 1000 + retention_days * _DAY_SECONDS
-        numbers = {name: {"N": str(getattr(self, name))} for name in ("open", "high", "low", "close")}
-        return {
-            "symbol_interval": {"S": f"{symbol}#{self.interval}"},
-            "window_start": {"S": self.window_start},
-            "symbol": {"S": symbol},
-            "interval": {"S": self.interval},
-            **numbers,
-            "volume": {"N": str(self.volume)},
-            "quotes": {"N": str(self.quotes)},
-            "closed": {"BOOL": True},
-            "source": {"S": SOURCE_LABEL},
-            **({"expires_at": {"N": str(expires_seconds)}} if retention_days else {}),
-        }
+
+def history_items(
+    symbol: str, candles: Sequence[FilledCandle], own: Mapping[str, AbstractSet[str]], retention_days: int
+) -> list[dict[str, Any]]:
+    """The DynamoDB items of windows that the consumer lacks; a 5-minute item has the minutes that it lacks.
+
+    Args:
+        symbol: Ticker.
+        candles: Candles of history.
+        own: Starts of the windows that the consumer has, by interval.
+        retention_days: Days after its window that an item expires, 0 never.
+    """
+    missing = [candle for candle in candles if candle.window_start not in own.get(candle.interval, ())]
+    minutes: dict[str, list[FilledCandle]] = {}
+    items: dict[tuple[str, str], dict[str, Any]] = {}
+    for candle in missing:
+        if candle.interval == _MINUTE:
+            block = window_start(candle.window_start, BLOCK_INTERVAL, "")
+            minutes.setdefault(block, []).append(candle)
+        else:
+            items[candle.interval, candle.window_start] = _head(symbol, candle.interval, candle.window_start) | {
+                **{name: {"N": str(getattr(candle, name))} for name in _NUMBERS},
+                "closed": {"BOOL": True},
+            }
+    for block, of_block in minutes.items():
+        # A block that the range cuts, or that the consumer has a part of, has minutes and no prices of its own.
+        item = items.setdefault((BLOCK_INTERVAL, block), _head(symbol, BLOCK_INTERVAL, block))
+        item[BLOCK_MINUTES] = {"L": [{"L": _minute(minute)} for minute in of_block]}
+    for (_, start), item in items.items():
+        if (seconds := expires_at_seconds(start, retention_days)) is not None:
+            item[EXPIRES_AT] = {"N": str(seconds)}
+    return list(items.values())
+
+
+def _head(symbol: str, interval: str, start: str) -> dict[str, Any]:
+    keys = TABLES["candles"]
+    return {
+        keys.partition: {"S": candle_key(symbol, interval)},
+        keys.sort: {"S": backfill_window(start)},
+        "symbol": {"S": symbol},
+        "interval": {"S": interval},
+        "source": {"S": BACKFILL_SOURCE},
+    }
+
+
+def _minute(candle: FilledCandle) -> list[dict[str, str]]:
+    values = {"minute": int(candle.window_start[14:16])} | {name: getattr(candle, name) for name in _NUMBERS}
+    return [{"N": str(values[name])} for name in MINUTE_FIELDS]
 
 
 def candles_of(history: SymbolHistory, start_ms: int, end_ms: int) -> list[FilledCandle]:
@@ -85,19 +135,18 @@ def candles_of(history: SymbolHistory, start_ms: int, end_ms: int) -> list[Fille
                 found[key].add(bar, quotes)
             else:
                 found[key] = FilledCandle(*key, bar.open, bar.high, bar.low, bar.close, bar.volume, quotes)
-    order = [*_INTERVAL_MINUTES, _DAY]
     kept = [candle for key, candle in found.items() if key not in cut]
-    return sorted(kept, key=lambda candle: (order.index(candle.interval), candle.window_start))
+    return sorted(kept, key=lambda candle: (INTERVALS.index(candle.interval), candle.window_start))
 
 
 def _windows(bar: MinuteBar) -> Iterable[tuple[str, str]]:
-    for interval, minutes in _INTERVAL_MINUTES.items():
+    for interval, minutes in INTERVAL_MINUTES.items():
         yield interval, format_epoch_ms(bar.start_ms - bar.start_ms % (minutes * MINUTE_MS))
     yield _DAY, f"{bar.session}T00:00:00.000Z"
 
 
 def _open_windows(bar: MinuteBar, history: SymbolHistory) -> Iterable[tuple[str, str]]:
-    for interval, minutes in _INTERVAL_MINUTES.items():
+    for interval, minutes in INTERVAL_MINUTES.items():
         window_ms = bar.start_ms - bar.start_ms % (minutes * MINUTE_MS)
         if window_ms + minutes * MINUTE_MS > history.known_until_ms:
             yield interval, format_epoch_ms(window_ms)
@@ -109,7 +158,7 @@ class CandleStore(Protocol):
     """Where candles go."""
 
     async def fill(self, symbol: str, candles: Sequence[FilledCandle]) -> int:
-        """Write those whose windows have none; how many were written."""
+        """Write those whose windows have none; how many items were written."""
         ...
 
 
@@ -118,7 +167,7 @@ class DynamoCandles:
 
     def __init__(self, client: Any, table: str, retention_days: int) -> None:
         self._client = client
-        self._table = table
+        self._tables = Tables(client, quotes="", candles=table, is_consistent=True)
         self._retention_days = retention_days
         self._slots = asyncio.Semaphore(_PARALLEL_PUTS)
 
@@ -129,42 +178,40 @@ class DynamoCandles:
             AwsSetupError: the table is not there, or may not be written.
         """
         try:
-            absent = [
-                candle
-                for interval in dict.fromkeys(candle.interval for candle in candles)
-                for candle in await self._absent(symbol, [c for c in candles if c.interval == interval])
-            ]
+            own = await self._own(symbol, candles)
+            items = history_items(symbol, candles, own, self._retention_days)
             async with asyncio.TaskGroup() as tasks:
-                puts = [tasks.create_task(self._put(candle.item(symbol, self._retention_days))) for candle in absent]
+                puts = [tasks.create_task(self._put(item)) for item in items]
         except ClientError as exc:
-            raise AwsSetupError(f"table {self._table}: {exc}") from exc
+            raise AwsSetupError(f"table {self._tables.candles}: {exc}") from exc
         except ExceptionGroup as group:
             refused = group.subgroup(ClientError)
             if refused is None:
                 raise
-            raise AwsSetupError(f"table {self._table}: {refused.exceptions[0]}") from group
+            raise AwsSetupError(f"table {self._tables.candles}: {refused.exceptions[0]}") from group
         return sum(put.result() for put in puts)
 
-    async def _absent(self, symbol: str, candles: Sequence[FilledCandle]) -> list[FilledCandle]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="symbol_interval = :key AND window_start BETWEEN :first AND :last",
-            ProjectionExpression="window_start",
-            ExpressionAttributeValues={
-                ":key": {"S": f"{symbol}#{candles[0].interval}"},
-                ":first": {"S": candles[0].window_start},
-                ":last": {"S": candles[-1].window_start},
-            },
-        )
-        present = {item["window_start"]["S"] async for page in pages for item in page["Items"]}
-        return [candle for candle in candles if candle.window_start not in present]
+    async def _own(self, symbol: str, candles: Sequence[FilledCandle]) -> dict[str, set[str]]:
+        own: dict[str, set[str]] = {interval: set() for interval in INTERVALS}
+        starts = [candle.window_start for candle in candles]
+        for interval in STORED_INTERVALS:
+            # A block that begins before the first minute may hold it; so may the day before the first hour.
+            first, last = window_start(min(starts), interval, min(starts)[:10]), max(starts)
+            async for item in self._tables.candles_between(candle_key(symbol, interval), first, last):
+                start = item[TABLES["candles"].sort]
+                if item.get("source") == BACKFILL_SOURCE:
+                    continue
+                own[interval].add(start)
+                own[_MINUTE].update(minute_start(start, values[0]) for values in item.get(BLOCK_MINUTES, ()))
+        return own
 
     async def _put(self, item: dict[str, Any]) -> bool:
         async with self._slots:
             try:
-                # The consumer may have closed the window since we looked.
                 await self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(window_start)"
+                    TableName=self._tables.candles,
+                    Item=item,
+                    ConditionExpression=f"attribute_not_exists({TABLES['candles'].sort})",
                 )
             except ClientError as exc:
                 if exc.response["Error"]["Code"] == "ConditionalCheckFailedException":

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from stockstream.sources.base import Rejection
 from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, format_timestamp, validate_quote
+from stockstream_wire.storage import BACKFILL_SOURCE
 
-SOURCE_LABEL: Final = "backfill"
 MINUTE_MS: Final = 60_000
 # A bar does not say when within its minute the extremes were; these places are ours, the prices are the market's.
 _OPEN_MS: Final = 1
@@ -132,7 +132,7 @@ def _session_quotes(history: SymbolHistory, bars: Iterable[MinuteBar], previous_
                 volume=traded if offset_ms == _CLOSE_MS else traded_before,
                 currency=history.currency,
                 exchange=history.exchange,
-                source=SOURCE_LABEL,
+                source=BACKFILL_SOURCE,
             )
 
 

@@ -12,8 +12,10 @@ from stockstream.cli.local import local
 from stockstream.cli.outbox import outbox
 from stockstream.cli.provision import provision
 from stockstream.cli.query import query
+from stockstream.cli.rebuild import rebuild
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
+from stockstream.cli.tidy import tidy
 from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
 from stockstream.redaction import redact
 
@@ -27,7 +29,7 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive, outbox, doctor):
+for command in (run, local, provision, consume, query, backfill, audit, redrive, outbox, tidy, rebuild, doctor):
     stockstream.add_command(command)
 
 

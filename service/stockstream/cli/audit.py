@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 def audit(day: str | None, ledger_dir: Path | None, *, as_json: bool) -> None:
     """Reconcile the ledger of accepted quotes with the archive, `quotes` and `candles`.
 
-    Exit code 0: every accepted quote is there exactly once, values equal, order kept. 1: what is missing, double or
-    different is printed. Quotes on their way (outbox, stream) are missing until they have arrived.
+    Exit code 0: every quote accepted before the start is there exactly once, values equal, order kept; newer ones are
+    counted and left out. 1: what is missing, double or different is printed. 3: what is stored agrees with itself, but
+    no ledger says what was accepted.
     """
     settings = load_settings()
-    report = asyncio.run(_audit(settings, day, ledger_dir or settings.ledger_folder))
+    folder = ledger_dir or settings.ledger_folder
+    # A folder that somebody named must be there; the default one may well be on another machine.
+    is_named = ledger_dir is not None or settings.ledger_dir is not None
+    report = asyncio.run(_audit(settings, day, folder if is_named or folder.is_dir() else None))
     from stockstream.audit import render  # noqa: PLC0415 - as below
 
     if as_json:
@@ -39,10 +43,10 @@ def audit(day: str | None, ledger_dir: Path | None, *, as_json: bool) -> None:
     else:
         for line in render(report):
             click.echo(line)
-    raise SystemExit(0 if report.is_clean else 1)
+    raise SystemExit(report.exit_code)
 
 
-async def _audit(settings: Settings, day: str | None, ledger_dir: Path) -> "AuditReport":
+async def _audit(settings: Settings, day: str | None, ledger_dir: Path | None) -> "AuditReport":
     # Imported late: every command of ours pays for what this module imports at its top.
     from stockstream.audit import Stores  # noqa: PLC0415
     from stockstream.audit import audit as reconcile  # noqa: PLC0415

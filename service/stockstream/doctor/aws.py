@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from stockstream.doctor.findings import Finding, Status
 from stockstream_wire.aws.error_codes import ErrorKind, kind_of
+from stockstream_wire.storage import UNSENT_INDEX
 
 # AWS refuses signatures more than five minutes off (SigV4); a minute off is a clock that nobody sets.
 CLOCK_SKEW_PROBLEM_SECONDS: Final = 300.0
@@ -81,11 +82,11 @@ async def check_stream(kinesis: Any, name: str) -> Finding:
 
 
 async def check_table(dynamodb: Any, label: str, name: str, key: tuple[str, ...]) -> Finding:
-    """Describe a table; it must be ACTIVE and have the key our code writes.
+    """Describe a table; it must be ACTIVE and have the key our code writes, and `alerts` its index.
 
     Args:
         dynamodb: Client.
-        label: quotes, symbols, candles or alerts.
+        label: quotes, candles or alerts.
         name: Its name here.
         key: Names of its key attributes, hash key first.
     """
@@ -97,6 +98,10 @@ async def check_table(dynamodb: Any, label: str, name: str, key: tuple[str, ...]
         if found != key:
             remedy = "this is another table: set STOCKSTREAM_" + f"{label.upper()}_TABLE, or make it anew"
             return Finding(check, Status.PROBLEM, f"{name} has key {found}, expected {key}", remedy)
+        indexes = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
+        if label == "alerts" and UNSENT_INDEX not in indexes:
+            detail = f"{name} has no index {UNSENT_INDEX}: alerts that SNS refused once would never be sent"
+            return Finding(check, Status.PROBLEM, detail, "make it anew with its index (terraform apply)")
         if table["TableStatus"] not in {"ACTIVE", "UPDATING"}:
             return Finding(check, Status.PROBLEM, f"{name} is {table['TableStatus']}", "wait until it is ACTIVE")
         return Finding(check, Status.OK, f"{name} is {table['TableStatus']}")

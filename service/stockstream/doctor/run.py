@@ -12,6 +12,7 @@ from stockstream.doctor.findings import Finding, Status
 from stockstream.doctor.local import check_folder, check_watchlist, check_yahoo
 from stockstream.errors import SettingsError
 from stockstream.settings import Settings
+from stockstream_wire.storage import TABLES
 
 # A check is to answer while a person waits.
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
@@ -68,12 +69,10 @@ async def _examine_aws(settings: Settings, now: Callable[[], datetime]) -> list[
                 group.create_task(check)
                 for check in (
                     aws_checks.check_stream(kinesis, settings.stream),
-                    aws_checks.check_table(dynamodb, "quotes", settings.quotes_table, ("symbol", "timestamp")),
-                    aws_checks.check_table(dynamodb, "symbols", settings.symbols_table, ("symbol",)),
-                    aws_checks.check_table(
-                        dynamodb, "candles", settings.candles_table, ("symbol_interval", "window_start")
+                    *(
+                        aws_checks.check_table(dynamodb, role, getattr(settings, f"{role}_table"), keys)
+                        for role, keys in TABLES.items()
                     ),
-                    aws_checks.check_table(dynamodb, "alerts", settings.alerts_table, ("symbol", "alert_id")),
                     aws_checks.check_bucket(s3, settings.archive_bucket),
                     aws_checks.check_topic(sns, settings.alerts_topic_arn),
                     aws_checks.check_queue(sqs, settings.failed_batches_queue_url),

@@ -12,9 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from stockstream.aws import AwsConfig, open_client, read_object
 from stockstream.errors import AwsUnavailableError, InputError
+from stockstream_wire.storage import RAW_PREFIX
 
-# What the tables read; the rest of the bucket (quarantine, rules) stays where it is.
-PREFIXES: Final = ("raw/", "quotes/")
+# What the tables read; the rest of the bucket (checkpoints, quarantine, rules) stays where it is.
+PREFIXES: Final = (RAW_PREFIX, "quotes/")
 _PARALLEL_DOWNLOADS: Final = 16
 # A person waits: one more try for a passing fault, and then the reason.
 _RETRIES: Final = {"mode": "standard", "max_attempts": 2}
@@ -23,7 +24,7 @@ _INDEX_NAME: Final = "index.json"
 
 @dataclass(frozen=True, slots=True)
 class LocalArchive:
-    """A folder laid out as the bucket: `raw/symbol=.../dt=.../*.json.gz`, maybe `quotes/dt=.../hour=.../*.parquet`."""
+    """A folder laid out as the bucket: `raw/dt=.../*.json.gz`, maybe `quotes/dt=.../hour=.../*.parquet`."""
 
     root: Path
 
@@ -32,14 +33,16 @@ class LocalArchive:
         return str(self.root / "raw" / "**" / "*.json.gz")
 
     @property
+    def day_glob(self) -> str:
+        return str(self.root / "raw" / "dt=*" / "**" / "*.json.gz")
+
+    @property
     def parquet_glob(self) -> str:
         return str(self.root / "quotes" / "**" / "*.parquet")
 
-    def has_json(self) -> bool:
-        return next((self.root / "raw").rglob("*.json.gz"), None) is not None
-
-    def has_parquet(self) -> bool:
-        return next((self.root / "quotes").rglob("*.parquet"), None) is not None
+    def has(self, glob: str) -> bool:
+        """Whether a glob of this archive finds anything."""
+        return next(self.root.glob(str(Path(glob).relative_to(self.root))), None) is not None
 
 
 def cache_folder(cache_dir: Path, endpoint: str, bucket: str) -> Path:

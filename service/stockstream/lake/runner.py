@@ -14,8 +14,9 @@ from stockstream.lake.definitions import AthenaFiles, TableDefinition
 from stockstream.lake.dialect import DUCKDB, parse_statements, to_duckdb
 
 _RAW: Final = "stock_data_table"
-_BY_SYMBOL: Final = "stock_data_by_symbol"
+_BY_DAY: Final = "stock_data_by_day"
 _PARQUET: Final = "quotes"
+_DAY_FOLDER: Final = r"dt=(\d{4}-\d{2}-\d{2})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,9 @@ class Lake:
 
     def _create_tables(self) -> None:
         self._register(_RAW, self._raw_sql(self._files.table(_RAW)))
-        # The folder names again, as columns of the same rows.
-        self._register(
-            _BY_SYMBOL,
-            self._with_partitions(self._files.table(_BY_SYMBOL), "symbol", 'substr("timestamp", 1, 10)'),
-        )
+        self._register(_BY_DAY, self._by_day_sql(self._files.table(_BY_DAY)))
         parquet = self._files.table(_PARQUET)
-        if self._archive.has_parquet():
+        if self._archive.has(self._archive.parquet_glob):
             self._register(_PARQUET, self._parquet_sql(parquet))
         else:
             by_event = self._with_partitions(parquet, 'substr("timestamp", 1, 10)', 'substr("timestamp", 12, 2)')
@@ -110,16 +107,27 @@ class Lake:
         self._schema[name] = {row[0]: row[1] for row in described}
 
     def _raw_sql(self, table: TableDefinition) -> str:
-        if not self._archive.has_json():
+        return self._json_sql(table, self._archive.json_glob)
+
+    def _by_day_sql(self, table: TableDefinition) -> str:
+        """The folder's name again, as a column; as on AWS, objects outside `raw/dt=DAY/` are not of this table."""
+        folder = f"regexp_extract(filename, '/raw/{_DAY_FOLDER}/', 1)"
+        (partition,) = table.partitions
+        select = self._json_sql(table, self._archive.day_glob, f'{folder} AS "{partition.name}"')
+        return f"SELECT * FROM ({select}) WHERE \"{partition.name}\" <> ''"  # noqa: S608 - of our own definitions
+
+    def _json_sql(self, table: TableDefinition, glob: str, more: str = "") -> str:
+        if not self._archive.has(glob):
             return _empty(table)
         # Read as text and cast: a number that its column cannot hold is null, as with Athena's SerDe, and no error.
         texts = ", ".join(f"'{column.name}': 'VARCHAR'" for column in table.columns)
         columns = ", ".join(
             f'TRY_CAST("{column.name}" AS {column.type}) AS "{column.name}"' for column in table.columns
         )
+        extra = f", {more}" if more else ""
         return (
-            f"SELECT {columns} FROM read_json('{_quoted(self._archive.json_glob)}', columns={{{texts}}}, "  # noqa: S608
-            "format='newline_delimited', compression='gzip', hive_partitioning=false)"
+            f"SELECT {columns}{extra} FROM read_json('{_quoted(glob)}', columns={{{texts}}}, "  # noqa: S608
+            "format='newline_delimited', compression='gzip', hive_partitioning=false, filename=true)"
         )
 
     def _with_partitions(self, table: TableDefinition, *values: str) -> str:
@@ -140,7 +148,8 @@ class Lake:
 
 
 def _empty(table: TableDefinition) -> str:
-    columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in table.columns)
+    names = (*table.columns, *table.partitions)
+    columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in names)
     return f"SELECT {columns} WHERE false"
 
 

@@ -247,7 +247,6 @@ class _Local:
             resources={
                 "stream": names.stream,
                 "quotes_table": names.quotes_table,
-                "symbols_table": names.symbols_table,
                 "candles_table": names.candles_table,
                 "alerts_table": names.alerts_table,
                 "archive_bucket": names.archive_bucket,

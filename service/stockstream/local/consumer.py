@@ -16,6 +16,7 @@ from stockstream.eventsource import (
     SqsDestination,
     SubprocessInvoker,
 )
+from stockstream.local.event_source import announced
 from stockstream.local.provision import ResourceNames
 from stockstream.settings import CONSUMER_VARIABLES
 
@@ -25,8 +26,9 @@ HANDLER: Final = "stockstream_lambda.handler:handler"
 # The mapping as infra/modules/processor sets it; tests/infra compares the two.
 BATCH_SIZE: Final = 100
 BISECT_ON_ERROR: Final = True
-MAXIMUM_RETRY_ATTEMPTS: Final = 10
-MAXIMUM_RECORD_AGE_SECONDS: Final = 86_400
+# What fails is a dependency, and that passes: the age alone bounds the retries.
+MAXIMUM_RETRY_ATTEMPTS: Final = -1
+MAXIMUM_RECORD_AGE_SECONDS: Final = 43_200
 
 
 def handler_environment(
@@ -41,13 +43,13 @@ def handler_environment(
     """Build the function's environment: the variables that Terraform sets, and where AWS is and who we are there."""
     environment = {
         "STOCKSTREAM_QUOTES_TABLE": names.quotes_table,
-        "STOCKSTREAM_SYMBOLS_TABLE": names.symbols_table,
         "STOCKSTREAM_CANDLES_TABLE": names.candles_table,
         "STOCKSTREAM_ALERTS_TABLE": names.alerts_table,
         "STOCKSTREAM_ARCHIVE_BUCKET": names.archive_bucket,
         "STOCKSTREAM_ALERTS_TOPIC_ARN": alerts_topic_arn,
         "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": f"{anomaly_threshold_percent:g}",
         "STOCKSTREAM_RETENTION_DAYS": str(retention_days),
+        "STOCKSTREAM_MAX_RECORD_AGE_SECONDS": str(MAXIMUM_RECORD_AGE_SECONDS),
         "STOCKSTREAM_LOG_LEVEL": log_level.upper(),
         "AWS_REGION": aws.region,
         "AWS_DEFAULT_REGION": aws.region,
@@ -101,6 +103,7 @@ async def open_consumer(
         if (error := await invoker.warm_up(1)) is not None:
             msg = f"the handler {HANDLER} does not start: {error.decode(errors='replace')}"
             raise LocalModeError(msg)
+        await stack.enter_async_context(announced(kinesis, stream))
         yield EventSourceRunner(
             config,
             kinesis,

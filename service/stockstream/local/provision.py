@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.settings import Settings
+from stockstream_wire.storage import EXPIRES_AT, TABLES, UNSENT, UNSENT_INDEX, UNSENT_SINCE, TableKey
 
 TOPIC_NAME: Final = "stockstream-alerts"
 FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
@@ -18,6 +19,8 @@ FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
 ALERTS_INBOX_QUEUE_NAME: Final = "stockstream-alerts-inbox"
 
 DEFAULT_SHARDS: Final = 2
+# Keys of the sparse index of alerts that SNS has not taken.
+UNSENT_KEYS: Final = TableKey(UNSENT, UNSENT_SINCE)
 
 _EXISTS: Final = frozenset(
     {"ResourceInUseException", "BucketAlreadyOwnedByYou", "BucketAlreadyExists", "QueueAlreadyExists"}
@@ -31,7 +34,6 @@ class ResourceNames:
 
     stream: str
     quotes_table: str
-    symbols_table: str
     candles_table: str
     alerts_table: str
     archive_bucket: str
@@ -54,7 +56,6 @@ def resource_names(settings: Settings, shards: int = DEFAULT_SHARDS) -> Resource
     return ResourceNames(
         stream=settings.stream,
         quotes_table=settings.quotes_table,
-        symbols_table=settings.symbols_table,
         candles_table=settings.candles_table,
         alerts_table=settings.alerts_table,
         archive_bucket=settings.archive_bucket,
@@ -62,13 +63,12 @@ def resource_names(settings: Settings, shards: int = DEFAULT_SHARDS) -> Resource
     )
 
 
-def table_keys(names: ResourceNames) -> dict[str, tuple[str, ...]]:
+def table_keys(names: ResourceNames) -> dict[str, TableKey]:
     """Partition and sort key of every table, all of type string. Terraform's are tested against these."""
     return {
-        names.quotes_table: ("symbol", "timestamp"),
-        names.symbols_table: ("symbol",),
-        names.candles_table: ("symbol_interval", "window_start"),
-        names.alerts_table: ("symbol", "alert_id"),
+        names.quotes_table: TABLES["quotes"],
+        names.candles_table: TABLES["candles"],
+        names.alerts_table: TABLES["alerts"],
     }
 
 
@@ -86,7 +86,8 @@ async def provision(aws: AwsConfig, names: ResourceNames) -> Resources:
         async with asyncio.TaskGroup() as group:
             stream = group.create_task(_stream(kinesis, names))
             for table, keys in table_keys(names).items():
-                group.create_task(_table(dynamodb, table, keys, ttl=table != names.symbols_table))
+                index = UNSENT_KEYS if table == names.alerts_table else None
+                group.create_task(_table(dynamodb, table, keys, index))
             group.create_task(_bucket(s3, names.archive_bucket, aws.region))
             topic = group.create_task(sns.create_topic(Name=TOPIC_NAME))
             failed = group.create_task(_queue(sqs, FAILED_BATCHES_QUEUE_NAME))
@@ -111,24 +112,36 @@ async def _stream(kinesis: Any, names: ResourceNames) -> str:
         await asyncio.sleep(_ACTIVE_POLL_SECONDS)
 
 
-async def _table(dynamodb: Any, table: str, keys: tuple[str, ...], *, ttl: bool) -> None:
-    await _unless_exists(
-        dynamodb.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-        )
-    )
+def table_request(table: str, keys: TableKey, index: TableKey | None) -> dict[str, Any]:
+    """What CreateTable is asked for: a table on demand, with the index of unsent alerts where it has one."""
+    request: dict[str, Any] = {
+        "TableName": table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in (*keys, *(index or ()))],
+        "KeySchema": _key_schema(keys),
+    }
+    if index is not None:
+        request["GlobalSecondaryIndexes"] = [
+            {"IndexName": UNSENT_INDEX, "KeySchema": _key_schema(index), "Projection": {"ProjectionType": "ALL"}}
+        ]
+    return request
+
+
+def _key_schema(keys: TableKey) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": keys.partition, "KeyType": "HASH"},
+        {"AttributeName": keys.sort, "KeyType": "RANGE"},
+    ]
+
+
+async def _table(dynamodb: Any, table: str, keys: TableKey, index: TableKey | None) -> None:
+    await _unless_exists(dynamodb.create_table(**table_request(table, keys, index)))
     await dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    if ttl:
-        described = await dynamodb.describe_time_to_live(TableName=table)
-        if described["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
-            await dynamodb.update_time_to_live(
-                TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
-            )
+    described = await dynamodb.describe_time_to_live(TableName=table)
+    if described["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+        await dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT}
+        )
 
 
 async def _bucket(s3: Any, bucket: str, region: str) -> None:

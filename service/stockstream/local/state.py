@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stockstream.errors import LocalModeError
+from stockstream.errors import InputError, LocalModeError
 
 _MARKER: Final = "stockstream-local-state"
+# What the folder's bucket and tables look like; an earlier one is not read.
+_LAYOUT: Final = "layout: the archive is the log (2)"
 _EMULATOR_LOCK: Final = "emulator.lock"
 # All that a run writes into its folder. --fresh deletes these and nothing else: the folder may be one that the user
 # keeps other files in.
@@ -58,6 +60,7 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
     Raises:
         LocalModeError: another run uses the folder, it cannot be written, or `fresh` would delete a folder that is
             not a state folder.
+        InputError: an earlier version of Stockstream has left it.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,10 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
         _wait_for_emulator(root)
         if fresh:
             _empty(root)
-        (root / _MARKER).write_text("State of `stockstream local`. Safe to delete while it is not running.\n")
+        _check_layout(root)
+        (root / _MARKER).write_text(
+            f"State of `stockstream local`. Safe to delete while it is not running.\n{_LAYOUT}\n"
+        )
         yield LocalState(root)
 
 
@@ -103,6 +109,16 @@ def _wait_for_emulator(root: Path) -> None:
                 time.sleep(_EMULATOR_POLL_SECONDS)
             else:
                 return
+
+
+def _check_layout(root: Path) -> None:
+    """Refuse what an earlier version has stored: its tables and objects are others."""
+    marker = root / _MARKER
+    if marker.exists() and (root / "emulator").exists() and _LAYOUT not in marker.read_text(errors="replace"):
+        raise InputError(
+            f"the state folder {root} was left by an earlier version of Stockstream, whose tables and archive this one "
+            "does not read. Remedy: --fresh discards it; --state DIR begins another"
+        )
 
 
 def _empty(root: Path) -> None:

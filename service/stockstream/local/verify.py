@@ -4,14 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, Final
 
 from stockstream.audit.quarantine_lookup import quarantined_among
-from stockstream.aws import AwsConfig, list_keys, open_client, read_object
-from stockstream.bounds import gunzip
+from stockstream.aws import AwsConfig, list_keys, open_client
+from stockstream.reading import open_archive
+from stockstream.reading.archive import in_order
 from stockstream_wire import WireError, decode_quote
+from stockstream_wire.storage import FIRST_FOLDER, QUARANTINE_PREFIX, unpack_lines
 
 _PARALLEL_READS: Final = 16
+_FOLDER_SLACK: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ async def verify(aws: AwsConfig, *, quotes_table: str, bucket: str, accepted: Ma
         bucket: Bucket of archive and quarantine.
         accepted: Symbol to event times (wire form) of this run's accepted quotes.
     """
-    days = {time[:10] for times in accepted.values() for time in times}
+    first_day = min((time[:10] for times in accepted.values() for time in times), default="")
     async with (
         open_client(aws, "dynamodb") as dynamodb,
         open_client(aws, "s3", max_pool_connections=2 * _PARALLEL_READS) as s3,
@@ -52,8 +56,8 @@ async def verify(aws: AwsConfig, *, quotes_table: str, bucket: str, accepted: Ma
             symbol: group.create_task(_stored_times(dynamodb, quotes_table, symbol, times))
             for symbol, times in accepted.items()
         }
-        archive_task = group.create_task(_archive_lines(s3, bucket, days))
-        quarantine_task = group.create_task(_count_objects(s3, bucket, "quarantine/"))
+        archive_task = group.create_task(_archive_lines(s3, bucket, first_day))
+        quarantine_task = group.create_task(_count_objects(s3, bucket, QUARANTINE_PREFIX))
     lines = archive_task.result()
     stored = archived = doubled = 0
     missing: set[tuple[str, str]] = set()
@@ -76,7 +80,7 @@ async def verify(aws: AwsConfig, *, quotes_table: str, bucket: str, accepted: Ma
 async def count_quarantined(aws: AwsConfig, bucket: str) -> int:
     """Count the bad records in quarantine."""
     async with open_client(aws, "s3") as s3:
-        return await _count_objects(s3, bucket, "quarantine/")
+        return await _count_objects(s3, bucket, QUARANTINE_PREFIX)
 
 
 async def _stored_times(dynamodb: Any, table: str, symbol: str, times: set[str]) -> set[str]:
@@ -98,24 +102,25 @@ async def _stored_times(dynamodb: Any, table: str, symbol: str, times: set[str])
     return found
 
 
-async def _archive_lines(s3: Any, bucket: str, days: set[str]) -> Counter[tuple[str, str]]:
+async def _archive_lines(s3: Any, bucket: str, first_day: str) -> Counter[tuple[str, str]]:
     lines: Counter[tuple[str, str]] = Counter()
-    limit = asyncio.Semaphore(_PARALLEL_READS)
-
-    async def read(key: str) -> None:
-        async with limit:
-            body = await read_object(s3, bucket, key)
-        for line in gunzip(body, key).splitlines():
+    if not first_day:
+        return lines
+    archive = await open_archive(s3, bucket)
+    # A quote lies in the folder that was open when it came: never one much older than its own day, whose end a feed's
+    # clock may be ahead of.
+    earliest = (date.fromisoformat(first_day) - _FOLDER_SLACK).isoformat()
+    keys = [found.key for log in archive.log.values() for found in log if found.folder >= earliest]
+    for day in archive.folders if any(archive.markers.values()) else ():
+        if day != FIRST_FOLDER and day >= first_day:
+            keys += [found.key for objects in (await archive.tidied(day)).values() for found in objects]
+    async for body in in_order(keys, archive.body):
+        for line in unpack_lines(body):
             try:
                 quote = decode_quote(line)
             except WireError:
                 continue
             lines[quote.symbol, quote.timestamp] += 1
-
-    async with asyncio.TaskGroup() as group:
-        async for key in list_keys(s3, bucket, "raw/"):
-            if any(f"/dt={day}/" in key for day in days):
-                group.create_task(read(key))
     return lines
 
 

@@ -1,31 +1,18 @@
 """Reads the quarantine (docs/consumer.md): one S3 object for each user record that the consumer could not take."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from typing import Any, Final
-
-import msgspec
 
 from stockstream.aws import list_keys, read_object
 from stockstream.errors import AnswerTooLargeError
 from stockstream.redrive.items import Item, Origin, Standing, preview_of, sendable_key
 from stockstream_wire import WireError, decode_quote
+from stockstream_wire.storage import QUARANTINE_PREFIX, decode_quarantined
 
-PREFIX: Final = "quarantine/"
 _PARALLEL_READS: Final = 16
 # A damaged aggregate, or bytes that were not base64, do not get better by being sent again.
 _BEYOND_REPAIR: Final = frozenset({"aggregation_error", "base64_error"})
-
-
-class _Object(msgspec.Struct):
-    reason: str
-    data_base64: str
-    shard_id: str
-    sequence_number: str
-    subsequence_number: int
-    detail: str = ""
-    partition_key: str | None = None
 
 
 async def quarantined(
@@ -65,12 +52,15 @@ async def _read(s3: Any, bucket: str, key: str) -> bytes | AnswerTooLargeError:
 
 def _item(key: str, body: bytes | AnswerTooLargeError) -> Item:
     if isinstance(body, AnswerTooLargeError):
-        return Item(Origin.QUARANTINE, key, key.removeprefix(PREFIX), "unreadable", str(body), Standing.UNREADABLE)
+        return Item(
+            Origin.QUARANTINE, key, key.removeprefix(QUARANTINE_PREFIX), "unreadable", str(body), Standing.UNREADABLE
+        )
     try:
-        stored = msgspec.json.decode(body, type=_Object)
-        data = base64.b64decode(stored.data_base64, validate=True)
+        stored = decode_quarantined(body)
+        data = stored.data
     except ValueError as exc:
-        return Item(Origin.QUARANTINE, key, key.removeprefix(PREFIX), "unreadable", str(exc), Standing.UNREADABLE)
+        label = key.removeprefix(QUARANTINE_PREFIX)
+        return Item(Origin.QUARANTINE, key, label, "unreadable", str(exc), Standing.UNREADABLE)
     standing, symbol, detail = Standing.STILL_BAD, sendable_key(stored.partition_key), stored.detail
     if stored.reason not in _BEYOND_REPAIR:
         try:
@@ -102,5 +92,5 @@ def _position(key: str) -> tuple[str, int, int, str]:
 
 async def quarantine_keys(s3: Any, bucket: str, day: str | None) -> list[str]:
     """Keys of the quarantine: of one day of arrival, or of all."""
-    prefix = f"{PREFIX}dt={day}/" if day else PREFIX
+    prefix = f"{QUARANTINE_PREFIX}dt={day}/" if day else QUARANTINE_PREFIX
     return [key async for key in list_keys(s3, bucket, prefix)]

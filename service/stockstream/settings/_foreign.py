@@ -16,6 +16,15 @@ FOREIGN_VARIABLES: Final = {
     "STOCKSTREAM_ALERT_RULES_KEY": ForeignVariable(
         "consumer", "`config/alert-rules.json`", "an S3 key", "Alert rules per symbol, in the archive's bucket"
     ),
+    "STOCKSTREAM_PARTITIONS": ForeignVariable(
+        "consumer", "`4`", "a power of two from 1 to 1024", "Partitions of the log; fixed once the log exists"
+    ),
+    "STOCKSTREAM_MAX_RECORD_AGE_SECONDS": ForeignVariable(
+        "consumer",
+        "`43200`",
+        "a whole number from 60 to 604800",
+        "The event source's maximum record age; windows over for so long and two hours are closed by the clock",
+    ),
     "STOCKSTREAM_PARALLEL_CALLS": ForeignVariable(
         "consumer", "`32`", "a whole number from 1 to 128", "Calls to the stores in flight at once"
     ),

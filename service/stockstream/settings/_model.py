@@ -99,13 +99,13 @@ class Settings(BaseSettings):
     )
     stream: str = _setting("AWS", "stockstream", "Kinesis data stream", pattern=_STREAM_PATTERN)
     quotes_table: str = _setting("AWS", "quotes", "DynamoDB table of stored quotes", pattern=_TABLE_PATTERN)
-    symbols_table: str = _setting(
-        "AWS", "symbols", "DynamoDB table of latest quotes and indicator states", pattern=_TABLE_PATTERN
-    )
     candles_table: str = _setting("AWS", "candles", "DynamoDB table of candles", pattern=_TABLE_PATTERN)
     alerts_table: str = _setting("AWS", "alerts", "DynamoDB table of alerts", pattern=_TABLE_PATTERN)
     archive_bucket: str = _setting(
-        "AWS", "stockstream-archive", "S3 bucket of the raw archive and the quarantine", pattern=_BUCKET_PATTERN
+        "AWS",
+        "stockstream-archive",
+        "S3 bucket of the archive and the quarantine",
+        pattern=_BUCKET_PATTERN,
     )
     alerts_topic_arn: str | None = _setting(
         "AWS", None, "SNS topic of alerts; `doctor` and local mode use it", pattern=r"^arn:aws[a-z-]*:sns:.+$"

@@ -28,7 +28,6 @@ _FORMS: Final = {
     "region": "an AWS region such as us-east-1",
     "stream": "1 to 128 of a-z A-Z 0-9 _ . -",
     "quotes_table": _TABLE,
-    "symbols_table": _TABLE,
     "candles_table": _TABLE,
     "alerts_table": _TABLE,
     "archive_bucket": "3 to 63 of a-z 0-9 . -",

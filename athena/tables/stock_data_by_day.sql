@@ -1,7 +1,8 @@
--- The objects of stock_data_table again, found by symbol and day: a query reads the folders it names and no others.
--- `archive_symbol` is injected: every query must say archive_symbol = '...' or IN (...). It cannot be called symbol,
--- because the quotes have a column of that name. Columns: those of stock_data_table.
-CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_symbol (
+-- The objects of stock_data_table again, found by day: a query reads the folders that its dt names and no others.
+-- Behind the night's tidy a folder holds the quotes of its day. The newest folders also hold quotes that came late, and
+-- an event day's last quotes may lie a folder further: for a day D of the last two, say
+-- dt BETWEEN D AND D+2 AND substr("timestamp", 1, 10) = D. Columns: those of stock_data_table.
+CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_day (
   `symbol` string COMMENT 'Ticker as Yahoo spells it, upper case',
   `timestamp` string COMMENT 'Event time, ISO 8601 UTC with milliseconds; its text order is its time order',
   `open` decimal(28,10) COMMENT 'First price of the session',
@@ -27,8 +28,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS stock_data_by_symbol (
   `v` int COMMENT 'Schema version of the quote, 1'
 )
 PARTITIONED BY (
-  `archive_symbol` string COMMENT 'The symbol as the object keys spell it; the column symbol is of the quote itself',
-  `dt` string COMMENT 'Event day, UTC'
+  `dt` string COMMENT 'Folder: the event day, UTC, once it is tidied; before that the newest day that had begun'
 )
 ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe'
 STORED AS TEXTFILE
@@ -37,11 +37,10 @@ TBLPROPERTIES (
   'classification' = 'json',
   'compressionType' = 'gzip',
   'projection.enabled' = 'true',
-  'projection.archive_symbol.type' = 'injected',
   'projection.dt.type' = 'date',
   'projection.dt.format' = 'yyyy-MM-dd',
   'projection.dt.range' = '2000-01-01,NOW+1DAYS',
   'projection.dt.interval' = '1',
   'projection.dt.interval.unit' = 'DAYS',
-  'storage.location.template' = 's3://${archive_bucket}/raw/symbol=${archive_symbol}/dt=${dt}/'
+  'storage.location.template' = 's3://${archive_bucket}/raw/dt=${dt}/'
 );
