@@ -9,8 +9,13 @@ output "stream_arn" {
 }
 
 output "table_names" {
-  description = "DynamoDB tables by role: quotes, symbols, candles, alerts."
+  description = "DynamoDB tables by role: quotes, candles, alerts."
   value       = module.hot_store.table_names
+}
+
+output "provisioned_units" {
+  description = "Units that the tables keep ready in market hours, by role; null where they are billed on demand."
+  value       = local.provisioned_units
 }
 
 output "archive_bucket" {
@@ -41,6 +46,16 @@ output "operations_topic_arn" {
 output "failed_batches_queue_url" {
   description = "Queue of batches that Lambda gave up on, for `stockstream redrive`."
   value       = module.processor.failed_batches_queue_url
+}
+
+output "tidy_function_name" {
+  description = "The nightly tidy."
+  value       = module.processor.tidy_function_name
+}
+
+output "partitions" {
+  description = "Partitions of the log."
+  value       = module.processor.partitions
 }
 
 output "consumer_function_name" {
@@ -75,7 +90,6 @@ output "operator_environment" {
     AWS_REGION                            = var.region
     STOCKSTREAM_STREAM                    = module.stream.name
     STOCKSTREAM_QUOTES_TABLE              = module.hot_store.table_names["quotes"]
-    STOCKSTREAM_SYMBOLS_TABLE             = module.hot_store.table_names["symbols"]
     STOCKSTREAM_CANDLES_TABLE             = module.hot_store.table_names["candles"]
     STOCKSTREAM_ALERTS_TABLE              = module.hot_store.table_names["alerts"]
     STOCKSTREAM_ARCHIVE_BUCKET            = module.lake.archive_bucket

@@ -197,6 +197,18 @@ variable "parallelization_factor" {
   default     = 1
 }
 
+variable "partitions" {
+  description = "Partitions of the log, where the state that remembers them was lost; null decides them on the first apply. See modules/processor."
+  type        = number
+  default     = null
+}
+
+variable "maximum_retries" {
+  description = "Times a failing batch is tried again; -1 is until maximum_record_age_seconds."
+  type        = number
+  default     = -1
+}
+
 variable "maximum_record_age_seconds" {
   description = "Age at which a record that still fails goes to the queue of failed batches."
   type        = number
@@ -204,7 +216,7 @@ variable "maximum_record_age_seconds" {
 
   # The queue holds positions, not records: a record that has left the stream cannot be redriven.
   validation {
-    condition     = var.maximum_record_age_seconds != -1 && var.maximum_record_age_seconds < var.retention_hours * 3600
+    condition     = var.maximum_record_age_seconds < var.retention_hours * 3600
     error_message = "maximum_record_age_seconds must be below retention_hours (in seconds), so that a failed batch can still be read."
   }
 }
@@ -219,6 +231,20 @@ variable "hot_retention_days" {
   description = "Days after which DynamoDB drops quotes, candles and alerts; 0 keeps them for ever."
   type        = number
   default     = 0
+}
+
+variable "provisioned_capacity" {
+  description = "Provision `quotes` and `candles` between start and stop, cron(...) expressions in their time zone, in place of paying on demand. Units that are not given follow from symbols and poll_interval_seconds. Not for yahoo-stream, whose flow is the market's."
+  type = object({
+    start               = string
+    stop                = string
+    timezone            = string
+    quotes_write_units  = optional(number)
+    candles_write_units = optional(number)
+    quotes_read_units   = optional(number)
+    candles_read_units  = optional(number)
+  })
+  default = null
 }
 
 variable "point_in_time_recovery" {
@@ -239,8 +265,8 @@ variable "force_destroy" {
   default     = false
 }
 
-variable "archive_expiration_days" {
-  description = "Days after which archived quotes are deleted; 0 keeps them for ever."
+variable "parquet_expiration_days" {
+  description = "Days after which the Parquet of `parquet_delivery` is deleted; 0 keeps it for ever. The log under raw/ never expires."
   type        = number
   default     = 0
 }

@@ -101,7 +101,7 @@ run "a_tag_called_latest_is_no_version" {
     kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     stream_name          = "stockstream"
     stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
-    table_names          = { quotes = "quotes", symbols = "symbols", candles = "candles", alerts = "alerts" }
+    table_names          = { quotes = "quotes", candles = "candles", alerts = "alerts" }
     table_arns = {
       quotes  = "arn:aws:dynamodb:us-east-1:123456789012:table/quotes"
       candles = "arn:aws:dynamodb:us-east-1:123456789012:table/candles"
@@ -126,4 +126,27 @@ run "telegram_needs_a_chat" {
   }
 
   expect_failures = [var.webhook_telegram_chat_id]
+}
+
+run "partitions_are_a_power_of_two" {
+  command = plan
+
+  module {
+    source = "./modules/processor"
+  }
+
+  variables {
+    name               = "stockstream"
+    package_path       = "tests/fixtures/consumer.zip"
+    partitions         = 6
+    stream_arn         = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
+    table_names        = { quotes = "quotes", candles = "candles", alerts = "alerts" }
+    table_arns         = { quotes = "q", candles = "c", alerts = "a" }
+    archive_bucket     = "stockstream-archive-123456789012-us-east-1"
+    archive_bucket_arn = "arn:aws:s3:::stockstream-archive-123456789012-us-east-1"
+    alerts_topic_arn   = "arn:aws:sns:us-east-1:123456789012:stockstream-alerts"
+    kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.partitions]
 }

@@ -9,7 +9,7 @@ from scripts.infra_check import cost, diagram
 from scripts.infra_check.hcl import INFRA, ROOT, blocks
 
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-TABLES = ("quotes", "symbols", "candles", "alerts")
+TABLES = ("quotes", "candles", "alerts")
 
 
 def alarms() -> set[str]:
@@ -35,9 +35,9 @@ def test_an_alarm_points_to_its_paragraph() -> None:
 
 
 def test_variables_that_the_documents_name_exist() -> None:
-    known = {
-        block.labels[0] for folder in (INFRA, *(INFRA / "modules").iterdir()) for block in blocks(folder, "variable")
-    }
+    variables = [block for folder in (INFRA, *(INFRA / "modules").iterdir()) for block in blocks(folder, "variable")]
+    attributes = {name for block in variables for name in re.findall(r"\b(\w+) = ", block.body["type"])}
+    known = {block.labels[0] for block in variables} | attributes
     for name in ("deploy.md", "operations.md", "cost.md"):
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")
         used = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)(?: = [^`]*)?`", text))
@@ -55,6 +55,11 @@ LOG_EVENTS = {
     for match in re.findall(r'"([a-z]+(?:_[a-z]+)+)"', path.read_text(encoding="utf-8"))
 } | {
     "operator_environment",
+    # What the consumer as a log says when a partition stops.
+    "log_hole",
+    "log_newer",
+    "checkpoint_lost",
+    "partition_stopped",
     "stock_data_table",
     "stock_data_by_symbol",
     "distinct_quotes",

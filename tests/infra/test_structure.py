@@ -146,7 +146,7 @@ def test_every_role_has_one_principal_and_no_managed_policy() -> None:
         "network",
         "warehouse",
     }
-    assert len(roles) == 9
+    assert len(roles) == 11
 
 
 def test_what_is_at_rest_is_under_the_key() -> None:
@@ -169,7 +169,7 @@ def test_what_is_at_rest_is_under_the_key() -> None:
 
 def test_every_log_group_forgets_in_time() -> None:
     groups = found("resource", "aws_cloudwatch_log_group")
-    assert len(groups) == 5
+    assert len(groups) == 6
     assert all(block.body["retention_in_days"] == "${var.log_retention_days}" for block in groups)
 
 

@@ -21,6 +21,10 @@ locals {
       lines = [[local.namespace, "LagMs", "Component", "consumer"], [local.namespace, "BatchDurationMs", "Component", "consumer"], ["AWS/Lambda", "IteratorAge", "FunctionName", var.function_name]]
     },
     {
+      title = "The log", stat = "Maximum"
+      lines = [for metric in ["LogConflicts", "EntriesRecovered", "CheckpointAgeRevisions", "AlertsUnsent", "PartitionsStopped"] : [local.namespace, metric, "Component", "consumer"]]
+    },
+    {
       title = "Retries and throttles", stat = "Sum"
       lines = concat(
         [for metric in ["RecordsRetried", "RecordsThrottled", "SourceFailures"] : [local.namespace, metric, "Component", "service"]],
@@ -32,6 +36,7 @@ locals {
       title = "Failures", stat = "Sum"
       lines = [
         ["AWS/Lambda", "Errors", "FunctionName", var.function_name],
+        ["AWS/Lambda", "Errors", "FunctionName", var.tidy_function_name],
         [local.namespace, "BatchFailures", "Component", "consumer"],
         ["AWS/SQS", "NumberOfMessagesSent", "QueueName", var.failed_batches_queue_name],
       ]
@@ -62,7 +67,7 @@ resource "aws_cloudwatch_dashboard" "this" {
       [{
         type   = "alarm"
         x      = 0
-        y      = 18
+        y      = ceil(length(local.widgets) / 2) * 6
         width  = 24
         height = 4
         properties = {
@@ -77,11 +82,11 @@ resource "aws_cloudwatch_dashboard" "this" {
 resource "aws_cloudwatch_query_definition" "this" {
   for_each = {
     "errors" = {
-      groups = [var.consumer_log_group_name, var.producer_log_group_name]
+      groups = [var.consumer_log_group_name, var.tidy_log_group_name, var.producer_log_group_name]
       query  = "fields @timestamp, @log, event, level, @message | filter level in ['error', 'critical'] or @message like /Traceback|Task timed out/ | sort @timestamp desc | limit 100"
     }
     "events by count" = {
-      groups = [var.consumer_log_group_name, var.producer_log_group_name]
+      groups = [var.consumer_log_group_name, var.tidy_log_group_name, var.producer_log_group_name]
       query  = "filter ispresent(event) | stats count(*) as lines by event, level | sort lines desc"
     }
     "slowest batches" = {

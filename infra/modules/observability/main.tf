@@ -61,6 +61,42 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         period      = 300, periods = 3, missing = "notBreaching"
       }
+      "partitions-stopped" = {
+        description = "A partition of the log stopped: its quotes go to quarantine until somebody acts"
+        namespace   = local.namespace, metric = "PartitionsStopped", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 60, periods = 1, missing = "notBreaching"
+      }
+      "log-conflicts" = {
+        description = "Writers of one partition get in each other's way: over ${var.log_conflicts} lost appends in five minutes"
+        namespace   = local.namespace, metric = "LogConflicts", dimensions = local.consumer
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.log_conflicts
+        period      = 300, periods = 3, missing = "notBreaching"
+      }
+      "entries-recovered" = {
+        description = "Entries of the log were found unfinished: containers of the consumer die at work"
+        namespace   = local.namespace, metric = "EntriesRecovered", dimensions = local.consumer
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.entries_recovered
+        period      = 300, periods = 3, missing = "notBreaching"
+      }
+      "checkpoint-age" = {
+        description = "A partition's checkpoint is over ${var.checkpoint_age_revisions} revisions old: the next cold start reads them all"
+        namespace   = local.namespace, metric = "CheckpointAgeRevisions", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = var.checkpoint_age_revisions
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+      "alerts-unsent" = {
+        description = "Market alerts wait for SNS, and the sweep cannot send them either"
+        namespace   = local.namespace, metric = "AlertsUnsent", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+      "tidy-errors" = {
+        description = "The nightly tidy fails"
+        namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.tidy_function_name }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 1, missing = "notBreaching"
+      }
       "records-quarantined" = {
         description = "Records that the consumer cannot read"
         namespace   = local.namespace, metric = "RecordsQuarantined", dimensions = local.consumer

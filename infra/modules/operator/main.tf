@@ -48,7 +48,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "LookAtTables"
     actions   = ["dynamodb:DescribeTable", "dynamodb:Query"]
-    resources = [for role in ["quotes", "symbols", "candles", "alerts"] : var.table_arns[role]]
+    resources = [for role in ["quotes", "candles", "alerts"] : var.table_arns[role]]
   }
 
   statement {

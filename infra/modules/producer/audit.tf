@@ -12,7 +12,6 @@ locals {
     STOCKSTREAM_OUTBOX_DIR                = local.environment["STOCKSTREAM_OUTBOX_DIR"]
     STOCKSTREAM_CACHE_DIR                 = local.cache_path
     STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
-    STOCKSTREAM_SYMBOLS_TABLE             = var.table_names["symbols"]
     STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]
     STOCKSTREAM_ALERTS_TABLE              = var.table_names["alerts"]
     STOCKSTREAM_ARCHIVE_BUCKET            = var.archive_bucket
