@@ -1,11 +1,11 @@
 # Who depends on whom: the key first, then what holds data, then what moves it, then what watches.
 
 locals {
+  # The first deployment of an account has the published names; one beside it does not take them away.
+  table_prefix        = var.table_prefix != null ? var.table_prefix : var.name == "stockstream" ? "" : "${var.name}-"
   lambda_package_path = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
   # Whether there is one is no secret.
   has_webhook = nonsensitive(var.webhook_url != null)
-  # Named here: the service's module may not be there yet, and the saved queries name its group all the same.
-  producer_log_group_name = "/ecs/${var.name}"
   # What AWS starts an on-demand stream with.
   on_demand_shards = 4
 
@@ -46,7 +46,7 @@ module "stream" {
 module "hot_store" {
   source = "./modules/hot_store"
 
-  table_prefix           = var.table_prefix
+  table_prefix           = local.table_prefix
   point_in_time_recovery = var.point_in_time_recovery
   deletion_protection    = var.deletion_protection
   provisioned_capacity   = local.provisioned_capacity
@@ -143,22 +143,23 @@ module "network" {
   kms_key_arn        = module.kms.key_arn
 }
 
-module "registry" {
-  source = "./modules/registry"
+module "host" {
+  source = "./modules/host"
 
-  name          = var.name
-  force_destroy = var.force_destroy
-  kms_key_arn   = module.kms.key_arn
+  name               = var.name
+  force_destroy      = var.force_destroy
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = module.kms.key_arn
 }
 
 module "producer" {
   source = "./modules/producer"
-  # The first apply makes the registry; there is an image to run only after that.
+  # The first apply makes the registry and the cluster; there is an image to run only after that.
   count = var.image_tag == null ? 0 : 1
 
   name                      = var.name
-  repository_url            = module.registry.repository_url
-  repository_arn            = module.registry.repository_arn
+  repository_url            = module.host.repository_url
+  repository_arn            = module.host.repository_arn
   image_tag                 = var.image_tag
   symbols                   = var.symbols
   source_name               = var.source_name
@@ -171,8 +172,10 @@ module "producer" {
   heartbeat_alarm_name      = module.observability.heartbeat_alarm_name
   heartbeat_alarm_arn       = module.observability.heartbeat_alarm_arn
   log_level                 = var.log_level
-  log_group_name            = local.producer_log_group_name
-  log_retention_days        = var.log_retention_days
+  cluster_name              = module.host.cluster_name
+  cluster_arn               = module.host.cluster_arn
+  log_group_name            = module.host.log_group_name
+  log_group_arn             = module.host.log_group_arn
   stream_name               = module.stream.name
   stream_arn                = module.stream.arn
   table_names               = module.hot_store.table_names
@@ -215,7 +218,7 @@ module "observability" {
   undelivered_queue_name    = one(module.notifier[*].undelivered_queue_name)
   consumer_log_group_name   = module.processor.log_group_name
   tidy_log_group_name       = module.processor.tidy_log_group_name
-  producer_log_group_name   = local.producer_log_group_name
+  producer_log_group_name   = module.host.log_group_name
   monthly_budget_usd        = var.monthly_budget_usd
 }
 

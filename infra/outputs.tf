@@ -65,13 +65,13 @@ output "consumer_function_name" {
 
 output "repository_url" {
   description = "Where to push the service's image."
-  value       = module.registry.repository_url
+  value       = module.host.repository_url
 }
 
 output "service" {
   description = "ECS cluster, service, and what `aws ecs run-task` needs for an audit; null before there is an image."
   value = var.image_tag == null ? null : {
-    cluster        = module.producer[0].cluster_name
+    cluster        = module.host.cluster_name
     service        = module.producer[0].service_name
     audit_task     = module.producer[0].audit_task_family
     subnets        = join(",", module.network.subnet_ids)

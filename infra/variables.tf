@@ -5,8 +5,9 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region such as us-east-1."
+    # The patterns of AWS's partitions, as botocore has them.
+    condition     = can(regex("^((us|eu|ap|sa|ca|me|af|il|mx)|cn|us-gov|us-iso|us-isob|us-isof|eu-isoe|eusc-de)-[a-z]+-[0-9]+$", var.region))
+    error_message = "region must be an AWS region such as us-east-1, us-gov-west-1 or eusc-de-east-1."
   }
 }
 
@@ -31,13 +32,14 @@ variable "image_tag" {
 # --- what some decide ----------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Name of the deployment; two in one account and region need two names, and a table_prefix."
+  description = "Name of the deployment: in the name of everything it makes and a dimension of its metrics. Two in one account and region need two names."
   type        = string
   default     = "stockstream"
 
+  # A bucket's name has 63 characters, and ours carries the account and the region too.
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,30}$", var.name))
-    error_message = "name must be 2 to 31 of a-z 0-9 -, starting with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,23}$", var.name))
+    error_message = "name must be 2 to 24 of a-z 0-9 -, starting with a letter."
   }
 }
 
@@ -48,9 +50,9 @@ variable "tags" {
 }
 
 variable "table_prefix" {
-  description = "Put before the names of the DynamoDB tables."
+  description = "Put before the names of the DynamoDB tables. null is nothing for the deployment called stockstream and NAME- for any other."
   type        = string
-  default     = ""
+  default     = null
 }
 
 variable "alert_phone_numbers" {

@@ -108,7 +108,10 @@ run "the_schedule_starts_stops_and_minds_the_alarm" {
     repository_arn       = "arn:aws:ecr:us-east-1:123456789012:repository/stockstream"
     heartbeat_alarm_name = "stockstream-producer-heartbeat-missing"
     heartbeat_alarm_arn  = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:stockstream-producer-heartbeat-missing"
+    cluster_name         = "stockstream"
+    cluster_arn          = "arn:aws:ecs:us-east-1:123456789012:cluster/stockstream"
     log_group_name       = "/ecs/stockstream"
+    log_group_arn        = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/stockstream"
     kms_key_arn          = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     stream_name          = "stockstream"
     stream_arn           = "arn:aws:kinesis:us-east-1:123456789012:stream/stockstream"
@@ -117,12 +120,18 @@ run "the_schedule_starts_stops_and_minds_the_alarm" {
       quotes  = "arn:aws:dynamodb:us-east-1:123456789012:table/quotes"
       candles = "arn:aws:dynamodb:us-east-1:123456789012:table/candles"
     }
-    archive_bucket           = "stockstream-archive-123456789012"
-    archive_bucket_arn       = "arn:aws:s3:::stockstream-archive-123456789012"
+    archive_bucket           = "stockstream-archive-123456789012-us-east-1"
+    archive_bucket_arn       = "arn:aws:s3:::stockstream-archive-123456789012-us-east-1"
     failed_batches_queue_url = "https://sqs.us-east-1.amazonaws.com/123456789012/stockstream-failed-batches"
     failed_batches_queue_arn = "arn:aws:sqs:us-east-1:123456789012:stockstream-failed-batches"
     vpc_id                   = "vpc-0123456789abcdef0"
     subnet_ids               = ["subnet-1", "subnet-2", "subnet-3"]
+    environment              = { STOCKSTREAM_HEALTH_PORT = "9090" }
+  }
+
+  assert {
+    condition     = strcontains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command[3], "127.0.0.1:9090/healthz")
+    error_message = "The health check must ask where the service listens."
   }
 
   assert {

@@ -88,6 +88,24 @@ run "tables_are_billed_on_demand_unless_capacity_is_asked_for" {
   }
 }
 
+run "a_second_deployment_takes_nothing_of_the_first" {
+  command = plan
+
+  variables {
+    name = "paper"
+  }
+
+  assert {
+    condition     = output.table_names == { quotes = "paper-quotes", candles = "paper-candles", alerts = "paper-alerts" }
+    error_message = "Two deployments of one account and region need two sets of tables."
+  }
+
+  assert {
+    condition     = alltrue([for name in concat(output.alarm_names, [output.dashboard_name, output.consumer_function_name, output.tidy_function_name]) : startswith(name, "paper")])
+    error_message = "Whatever has a name carries the deployment's."
+  }
+}
+
 run "nothing_dear_unless_asked_for" {
   assert {
     condition     = length(module.notifier) == 0 && length(module.delivery) == 0 && length(module.warehouse) == 0 && output.warehouse == null

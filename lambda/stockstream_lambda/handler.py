@@ -35,7 +35,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         request_id=getattr(context, "aws_request_id", None), shard_id=shard_id
     ):
         response, tally = pipeline.process(event, remaining_ms=getattr(context, "get_remaining_time_in_millis", None))
-        _report(tally, response, (perf_counter() - started) * 1000)
+        _report(tally, response, (perf_counter() - started) * 1000, pipeline.deployment)
     return response
 
 
@@ -46,7 +46,7 @@ def _pipeline() -> Pipeline:
     return build_pipeline(config)
 
 
-def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
+def _report(tally: Tally, response: dict[str, Any], duration_ms: float, deployment: str) -> None:
     failures = response["batchItemFailures"]
     for alert in tally.alerts:
         log.info(
@@ -87,4 +87,5 @@ def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
             "BatchFailures": len(failures),
         },
         int(datetime.now(UTC).timestamp() * 1000),
+        deployment,
     )

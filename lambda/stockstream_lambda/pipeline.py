@@ -44,6 +44,7 @@ class Pipeline:
 
     def __init__(self, config: Config, stores: Stores) -> None:
         self._config = config
+        self.deployment = config.deployment
         self._stores = stores
         self._calls = Calls(config.parallel_calls)
         self._rules = RulesProvider(stores.get_object, config.alert_rules_key, config.anomaly_threshold_percent)

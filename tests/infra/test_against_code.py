@@ -10,9 +10,10 @@ import pytest
 
 from scripts.infra_check.hcl import INFRA, ROOT, Block, blocks, literals
 from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, resource_names, table_keys
-from stockstream.observability.metrics import COMPONENT, NAMESPACE, SERVICE_METRICS
+from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIMENSIONS, NAMESPACE, SERVICE_METRICS
 from stockstream.settings import ENV_PREFIX, Settings
 from stockstream_lambda import observability as consumer_observability
+from stockstream_lambda.config import DEFAULT_DEPLOYMENT as DEFAULT_CONSUMER_DEPLOYMENT
 
 CONSUMER = ROOT / "lambda" / "stockstream_lambda"
 SENDER = ROOT / "service" / "stockstream" / "sender"
@@ -433,10 +434,10 @@ def own_metrics_watched() -> dict[str, set[str]]:
     for name, component in re.findall(r'metric = "(\w+)", dimensions = local\.(\w+)', text):
         watched[component].add(name)
     for names, component in re.findall(
-        r'for metric in \[([^\]]+)\] : \[local\.namespace, metric, "Component", "(\w+)"', text
+        r"for metric in \[([^\]]+)\] : concat\(\[local\.namespace, metric\], local\.(\w+)_line\)", text
     ):
         watched[component] |= set(re.findall(r'"(\w+)"', names))
-    for name, component in re.findall(r'\[local\.namespace, "(\w+)", "Component", "(\w+)"\]', text):
+    for name, component in re.findall(r'concat\(\[local\.namespace, "(\w+)"\], local\.(\w+)_line\)', text):
         watched[component].add(name)
     return watched
 
@@ -456,5 +457,15 @@ def test_alarms_and_dashboard_watch_metrics_that_are_emitted() -> None:
 
 def test_metrics_have_terraforms_namespace_and_component() -> None:
     assert local_value("observability", "namespace") == NAMESPACE == consumer_observability.METRIC_NAMESPACE
-    assert local_value("observability", "service") == {"Component": COMPONENT}
-    assert local_value("observability", "consumer") == {"Component": consumer_observability.COMPONENT}
+    for component, name in (("service", COMPONENT), ("consumer", consumer_observability.COMPONENT)):
+        watched = {"Component": name, "Deployment": "${var.name}"}
+        assert local_value("observability", component) == watched
+        assert tuple(watched) == DIMENSIONS == consumer_observability.DIMENSIONS
+    # The names that whoever sets nothing gets are one, too.
+    assert Settings.model_fields["deployment"].default == DEFAULT_DEPLOYMENT == DEFAULT_CONSUMER_DEPLOYMENT
+
+
+def test_a_deployments_name_is_what_the_settings_take() -> None:
+    rule = next(block for block in blocks(INFRA, "variable") if block.labels == ("name",)).body["validation"][0]
+    (pattern,) = (entry.pattern for entry in Settings.model_fields["deployment"].metadata if hasattr(entry, "pattern"))
+    assert f'regex("{pattern}"' in rule["condition"]

@@ -2,32 +2,35 @@ data "aws_region" "current" {}
 
 locals {
   region = data.aws_region.current.id
+  # The dimensions as a dashboard writes them: name, value, name, value.
+  service_line  = ["Component", "service", "Deployment", var.name]
+  consumer_line = ["Component", "consumer", "Deployment", var.name]
   # A row: title, and lines of [namespace, metric, dimension, value, statistic].
   widgets = [
     {
       title = "Quotes through the service", stat = "Sum"
-      lines = [for metric in ["QuotesPolled", "QuotesAccepted", "QuotesUnchanged", "QuotesRejected", "QuotesSent"] : [local.namespace, metric, "Component", "service"]]
+      lines = [for metric in ["QuotesPolled", "QuotesAccepted", "QuotesUnchanged", "QuotesRejected", "QuotesSent"] : concat([local.namespace, metric], local.service_line)]
     },
     {
       title = "Quotes through the consumer", stat = "Sum"
-      lines = [for metric in ["RecordsReceived", "QuotesStored", "QuotesDuplicate", "QuotesLate", "RecordsQuarantined", "AlertsPublished"] : [local.namespace, metric, "Component", "consumer"]]
+      lines = [for metric in ["RecordsReceived", "QuotesStored", "QuotesDuplicate", "QuotesLate", "RecordsQuarantined", "AlertsPublished"] : concat([local.namespace, metric], local.consumer_line)]
     },
     {
       title = "Waiting for Kinesis", stat = "Maximum"
-      lines = [for metric in ["OutboxAgeSeconds", "LaneDepth"] : [local.namespace, metric, "Component", "service"]]
+      lines = [for metric in ["OutboxAgeSeconds", "LaneDepth"] : concat([local.namespace, metric], local.service_line)]
     },
     {
       title = "Delay from exchange to table (ms)", stat = "p95"
-      lines = [[local.namespace, "LagMs", "Component", "consumer"], [local.namespace, "BatchDurationMs", "Component", "consumer"], ["AWS/Lambda", "IteratorAge", "FunctionName", var.function_name]]
+      lines = [concat([local.namespace, "LagMs"], local.consumer_line), concat([local.namespace, "BatchDurationMs"], local.consumer_line), ["AWS/Lambda", "IteratorAge", "FunctionName", var.function_name]]
     },
     {
       title = "The log", stat = "Maximum"
-      lines = [for metric in ["LogConflicts", "EntriesRecovered", "CheckpointAgeRevisions", "AlertsUnsent", "PartitionsStopped"] : [local.namespace, metric, "Component", "consumer"]]
+      lines = [for metric in ["LogConflicts", "EntriesRecovered", "CheckpointAgeRevisions", "AlertsUnsent", "PartitionsStopped"] : concat([local.namespace, metric], local.consumer_line)]
     },
     {
       title = "Retries and throttles", stat = "Sum"
       lines = concat(
-        [for metric in ["RecordsRetried", "RecordsThrottled", "SourceFailures"] : [local.namespace, metric, "Component", "service"]],
+        [for metric in ["RecordsRetried", "RecordsThrottled", "SourceFailures"] : concat([local.namespace, metric], local.service_line)],
         [["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.stream_name], ["AWS/Lambda", "Throttles", "FunctionName", var.function_name]],
         [for role, table in var.table_names : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", table]],
       )
@@ -37,7 +40,7 @@ locals {
       lines = [
         ["AWS/Lambda", "Errors", "FunctionName", var.function_name],
         ["AWS/Lambda", "Errors", "FunctionName", var.tidy_function_name],
-        [local.namespace, "BatchFailures", "Component", "consumer"],
+        concat([local.namespace, "BatchFailures"], local.consumer_line),
         ["AWS/SQS", "NumberOfMessagesSent", "QueueName", var.failed_batches_queue_name],
       ]
     },
@@ -45,7 +48,8 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  # Dashboards are the account's, in no region.
+  dashboard_name = "${var.name}-${local.region}"
 
   dashboard_body = jsonencode({
     widgets = concat(

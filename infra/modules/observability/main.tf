@@ -2,8 +2,9 @@
 # names of our own metrics against the code that emits them.
 locals {
   namespace = "Stockstream"
-  service   = { Component = "service" }
-  consumer  = { Component = "consumer" }
+  # The deployment's name is a dimension: another one's heartbeat must not keep this one's alarm quiet.
+  service  = { Component = "service", Deployment = var.name }
+  consumer = { Component = "consumer", Deployment = var.name }
 
   alarms = merge(
     {
@@ -192,7 +193,8 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
 resource "aws_budgets_budget" "this" {
   count = var.monthly_budget_usd > 0 ? 1 : 0
 
-  name         = var.name
+  # Budgets too are the account's.
+  name         = "${var.name}-${local.region}"
   budget_type  = "COST"
   limit_amount = tostring(var.monthly_budget_usd)
   limit_unit   = "USD"

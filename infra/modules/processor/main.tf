@@ -14,6 +14,7 @@ locals {
   # Of the consumer and of the tidy, which folds the same log.
   environment = merge(
     {
+      STOCKSTREAM_DEPLOYMENT                = var.name
       STOCKSTREAM_PARTITIONS                = tostring(terraform_data.partitions.output)
       STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
       STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]

@@ -56,7 +56,7 @@ resource "aws_ecs_task_definition" "audit" {
     logConfiguration = {
       logDriver = "awslogs"
       options = {
-        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-group         = var.log_group_name
         awslogs-region        = local.region
         awslogs-stream-prefix = "audit"
       }
@@ -85,7 +85,7 @@ resource "aws_ecs_task_definition" "audit" {
 resource "aws_iam_role" "audit" {
   count = local.audit_count
 
-  name               = "${var.name}-audit"
+  name               = "${var.name}-audit-${local.region}"
   description        = "What the audit may read"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
