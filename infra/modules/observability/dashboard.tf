@@ -33,6 +33,7 @@ locals {
         [for metric in ["RecordsRetried", "RecordsThrottled", "SourceFailures"] : concat([local.namespace, metric], local.service_line)],
         [["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.stream_name], ["AWS/Lambda", "Throttles", "FunctionName", var.function_name]],
         [for role, table in var.table_names : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", table]],
+        [for role, table in var.table_names : ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", table]],
       )
     },
     {
@@ -76,7 +77,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         height = 4
         properties = {
           title  = "Alarms"
-          alarms = concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn], [aws_cloudwatch_metric_alarm.heartbeat.arn])
+          alarms = concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn], [for alarm in aws_cloudwatch_metric_alarm.silence : alarm.arn], [aws_cloudwatch_metric_alarm.heartbeat.arn])
         }
       }],
     )

@@ -125,6 +125,14 @@ locals {
         period      = 300, periods = 2, missing = "notBreaching"
       }
     },
+    {
+      for role, table in var.table_names : "table-${role}-reads-throttled" => {
+        description = "DynamoDB refuses reads of ${table}"
+        namespace   = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = table }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+    },
     !var.has_webhook ? {} : {
       "alerts-undelivered" = {
         description = "The webhook did not take alerts in three tries each"
