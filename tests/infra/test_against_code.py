@@ -138,8 +138,10 @@ def test_the_notifier_gets_every_variable_that_it_reads_and_no_other() -> None:
 
 @with_the_log
 def test_the_consumer_gets_every_variable_that_it_reads_and_no_other() -> None:
-    body = resource("processor", "aws_lambda_function").body
-    given = variables_in(body["environment"])
+    for function in ("this", "tidy"):
+        body = resource("processor", "aws_lambda_function", function).body
+        assert body["environment"][0]["variables"] == "${local.environment}"
+    given = variables_in(local_value("processor", "environment"))
     read = variables_read(notifier=False)
     assert len(read) >= 6
     assert given - read == set(), "Terraform sets what the consumer does not read"
@@ -268,10 +270,13 @@ def resources_of(name: str, document: str, sid: str) -> set[str]:
 ACTION_OF = {
     "BatchGetItem": "dynamodb:BatchGetItem",
     "BatchWriteItem": "dynamodb:BatchWriteItem",
-    "TransactWriteItems": "dynamodb:PutItem",
+    "PutItem": "dynamodb:PutItem",
     "UpdateItem": "dynamodb:UpdateItem",
+    "Query": "dynamodb:Query",
     "PutObject": "s3:PutObject",
     "GetObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "DeleteObject": "s3:DeleteObject",
     "PublishBatch": "sns:Publish",
 }
 # Not called by the code, and needed all the same.
@@ -290,51 +295,53 @@ BY_LAMBDA = {
 }
 
 
+# Conditional calls of DynamoDB are named where they are made, and made in one place.
+_CALLERS = {"call", "_call", "_on_condition"}
+
+
 def requests_made_by_consumer() -> set[str]:
-    made = set()
-    for _, tree in trees(CONSUMER / "aws"):
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in {"call", "_call"}
-            ):
-                first = node.args[0]
-                if isinstance(first, ast.Constant):
-                    made.add(str(first.value))
-    return made
+    return {
+        str(node.args[0].value)
+        for _, tree in trees(CONSUMER / "aws")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _CALLERS
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def actions_of(document: str) -> set[str]:
+    granted = {action for entry in statements("processor", document) for action in entry["actions"] if ":" in action}
+    granted |= {action for actions in local_value("processor", "table_actions").values() for action in actions}
+    return granted - {"${statement.value}"}
 
 
 @with_the_log
-def test_the_consumer_may_do_what_it_does_and_nothing_else() -> None:
+def test_consumer_and_tidy_may_do_what_the_code_does_and_nothing_else() -> None:
     made = requests_made_by_consumer()
     assert made <= ACTION_OF.keys(), f"say in ACTION_OF what authorises {made - ACTION_OF.keys()}"
-    granted = {action for entry in statements("processor", "this") for action in entry["actions"] if ":" in action}
-    granted |= {action for actions in local_value("processor", "table_actions").values() for action in actions}
-    granted.discard("${statement.value}")
-    assert granted == {ACTION_OF[request] for request in made} | BY_LAMBDA.keys()
+    calls = {ACTION_OF[request] for request in made}
+    assert actions_of("this") | actions_of("tidy") == calls | BY_LAMBDA.keys()
 
 
-@with_the_log
-def test_each_table_allows_what_the_consumer_does_to_it() -> None:
-    """A write, a read and an update name their table as `config.ROLE_table` where they are made."""
-    by_call = {
-        "Write": "dynamodb:BatchWriteItem",
-        "TransactionWrite": "dynamodb:PutItem",
-        "batch_get": "dynamodb:BatchGetItem",
-        "clear_redo_request": "dynamodb:UpdateItem",
+def test_the_tidy_alone_may_delete_and_that_only_in_the_log() -> None:
+    assert actions_of("tidy") - actions_of("this") == {"s3:DeleteObject"}
+    assert resources_of("processor", "tidy", "DeleteWhatIsTidied") == {"${var.archive_bucket_arn}/raw/*"}
+
+
+def test_each_table_allows_what_is_done_to_it() -> None:
+    """Items of a log entry are immutable, and looked for before they are written again; an alert is created once."""
+    immutable = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+    assert local_value("processor", "table_actions") == {
+        "quotes": immutable,
+        "candles": immutable,
+        "alerts": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
     }
-    used: dict[str, set[str]] = {}
-    for _, tree in trees(CONSUMER):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            first = node.args[0]
-            if name in by_call and isinstance(first, ast.Attribute) and first.attr.endswith("_table"):
-                used.setdefault(first.attr.removesuffix("_table"), set()).add(by_call[name])
-    granted = {role: set(actions) for role, actions in local_value("processor", "table_actions").items()}
-    assert used == granted
+    index = resources_of("processor", "this", "FindUnsentAlerts")
+    assert (
+        index == {'${var.table_arns["alerts"]}/index/unsent'} == resources_of("processor", "tidy", "FindUnsentAlerts")
+    )
 
 
 def test_the_service_may_call_kinesis_as_it_does_and_nothing_else() -> None:

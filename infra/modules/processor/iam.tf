@@ -3,7 +3,7 @@ locals {
   table_actions = {
     quotes  = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
     candles = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
-    alerts  = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    alerts  = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
   }
 }
 
