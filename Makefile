@@ -11,7 +11,7 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types docs docs-check advisories pin-images e2e infra-check infra-docs format check clean lambda-zip
+.PHONY: help setup run test lint types docs docs-check advisories pin-images e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,12 @@ e2e: setup ## Build the image and run compose end to end, containers killed in t
 
 infra-check: setup ## Check infra/ and say what could not be checked (terraform, checkov, tflint where they can be had)
 	@$(BIN)/python -m scripts.infra_check
+
+infra-apply: setup ## Apply infra/ to two emulators, run the pipeline on it, plan again, destroy (needs terraform)
+	@$(BIN)/python -m scripts.infra_apply
+
+aws-smoke: setup ## Check on AWS what no emulator can say, below 1 USD (ARGS=--yes), or ARGS="--emulator ministack"
+	@$(BIN)/python -m scripts.aws_smoke $(ARGS)
 
 infra-docs: setup ## Write what docs and infra/ take from code: READMEs of modules, table of costs, diagram
 	@$(BIN)/python -m scripts.infra_check.readmes

@@ -1,11 +1,30 @@
 # Who depends on whom: the key first, then what holds data, then what moves it, then what watches.
 
 locals {
+  # The first deployment of an account has the published names; one beside it does not take them away.
+  table_prefix        = var.table_prefix != null ? var.table_prefix : var.name == "stockstream" ? "" : "${var.name}-"
   lambda_package_path = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
   # Whether there is one is no secret.
   has_webhook = nonsensitive(var.webhook_url != null)
-  # Named here: the service's module may not be there yet, and the saved queries name its group all the same.
-  producer_log_group_name = "/ecs/${var.name}"
+  # What AWS starts an on-demand stream with.
+  on_demand_shards = 4
+
+  # From the watchlist: an even flow of polls (they are spread over 80% of the interval) at 90% of the units, and for the
+  # candles, which close together, 1.75 times 1.25 times their mean.
+  quotes_a_second  = length(var.symbols) / (var.poll_interval_seconds * 0.8)
+  candles_a_second = length(var.symbols) * (1 / 300 + 1 / 3600)
+  provisioned_capacity = var.provisioned_capacity == null ? null : {
+    start               = var.provisioned_capacity.start
+    stop                = var.provisioned_capacity.stop
+    timezone            = var.provisioned_capacity.timezone
+    quotes_write_units  = coalesce(var.provisioned_capacity.quotes_write_units, max(1, ceil(local.quotes_a_second / 0.9)))
+    candles_write_units = coalesce(var.provisioned_capacity.candles_write_units, max(1, ceil(1.75 * 1.25 * local.candles_a_second)))
+    quotes_read_units   = coalesce(var.provisioned_capacity.quotes_read_units, 25)
+    candles_read_units  = coalesce(var.provisioned_capacity.candles_read_units, 5)
+  }
+  provisioned_units = local.provisioned_capacity == null ? null : {
+    for role in ["quotes", "candles"] : role => { for kind in ["read", "write"] : kind => local.provisioned_capacity["${role}_${kind}_units"] }
+  }
 }
 
 module "kms" {
@@ -27,9 +46,10 @@ module "stream" {
 module "hot_store" {
   source = "./modules/hot_store"
 
-  table_prefix           = var.table_prefix
+  table_prefix           = local.table_prefix
   point_in_time_recovery = var.point_in_time_recovery
   deletion_protection    = var.deletion_protection
+  provisioned_capacity   = local.provisioned_capacity
   kms_key_arn            = module.kms.key_arn
 }
 
@@ -39,7 +59,8 @@ module "lake" {
   name                    = var.name
   athena_dir              = abspath("${path.root}/../athena")
   force_destroy           = var.force_destroy
-  archive_expiration_days = var.archive_expiration_days
+  parquet_expiration_days = var.parquet_expiration_days
+  tidy_role_arn           = module.processor.tidy_role_arn
   scan_limit_bytes        = var.scan_limit_bytes
   redshift_loads          = var.warehouse
   kms_key_arn             = module.kms.key_arn
@@ -64,6 +85,9 @@ module "processor" {
   batch_size                 = var.batch_size
   batch_window_seconds       = var.batch_window_seconds
   parallelization_factor     = var.parallelization_factor
+  shards                     = var.stream_mode == "PROVISIONED" ? var.shards : local.on_demand_shards
+  partitions                 = var.partitions
+  maximum_retries            = var.maximum_retries
   maximum_record_age_seconds = var.maximum_record_age_seconds
   anomaly_threshold_percent  = var.anomaly_threshold_percent
   hot_retention_days         = var.hot_retention_days
@@ -119,22 +143,23 @@ module "network" {
   kms_key_arn        = module.kms.key_arn
 }
 
-module "registry" {
-  source = "./modules/registry"
+module "host" {
+  source = "./modules/host"
 
-  name          = var.name
-  force_destroy = var.force_destroy
-  kms_key_arn   = module.kms.key_arn
+  name               = var.name
+  force_destroy      = var.force_destroy
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = module.kms.key_arn
 }
 
 module "producer" {
   source = "./modules/producer"
-  # The first apply makes the registry; there is an image to run only after that.
+  # The first apply makes the registry and the cluster; there is an image to run only after that.
   count = var.image_tag == null ? 0 : 1
 
   name                      = var.name
-  repository_url            = module.registry.repository_url
-  repository_arn            = module.registry.repository_arn
+  repository_url            = module.host.repository_url
+  repository_arn            = module.host.repository_arn
   image_tag                 = var.image_tag
   symbols                   = var.symbols
   source_name               = var.source_name
@@ -147,8 +172,10 @@ module "producer" {
   heartbeat_alarm_name      = module.observability.heartbeat_alarm_name
   heartbeat_alarm_arn       = module.observability.heartbeat_alarm_arn
   log_level                 = var.log_level
-  log_group_name            = local.producer_log_group_name
-  log_retention_days        = var.log_retention_days
+  cluster_name              = module.host.cluster_name
+  cluster_arn               = module.host.cluster_arn
+  log_group_name            = module.host.log_group_name
+  log_group_arn             = module.host.log_group_arn
   stream_name               = module.stream.name
   stream_arn                = module.stream.arn
   table_names               = module.hot_store.table_names
@@ -182,6 +209,7 @@ module "observability" {
   operations_topic_arn      = module.alerts.operations_topic_arn
   stream_name               = module.stream.name
   function_name             = module.processor.function_name
+  tidy_function_name        = module.processor.tidy_function_name
   failed_batches_queue_name = module.processor.failed_batches_queue_name
   table_names               = module.hot_store.table_names
   delivery_stream_name      = one(module.delivery[*].delivery_stream_name)
@@ -189,7 +217,8 @@ module "observability" {
   has_webhook               = local.has_webhook
   undelivered_queue_name    = one(module.notifier[*].undelivered_queue_name)
   consumer_log_group_name   = module.processor.log_group_name
-  producer_log_group_name   = local.producer_log_group_name
+  tidy_log_group_name       = module.processor.tidy_log_group_name
+  producer_log_group_name   = module.host.log_group_name
   monthly_budget_usd        = var.monthly_budget_usd
 }
 

@@ -9,8 +9,13 @@ output "stream_arn" {
 }
 
 output "table_names" {
-  description = "DynamoDB tables by role: quotes, symbols, candles, alerts."
+  description = "DynamoDB tables by role: quotes, candles, alerts."
   value       = module.hot_store.table_names
+}
+
+output "provisioned_units" {
+  description = "Units that the tables keep ready in market hours, by role; null where they are billed on demand."
+  value       = local.provisioned_units
 }
 
 output "archive_bucket" {
@@ -43,6 +48,16 @@ output "failed_batches_queue_url" {
   value       = module.processor.failed_batches_queue_url
 }
 
+output "tidy_function_name" {
+  description = "The nightly tidy."
+  value       = module.processor.tidy_function_name
+}
+
+output "partitions" {
+  description = "Partitions of the log."
+  value       = module.processor.partitions
+}
+
 output "consumer_function_name" {
   description = "The Lambda function."
   value       = module.processor.function_name
@@ -50,13 +65,13 @@ output "consumer_function_name" {
 
 output "repository_url" {
   description = "Where to push the service's image."
-  value       = module.registry.repository_url
+  value       = module.host.repository_url
 }
 
 output "service" {
   description = "ECS cluster, service, and what `aws ecs run-task` needs for an audit; null before there is an image."
   value = var.image_tag == null ? null : {
-    cluster        = module.producer[0].cluster_name
+    cluster        = module.host.cluster_name
     service        = module.producer[0].service_name
     audit_task     = module.producer[0].audit_task_family
     subnets        = join(",", module.network.subnet_ids)
@@ -75,7 +90,6 @@ output "operator_environment" {
     AWS_REGION                            = var.region
     STOCKSTREAM_STREAM                    = module.stream.name
     STOCKSTREAM_QUOTES_TABLE              = module.hot_store.table_names["quotes"]
-    STOCKSTREAM_SYMBOLS_TABLE             = module.hot_store.table_names["symbols"]
     STOCKSTREAM_CANDLES_TABLE             = module.hot_store.table_names["candles"]
     STOCKSTREAM_ALERTS_TABLE              = module.hot_store.table_names["alerts"]
     STOCKSTREAM_ARCHIVE_BUCKET            = module.lake.archive_bucket

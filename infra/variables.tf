@@ -5,8 +5,9 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region such as us-east-1."
+    # The patterns of AWS's partitions, as botocore has them.
+    condition     = can(regex("^((us|eu|ap|sa|ca|me|af|il|mx)|cn|us-gov|us-iso|us-isob|us-isof|eu-isoe|eusc-de)-[a-z]+-[0-9]+$", var.region))
+    error_message = "region must be an AWS region such as us-east-1, us-gov-west-1 or eusc-de-east-1."
   }
 }
 
@@ -31,13 +32,14 @@ variable "image_tag" {
 # --- what some decide ----------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Name of the deployment; two in one account and region need two names, and a table_prefix."
+  description = "Name of the deployment: in the name of everything it makes and a dimension of its metrics. Two in one account and region need two names."
   type        = string
   default     = "stockstream"
 
+  # A bucket's name has 63 characters, and ours carries the account and the region too.
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,30}$", var.name))
-    error_message = "name must be 2 to 31 of a-z 0-9 -, starting with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,23}$", var.name))
+    error_message = "name must be 2 to 24 of a-z 0-9 -, starting with a letter."
   }
 }
 
@@ -48,9 +50,9 @@ variable "tags" {
 }
 
 variable "table_prefix" {
-  description = "Put before the names of the DynamoDB tables."
+  description = "Put before the names of the DynamoDB tables. null is nothing for the deployment called stockstream and NAME- for any other."
   type        = string
-  default     = ""
+  default     = null
 }
 
 variable "alert_phone_numbers" {
@@ -197,6 +199,18 @@ variable "parallelization_factor" {
   default     = 1
 }
 
+variable "partitions" {
+  description = "Partitions of the log, where the state that remembers them was lost; null decides them on the first apply. See modules/processor."
+  type        = number
+  default     = null
+}
+
+variable "maximum_retries" {
+  description = "Times a failing batch is tried again; -1 is until maximum_record_age_seconds."
+  type        = number
+  default     = -1
+}
+
 variable "maximum_record_age_seconds" {
   description = "Age at which a record that still fails goes to the queue of failed batches."
   type        = number
@@ -204,7 +218,7 @@ variable "maximum_record_age_seconds" {
 
   # The queue holds positions, not records: a record that has left the stream cannot be redriven.
   validation {
-    condition     = var.maximum_record_age_seconds != -1 && var.maximum_record_age_seconds < var.retention_hours * 3600
+    condition     = var.maximum_record_age_seconds < var.retention_hours * 3600
     error_message = "maximum_record_age_seconds must be below retention_hours (in seconds), so that a failed batch can still be read."
   }
 }
@@ -219,6 +233,20 @@ variable "hot_retention_days" {
   description = "Days after which DynamoDB drops quotes, candles and alerts; 0 keeps them for ever."
   type        = number
   default     = 0
+}
+
+variable "provisioned_capacity" {
+  description = "Provision `quotes` and `candles` between start and stop, cron(...) expressions in their time zone, in place of paying on demand. Units that are not given follow from symbols and poll_interval_seconds. Not for yahoo-stream, whose flow is the market's."
+  type = object({
+    start               = string
+    stop                = string
+    timezone            = string
+    quotes_write_units  = optional(number)
+    candles_write_units = optional(number)
+    quotes_read_units   = optional(number)
+    candles_read_units  = optional(number)
+  })
+  default = null
 }
 
 variable "point_in_time_recovery" {
@@ -239,8 +267,8 @@ variable "force_destroy" {
   default     = false
 }
 
-variable "archive_expiration_days" {
-  description = "Days after which archived quotes are deleted; 0 keeps them for ever."
+variable "parquet_expiration_days" {
+  description = "Days after which the Parquet of `parquet_delivery` is deleted; 0 keeps it for ever. The log under raw/ never expires."
   type        = number
   default     = 0
 }

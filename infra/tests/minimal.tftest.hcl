@@ -51,13 +51,58 @@ run "names_are_those_of_the_architecture" {
   }
 
   assert {
-    condition     = output.table_names == { quotes = "quotes", symbols = "symbols", candles = "candles", alerts = "alerts" }
+    condition     = output.table_names == { quotes = "quotes", candles = "candles", alerts = "alerts" }
     error_message = "docs/architecture.md fixes the tables."
   }
 
   assert {
     condition     = output.operator_environment["STOCKSTREAM_ARCHIVE_BUCKET"] == output.archive_bucket
     error_message = "Operators' commands must look at the deployment's bucket."
+  }
+}
+
+run "the_log_has_four_partitions_and_a_tidy" {
+  assert {
+    condition     = output.partitions == 4 && output.tidy_function_name == "stockstream-tidy"
+    error_message = "One shard has the least number of partitions."
+  }
+}
+
+run "tables_are_billed_on_demand_unless_capacity_is_asked_for" {
+  module {
+    source = "./modules/hot_store"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = alltrue([for table in aws_dynamodb_table.this : table.billing_mode == "PAY_PER_REQUEST"]) && length(aws_appautoscaling_target.this) == 0
+    error_message = "Provisioned capacity is a choice."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.this["alerts"].global_secondary_index).name == "unsent" && length(aws_dynamodb_table.this["quotes"].global_secondary_index) == 0
+    error_message = "The sweep finds unsent alerts by the sparse index."
+  }
+}
+
+run "a_second_deployment_takes_nothing_of_the_first" {
+  command = plan
+
+  variables {
+    name = "paper"
+  }
+
+  assert {
+    condition     = output.table_names == { quotes = "paper-quotes", candles = "paper-candles", alerts = "paper-alerts" }
+    error_message = "Two deployments of one account and region need two sets of tables."
+  }
+
+  assert {
+    condition     = alltrue([for name in concat(output.alarm_names, [output.dashboard_name, output.consumer_function_name, output.tidy_function_name]) : startswith(name, "paper")])
+    error_message = "Whatever has a name carries the deployment's."
   }
 }
 
@@ -84,9 +129,10 @@ run "a_saved_query_is_one_statement_with_its_title" {
   }
 
   variables {
-    name        = "stockstream"
-    athena_dir  = "../athena"
-    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    name          = "stockstream"
+    athena_dir    = "../athena"
+    tidy_role_arn = "arn:aws:iam::123456789012:role/stockstream-tidy-us-east-1"
+    kms_key_arn   = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   }
 
   assert {
@@ -100,7 +146,7 @@ run "a_saved_query_is_one_statement_with_its_title" {
   }
 
   assert {
-    condition     = aws_glue_catalog_table.stock_data_by_symbol.parameters["storage.location.template"] == "s3://stockstream-archive-123456789012/raw/symbol=$${archive_symbol}/dt=$${dt}/"
+    condition     = aws_glue_catalog_table.stock_data_by_symbol.parameters["storage.location.template"] == "s3://stockstream-archive-123456789012-us-east-1/raw/symbol=$${archive_symbol}/dt=$${dt}/"
     error_message = "The projection must find the consumer's folders."
   }
 }

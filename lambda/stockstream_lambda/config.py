@@ -13,6 +13,7 @@ DEFAULT_ANOMALY_THRESHOLD_PERCENT: Final = Decimal(5)
 DEFAULT_RETENTION_DAYS: Final = 0
 DEFAULT_PARALLEL_CALLS: Final = 32
 DEFAULT_MAX_RECORD_AGE_SECONDS: Final = 43_200
+DEFAULT_DEPLOYMENT: Final = "stockstream"
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -33,6 +34,7 @@ class Config:
         retention_days: Days after the event time at which DynamoDB may drop an item; 0 keeps items for ever.
         parallel_calls: Calls in flight to the stores.
         log_level: DEBUG, INFO, WARNING or ERROR.
+        deployment: Name of the deployment, a dimension of every metric.
     """
 
     quotes_table: str = "quotes"
@@ -47,6 +49,7 @@ class Config:
     retention_days: int = DEFAULT_RETENTION_DAYS
     parallel_calls: int = DEFAULT_PARALLEL_CALLS
     log_level: str = "INFO"
+    deployment: str = DEFAULT_DEPLOYMENT
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -73,6 +76,7 @@ class Config:
             retention_days=_integer(environ, "STOCKSTREAM_RETENTION_DAYS", DEFAULT_RETENTION_DAYS, 0, 36_500),
             parallel_calls=_integer(environ, "STOCKSTREAM_PARALLEL_CALLS", DEFAULT_PARALLEL_CALLS, 1, 128),
             log_level=log_level,
+            deployment=environ.get("STOCKSTREAM_DEPLOYMENT") or DEFAULT_DEPLOYMENT,
         )
 
 

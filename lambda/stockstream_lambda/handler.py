@@ -32,7 +32,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     started = perf_counter()
     pipeline = pipeline_of_this_process()
     if event.get("task") == "sweep":
-        _report(pipeline.sweep(), _NOTHING_FAILED, (perf_counter() - started) * 1000)
+        _report(pipeline.sweep(), _NOTHING_FAILED, (perf_counter() - started) * 1000, pipeline.config.deployment)
         return {}
     records = event.get("Records") or ()
     shard_id = records[0].get("eventID", "").partition(":")[0] if records else None
@@ -40,7 +40,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         request_id=getattr(context, "aws_request_id", None), shard_id=shard_id
     ):
         response, tally = pipeline.process(event, remaining_ms=getattr(context, "get_remaining_time_in_millis", None))
-        _report(tally, response, (perf_counter() - started) * 1000)
+        _report(tally, response, (perf_counter() - started) * 1000, pipeline.config.deployment)
     return response
 
 
@@ -52,7 +52,7 @@ def pipeline_of_this_process() -> Pipeline:
     return build_pipeline(config)
 
 
-def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
+def _report(tally: Tally, response: dict[str, Any], duration_ms: float, deployment: str) -> None:
     failures = response["batchItemFailures"]
     for alert in tally.alerts:
         log.info(
@@ -101,4 +101,5 @@ def _report(tally: Tally, response: dict[str, Any], duration_ms: float) -> None:
             "BatchFailures": len(failures),
         },
         int(datetime.now(UTC).timestamp() * 1000),
+        deployment,
     )

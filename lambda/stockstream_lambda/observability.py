@@ -9,6 +9,8 @@ import structlog
 
 METRIC_NAMESPACE: Final = "Stockstream"
 COMPONENT: Final = "consumer"
+# One dimension set, as the service's: each further one would be billed as metrics of its own.
+DIMENSIONS: Final = ("Component", "Deployment")
 METRIC_UNITS: Final = {
     "RecordsReceived": "Count",
     "QuotesStored": "Count",
@@ -47,12 +49,13 @@ def configure_logging(level: str) -> None:
     )
 
 
-def emit_metrics(values: dict[str, float], now_ms: int) -> None:
+def emit_metrics(values: dict[str, float], now_ms: int, deployment: str) -> None:
     """Write one line in CloudWatch's embedded metric format.
 
     Args:
         values: Metric values by the names of `METRIC_UNITS`.
         now_ms: Milliseconds since 1970, UTC.
+        deployment: Whose metrics these are; two deployments of one account ring their own alarms.
     """
     line: dict[str, Any] = {
         "_aws": {
@@ -60,12 +63,13 @@ def emit_metrics(values: dict[str, float], now_ms: int) -> None:
             "CloudWatchMetrics": [
                 {
                     "Namespace": METRIC_NAMESPACE,
-                    "Dimensions": [["Component"]],
+                    "Dimensions": [list(DIMENSIONS)],
                     "Metrics": [{"Name": name, "Unit": METRIC_UNITS[name]} for name in values],
                 }
             ],
         },
         "Component": COMPONENT,
+        "Deployment": deployment,
         **values,
     }
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")

@@ -82,7 +82,7 @@ def _with_provider(report: Report, terraform: str) -> None:
         work = Path(scratch) / "infra"
         shutil.copytree(INFRA, work, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         shutil.copytree(ROOT / "athena", Path(scratch) / "athena")
-        origin = _init(terraform, work)
+        origin = init_terraform(terraform, work)
         if origin is None:
             report.skip(
                 "terraform init, validate, test",
@@ -100,7 +100,8 @@ def _with_provider(report: Report, terraform: str) -> None:
             )
 
 
-def _init(terraform: str, work: Path) -> str | None:
+def init_terraform(terraform: str, work: Path) -> str | None:
+    """Initialise a root; say where the AWS provider came from, None where it can be had from nowhere."""
     command = [terraform, "init", "-no-color", "-backend=false", "-input=false"]
     if _run(command, work).returncode == 0:
         return "its registry"

@@ -163,6 +163,7 @@ def test_the_handler_reads_its_environment_logs_json_lines_and_emits_metrics(
         "STOCKSTREAM_ARCHIVE_BUCKET": config.archive_bucket,
         "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": "2",
         "STOCKSTREAM_RETENTION_DAYS": "30",
+        "STOCKSTREAM_DEPLOYMENT": "paper",
     }.items():
         monkeypatch.setenv(name, value)
     handler_module.pipeline_of_this_process.cache_clear()
@@ -178,6 +179,8 @@ def test_the_handler_reads_its_environment_logs_json_lines_and_emits_metrics(
     metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Stockstream"
     assert (metrics["Component"], metrics["QuotesStored"], metrics["RecordsQuarantined"]) == ("consumer", 1, 1)
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Component", "Deployment"]]
+    assert metrics["Deployment"] == "paper"
 
 
 @pytest.mark.emulator

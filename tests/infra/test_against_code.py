@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from scripts.infra_check.hcl import INFRA, ROOT, Block, blocks, literals
-from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, ResourceNames, table_keys
-from stockstream.observability.metrics import COMPONENT, NAMESPACE, SERVICE_METRICS
+from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, resource_names, table_keys
+from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIMENSIONS, NAMESPACE, SERVICE_METRICS
 from stockstream.settings import ENV_PREFIX, Settings
 from stockstream_lambda import observability as consumer_observability
+from stockstream_lambda.config import DEFAULT_DEPLOYMENT as DEFAULT_CONSUMER_DEPLOYMENT
 
 CONSUMER = ROOT / "lambda" / "stockstream_lambda"
 SERVICE = ROOT / "service" / "stockstream"
@@ -132,8 +133,10 @@ def test_the_notifier_gets_every_variable_that_it_reads_and_no_other() -> None:
 
 
 def test_the_consumer_gets_every_variable_that_it_reads_and_no_other() -> None:
-    body = resource("processor", "aws_lambda_function").body
-    given = variables_in(body["environment"])
+    for function in ("this", "tidy"):
+        body = resource("processor", "aws_lambda_function", function).body
+        assert body["environment"][0]["variables"] == "${local.environment}"
+    given = variables_in(local_value("processor", "environment"))
     read = variables_read(notifier=False)
     assert len(read) >= 6
     assert given - read == set(), "Terraform sets what the consumer does not read"
@@ -208,17 +211,12 @@ def test_the_handler_is_where_lambda_looks_for_it(name: str) -> None:
 
 
 def test_tables_have_the_keys_that_the_code_writes() -> None:
-    names = ResourceNames("stream", "quotes", "candles", "alerts", "bucket", shards=1)
-    expected = {table: (*keys, "")[:2] for table, keys in table_keys(names).items()}
+    names = resource_names(Settings(_env_file=None))  # type: ignore[call-arg]
+    expected = dict(table_keys(names).items())
     tables = local_value("hot_store", "tables")
-    assert {role: (table["hash_key"], _null(table["range_key"])) for role, table in tables.items()} == expected
-    assert {role for role, table in tables.items() if table["ttl"]} == set(tables) - {"symbols"}
+    assert {role: (table["hash_key"], table["range_key"]) for role, table in tables.items()} == expected
     assert "expires_at" in constants(CONSUMER) | _f_string_parts(CONSUMER)
-    assert resource("hot_store", "aws_dynamodb_table").body["dynamic"][1]["ttl"]["for_each"].count("expires_at") == 1
-
-
-def _null(value: Any) -> str:
-    return "" if value in {None, "null", "${null}"} else str(value)
+    assert resource("hot_store", "aws_dynamodb_table").body["ttl"][0]["attribute_name"] == "expires_at"
 
 
 def _f_string_parts(folder: Path) -> set[str]:
@@ -228,8 +226,8 @@ def _f_string_parts(folder: Path) -> set[str]:
 def test_the_bucket_layout_is_the_consumers() -> None:
     from stockstream_wire.storage import QUARANTINE_PREFIX, RAW_PREFIX
 
-    granted = resources_of("processor", "this", "WriteArchive")
-    assert granted == {f"${{var.archive_bucket_arn}}/{prefix}*" for prefix in (RAW_PREFIX, QUARANTINE_PREFIX)}
+    set_aside = resources_of("processor", "this", "SetAside")
+    assert set_aside == {f"${{var.archive_bucket_arn}}/{QUARANTINE_PREFIX}*"}
     rules = (module("lake") / "main.tf").read_text(encoding="utf-8")
     assert f'"{QUARANTINE_PREFIX}"' in rules
     location = (module("lake") / "catalog.tf").read_text(encoding="utf-8")
@@ -264,10 +262,13 @@ def resources_of(name: str, document: str, sid: str) -> set[str]:
 ACTION_OF = {
     "BatchGetItem": "dynamodb:BatchGetItem",
     "BatchWriteItem": "dynamodb:BatchWriteItem",
-    "TransactWriteItems": "dynamodb:PutItem",
+    "PutItem": "dynamodb:PutItem",
     "UpdateItem": "dynamodb:UpdateItem",
+    "Query": "dynamodb:Query",
     "PutObject": "s3:PutObject",
     "GetObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "DeleteObject": "s3:DeleteObject",
     "PublishBatch": "sns:Publish",
 }
 # Not called by the code, and needed all the same.
@@ -286,49 +287,52 @@ BY_LAMBDA = {
 }
 
 
+# Conditional calls of DynamoDB are named where they are made, and made in one place.
+_CALLERS = {"call", "_call", "_on_condition"}
+
+
 def requests_made_by_consumer() -> set[str]:
-    made = set()
-    for _, tree in trees(CONSUMER / "aws"):
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in {"call", "_call"}
-            ):
-                first = node.args[0]
-                if isinstance(first, ast.Constant):
-                    made.add(str(first.value))
-    return made
+    return {
+        str(node.args[0].value)
+        for _, tree in trees(CONSUMER / "aws")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _CALLERS
+        and isinstance(node.args[0], ast.Constant)
+    }
 
 
-def test_the_consumer_may_do_what_it_does_and_nothing_else() -> None:
+def actions_of(document: str) -> set[str]:
+    granted = {action for entry in statements("processor", document) for action in entry["actions"] if ":" in action}
+    granted |= {action for actions in local_value("processor", "table_actions").values() for action in actions}
+    return granted - {"${statement.value}"}
+
+
+def test_consumer_and_tidy_may_do_what_the_code_does_and_nothing_else() -> None:
     made = requests_made_by_consumer()
     assert made <= ACTION_OF.keys(), f"say in ACTION_OF what authorises {made - ACTION_OF.keys()}"
-    granted = {action for entry in statements("processor", "this") for action in entry["actions"] if ":" in action}
-    granted |= {action for actions in local_value("processor", "table_actions").values() for action in actions}
-    granted.discard("${statement.value}")
-    assert granted == {ACTION_OF[request] for request in made} | BY_LAMBDA.keys()
+    calls = {ACTION_OF[request] for request in made}
+    assert actions_of("this") | actions_of("tidy") == calls | BY_LAMBDA.keys()
 
 
-def test_each_table_allows_what_the_consumer_does_to_it() -> None:
-    """A write, a read and an update name their table as `config.ROLE_table` where they are made."""
-    by_call = {
-        "Write": "dynamodb:BatchWriteItem",
-        "TransactionWrite": "dynamodb:PutItem",
-        "batch_get": "dynamodb:BatchGetItem",
-        "clear_redo_request": "dynamodb:UpdateItem",
+def test_the_tidy_alone_may_delete_and_that_only_in_the_log() -> None:
+    assert actions_of("tidy") - actions_of("this") == {"s3:DeleteObject"}
+    assert resources_of("processor", "tidy", "DeleteWhatIsTidied") == {"${var.archive_bucket_arn}/raw/*"}
+
+
+def test_each_table_allows_what_is_done_to_it() -> None:
+    """Items of a log entry are immutable, and looked for before they are written again; an alert is created once."""
+    immutable = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+    assert local_value("processor", "table_actions") == {
+        "quotes": immutable,
+        "candles": immutable,
+        "alerts": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
     }
-    used: dict[str, set[str]] = {}
-    for _, tree in trees(CONSUMER):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            first = node.args[0]
-            if name in by_call and isinstance(first, ast.Attribute) and first.attr.endswith("_table"):
-                used.setdefault(first.attr.removesuffix("_table"), set()).add(by_call[name])
-    granted = {role: set(actions) for role, actions in local_value("processor", "table_actions").items()}
-    assert used == granted
+    index = resources_of("processor", "this", "FindUnsentAlerts")
+    assert (
+        index == {'${var.table_arns["alerts"]}/index/unsent'} == resources_of("processor", "tidy", "FindUnsentAlerts")
+    )
 
 
 def test_the_service_may_call_kinesis_as_it_does_and_nothing_else() -> None:
@@ -431,10 +435,10 @@ def own_metrics_watched() -> dict[str, set[str]]:
     for name, component in re.findall(r'metric = "(\w+)", dimensions = local\.(\w+)', text):
         watched[component].add(name)
     for names, component in re.findall(
-        r'for metric in \[([^\]]+)\] : \[local\.namespace, metric, "Component", "(\w+)"', text
+        r"for metric in \[([^\]]+)\] : concat\(\[local\.namespace, metric\], local\.(\w+)_line\)", text
     ):
         watched[component] |= set(re.findall(r'"(\w+)"', names))
-    for name, component in re.findall(r'\[local\.namespace, "(\w+)", "Component", "(\w+)"\]', text):
+    for name, component in re.findall(r'concat\(\[local\.namespace, "(\w+)"\], local\.(\w+)_line\)', text):
         watched[component].add(name)
     return watched
 
@@ -453,5 +457,15 @@ def test_alarms_and_dashboard_watch_metrics_that_are_emitted() -> None:
 
 def test_metrics_have_terraforms_namespace_and_component() -> None:
     assert local_value("observability", "namespace") == NAMESPACE == consumer_observability.METRIC_NAMESPACE
-    assert local_value("observability", "service") == {"Component": COMPONENT}
-    assert local_value("observability", "consumer") == {"Component": consumer_observability.COMPONENT}
+    for component, name in (("service", COMPONENT), ("consumer", consumer_observability.COMPONENT)):
+        watched = {"Component": name, "Deployment": "${var.name}"}
+        assert local_value("observability", component) == watched
+        assert tuple(watched) == DIMENSIONS == consumer_observability.DIMENSIONS
+    # The names that whoever sets nothing gets are one, too.
+    assert Settings.model_fields["deployment"].default == DEFAULT_DEPLOYMENT == DEFAULT_CONSUMER_DEPLOYMENT
+
+
+def test_a_deployments_name_is_what_the_settings_take() -> None:
+    rule = next(block for block in blocks(INFRA, "variable") if block.labels == ("name",)).body["validation"][0]
+    (pattern,) = (entry.pattern for entry in Settings.model_fields["deployment"].metadata if hasattr(entry, "pattern"))
+    assert f'regex("{pattern}"' in rule["condition"]

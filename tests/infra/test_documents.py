@@ -13,10 +13,12 @@ TABLES = ("quotes", "candles", "alerts")
 
 
 def alarms() -> set[str]:
-    text = (INFRA / "modules" / "observability" / "main.tf").read_text(encoding="utf-8")
+    folder = INFRA / "modules" / "observability"
+    text = "".join((folder / name).read_text(encoding="utf-8") for name in ("main.tf", "silence.tf"))
     plain = set(re.findall(r'(?m)^ {6}"([a-z-]+)" += \{$', text))
-    assert '"table-${role}-throttled"' in text
-    return plain | {f"table-{role}-throttled" for role in TABLES}
+    for_tables = set(re.findall(r'"table-\$\{role\}-([a-z-]+)"', text))
+    assert for_tables == {"throttled", "reads-throttled"}
+    return plain | {f"table-{role}-{what}" for role in TABLES for what in for_tables}
 
 
 def test_every_alarm_has_its_place_in_the_runbook() -> None:
@@ -24,20 +26,22 @@ def test_every_alarm_has_its_place_in_the_runbook() -> None:
     anchors = set(sections) | set(re.findall(r'<a id="([\w-]+)">', RUNBOOK))
     assert len(alarms()) >= 16
     assert alarms() <= anchors, "alarms without a paragraph"
-    assert anchors - alarms() == {"table-NAME-throttled"}, "paragraphs without an alarm"
+    of_tables = {"table-NAME-throttled", "table-NAME-reads-throttled"}
+    assert anchors - alarms() == of_tables, "paragraphs without an alarm"
     for name, text in sections.items():
         assert all(f"**{part}**" in text for part in ("Means", "Look", "Remedy")), name
 
 
 def test_an_alarm_points_to_its_paragraph() -> None:
-    text = (INFRA / "modules" / "observability" / "main.tf").read_text(encoding="utf-8")
-    assert text.count("Runbook: docs/operations.md#") == 2
+    for name, alarms_of_it in (("main.tf", 2), ("silence.tf", 1)):
+        text = (INFRA / "modules" / "observability" / name).read_text(encoding="utf-8")
+        assert text.count("Runbook: docs/operations.md#") == alarms_of_it == text.count('"aws_cloudwatch_metric_alarm"')
 
 
 def test_variables_that_the_documents_name_exist() -> None:
-    known = {
-        block.labels[0] for folder in (INFRA, *(INFRA / "modules").iterdir()) for block in blocks(folder, "variable")
-    }
+    variables = [block for folder in (INFRA, *(INFRA / "modules").iterdir()) for block in blocks(folder, "variable")]
+    attributes = {name for block in variables for name in re.findall(r"\b(\w+) = ", block.body["type"])}
+    known = {block.labels[0] for block in variables} | attributes
     for name in ("deploy.md", "operations.md", "cost.md"):
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")
         used = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)(?: = [^`]*)?`", text))
@@ -55,6 +59,11 @@ LOG_EVENTS = {
     for match in re.findall(r'"([a-z]+(?:_[a-z]+)+)"', path.read_text(encoding="utf-8"))
 } | {
     "operator_environment",
+    # What the consumer as a log says when a partition stops.
+    "log_hole",
+    "log_newer",
+    "checkpoint_lost",
+    "partition_stopped",
     "stock_data_table",
     "stock_data_by_day",
     "distinct_quotes",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from scripts.infra_check.hcl import INFRA, Block, blocks, literals, module_folders
@@ -88,6 +89,70 @@ def test_no_account_region_or_arn_is_written_down(folder: Path) -> None:
         assert "arn:aws" not in text, f"{path}: other partitions exist; take data.aws_partition"
 
 
+# Kinds whose names are the account's or the whole partition's, not a region's.
+GLOBAL_NAMES = {
+    "aws_iam_role": "name",
+    "aws_iam_policy": "name",
+    "aws_cloudwatch_dashboard": "dashboard_name",
+    "aws_budgets_budget": "name",
+}
+
+
+@pytest.mark.parametrize("kind", GLOBAL_NAMES)
+def test_what_is_named_globally_carries_the_region(kind: str) -> None:
+    resources = found("resource", kind)
+    assert resources
+    for block in resources:
+        name = str(block.body[GLOBAL_NAMES[kind]])
+        assert name.endswith(("-${local.region}", "-${data.aws_region.current.id}")), f"{block.path}: {name}"
+        assert name.startswith(("${var.name}", "${local.")), f"{block.path}: {name}"
+
+
+def test_buckets_carry_account_and_region() -> None:
+    buckets = next(block for block in blocks(INFRA / "modules" / "lake", "locals") if "buckets" in block.body)
+    for name in buckets.body["buckets"].values():
+        assert re.fullmatch(r"\$\{var\.name\}-\w+-\$\{local\.account_id\}-\$\{local\.region\}", name)
+
+
+def test_the_longest_name_in_the_longest_region_is_a_bucket() -> None:
+    longest_region = max(REGIONS, key=len)
+    rule = next(block for block in blocks(INFRA, "variable") if block.labels == ("name",)).body["validation"][0]
+    (most,) = re.findall(r"\{1,(\d+)\}", rule["condition"])
+    assert len(f"{'n' * (1 + int(most))}-archive-123456789012-{longest_region}") <= 63
+    assert len(f"{'n' * (1 + int(most))}-consumer-scheduler-{longest_region}") <= 64
+
+
+REGIONS = [
+    region
+    for partition in botocore.session.get_session().get_available_partitions()
+    for region in botocore.session.get_session().get_available_regions("kinesis", partition)
+]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_region_that_botocore_knows_is_a_region(region: str) -> None:
+    rule = next(block for block in blocks(INFRA, "variable") if block.labels == ("region",)).body["validation"][0]
+    (pattern,) = re.findall(r'regex\("(.+?)",', rule["condition"])
+    assert re.search(pattern, region)
+
+
+@pytest.mark.parametrize("region", ["useast1", "us-east", "us-east-1a", "eusc-1", "US-EAST-1", "moon-east-1", ""])
+def test_what_is_no_region_is_refused(region: str) -> None:
+    rule = next(block for block in blocks(INFRA, "variable") if block.labels == ("region",)).body["validation"][0]
+    (pattern,) = re.findall(r'regex\("(.+?)",', rule["condition"])
+    assert not re.search(pattern, region)
+
+
+def test_local_zones_are_no_zones_and_subnets_keep_their_place() -> None:
+    (zones,) = found("data", "aws_availability_zones")
+    (only,) = zones.body["filter"]
+    assert (only["name"], only["values"]) == ("opt-in-status", ["opt-in-not-required"])
+    (subnet,) = (block for block in found("resource", "aws_subnet"))
+    assert "count.index" in subnet.body["cidr_block"]
+    (memory,) = (block for block in found("resource", "terraform_data") if block.labels[1] == "zones")
+    assert memory.body["lifecycle"][0]["ignore_changes"] == ["input"]
+
+
 def test_there_is_no_nat_gateway() -> None:
     assert found("resource", "aws_nat_gateway") == []
     assert found("resource", "aws_eip") == []
@@ -146,7 +211,7 @@ def test_every_role_has_one_principal_and_no_managed_policy() -> None:
         "network",
         "warehouse",
     }
-    assert len(roles) == 9
+    assert len(roles) == 11
 
 
 def test_what_is_at_rest_is_under_the_key() -> None:
@@ -169,7 +234,7 @@ def test_what_is_at_rest_is_under_the_key() -> None:
 
 def test_every_log_group_forgets_in_time() -> None:
     groups = found("resource", "aws_cloudwatch_log_group")
-    assert len(groups) == 5
+    assert len(groups) == 6
     assert all(block.body["retention_in_days"] == "${var.log_retention_days}" for block in groups)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -82,6 +83,17 @@ def test_an_emf_line_declares_every_metric_it_carries_and_its_dimensions() -> No
     assert 0 < len(declared) <= EMF_MAX_METRICS
     assert all(isinstance(fields[name], int | float) for name in declared)
     assert all(isinstance(fields[name], str) for dimensions in directive["Dimensions"] for name in dimensions)
+
+
+def test_two_deployments_of_one_account_have_metrics_of_their_own() -> None:
+    ours = ServiceMetrics(readings, "stockstream").emf_fields(1_700_000_000_000, {})
+    theirs = ServiceMetrics(readings, "paper").emf_fields(1_700_000_000_000, {})
+
+    def series(fields: dict[str, Any]) -> list[tuple[str, ...]]:
+        (directive,) = fields["_aws"]["CloudWatchMetrics"]
+        return [tuple(fields[name] for name in dimensions) for dimensions in directive["Dimensions"]]
+
+    assert (series(ours), series(theirs)) == ([("service", "stockstream")], [("service", "paper")])
 
 
 async def test_health_ready_and_metrics_answer_over_http() -> None:

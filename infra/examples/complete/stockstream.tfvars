@@ -31,8 +31,15 @@ retention_hours            = 72
 maximum_record_age_seconds = 86400
 parallelization_factor     = 2
 
+# Units follow from the watchlist; five minutes before the service starts.
+provisioned_capacity = {
+  start    = "cron(10 9 ? * MON-FRI *)"
+  stop     = "cron(30 16 ? * MON-FRI *)"
+  timezone = "America/New_York"
+}
+
 hot_retention_days      = 90
-archive_expiration_days = 0
+parquet_expiration_days = 0
 scan_limit_bytes        = 107374182400
 
 parquet_delivery            = true

@@ -16,7 +16,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.delivery_name
+  name               = "${local.delivery_name}-${data.aws_region.current.id}"
   description        = "What the delivery stream may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }

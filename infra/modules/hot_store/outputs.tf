@@ -1,5 +1,5 @@
 output "table_names" {
-  description = "Name of each table, by its role: quotes, symbols, candles, alerts."
+  description = "Name of each table, by its role: quotes, candles, alerts."
   value       = { for role, table in aws_dynamodb_table.this : role => table.name }
 }
 

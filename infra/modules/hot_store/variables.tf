@@ -25,3 +25,27 @@ variable "deletion_protection" {
   type        = bool
   default     = true
 }
+
+variable "provisioned_capacity" {
+  description = "Units that `quotes` and `candles` keep ready between start and stop, cron expressions of Application Auto Scaling in their time zone; null bills both on demand."
+  type = object({
+    start               = string
+    stop                = string
+    timezone            = string
+    quotes_write_units  = number
+    candles_write_units = number
+    quotes_read_units   = number
+    candles_read_units  = number
+  })
+  default = null
+
+  validation {
+    condition     = var.provisioned_capacity == null || alltrue([for text in [try(var.provisioned_capacity.start, ""), try(var.provisioned_capacity.stop, "")] : can(regex("^cron\\(.+\\)$", text))])
+    error_message = "provisioned_capacity.start and .stop must be cron(...) expressions."
+  }
+
+  validation {
+    condition     = var.provisioned_capacity == null || alltrue([for units in [try(var.provisioned_capacity.quotes_write_units, 0), try(var.provisioned_capacity.candles_write_units, 0), try(var.provisioned_capacity.quotes_read_units, 0), try(var.provisioned_capacity.candles_read_units, 0)] : units >= 1 && floor(units) == units])
+    error_message = "provisioned_capacity needs whole units of at least 1."
+  }
+}

@@ -4,9 +4,11 @@ data "aws_region" "current" {}
 
 locals {
   account_id = data.aws_caller_identity.current.account_id
+  region     = data.aws_region.current.id
+  # A bucket's name is taken in the whole partition, in every region and account.
   buckets = {
-    archive = "${var.name}-archive-${local.account_id}"
-    athena  = "${var.name}-athena-${local.account_id}"
+    archive = "${var.name}-archive-${local.account_id}-${local.region}"
+    athena  = "${var.name}-athena-${local.account_id}-${local.region}"
   }
 }
 
@@ -66,7 +68,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# No transition to cheaper classes: raw objects are smaller than the 128 KiB that those classes bill at least.
+# The log (raw/) never expires: an entry that no checkpoint covers is the only copy of what it decided. The tidy takes
+# away what is covered. No transition to cheaper classes either: objects are smaller than the 128 KiB that those bill at
+# least, and a Glacier class would end the log with an InvalidObjectState.
 resource "aws_s3_bucket_lifecycle_configuration" "archive" {
   bucket = aws_s3_bucket.this["archive"].id
 
@@ -80,9 +84,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "archive" {
       days_after_initiation = 1
     }
 
-    # A retried batch overwrites its own object with the same quotes; the older version is no history.
+    # What the tidy or a redrive deleted can be had back for a week.
     noncurrent_version_expiration {
       noncurrent_days = 7
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  # Checkpoints are written every few minutes, megabytes each with thousands of symbols.
+  rule {
+    id     = "old-checkpoints"
+    status = "Enabled"
+
+    filter {
+      prefix = "state/"
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
     }
   }
 
@@ -93,7 +115,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "archive" {
         "quotes-errors/"  = var.quarantine_expiration_days
         "failed-batches/" = var.quarantine_expiration_days
       },
-      var.archive_expiration_days == 0 ? {} : { "raw/" = var.archive_expiration_days, "quotes/" = var.archive_expiration_days },
+      var.parquet_expiration_days == 0 ? {} : { "quotes/" = var.parquet_expiration_days },
     )
 
     content {
@@ -132,6 +154,26 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena" {
       noncurrent_days = 1
     }
   }
+
+  # An expiration by days and one of delete markers cannot share a rule.
+  rule {
+    id     = "delete-markers"
+    status = "Enabled"
+
+    filter {}
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+}
+
+locals {
+  # By prefix: the conditional headers of which a write must carry one.
+  conditional_writes = {
+    "raw/"   = { sid = "EntriesAreOnlyAdded", headers = ["if-none-match"] }
+    "state/" = { sid = "CheckpointsAreCompared", headers = ["if-match", "if-none-match"] }
+  }
 }
 
 data "aws_iam_policy_document" "bucket" {
@@ -152,6 +194,64 @@ data "aws_iam_policy_document" "bucket" {
       test     = "Bool"
       variable = "aws:SecureTransport"
       values   = ["false"]
+    }
+  }
+
+  # The rules of the log, held by S3 itself against every writer, this account's administrators included: an entry is only
+  # ever added, a checkpoint only replaced by whoever saw the last one. The second key leaves out the calls of a multipart
+  # upload that take no condition. A copy into raw/ is refused by this, too.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+  dynamic "statement" {
+    for_each = each.key == "archive" ? local.conditional_writes : {}
+
+    content {
+      sid       = statement.value.sid
+      effect    = "Deny"
+      actions   = ["s3:PutObject"]
+      resources = ["${aws_s3_bucket.this[each.key].arn}/${statement.key}*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["*"]
+      }
+
+      dynamic "condition" {
+        for_each = statement.value.headers
+
+        content {
+          test     = "Null"
+          variable = "s3:${condition.value}"
+          values   = ["true"]
+        }
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "s3:ObjectCreationOperation"
+        values   = ["true"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "archive" ? [1] : []
+
+    content {
+      sid       = "OnlyTheTidyDeletes"
+      effect    = "Deny"
+      actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+      resources = [for prefix in keys(local.conditional_writes) : "${aws_s3_bucket.this[each.key].arn}/${prefix}*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "ArnNotEquals"
+        variable = "aws:PrincipalArn"
+        values   = [var.tidy_role_arn]
+      }
     }
   }
 
@@ -178,7 +278,7 @@ data "aws_iam_policy_document" "bucket" {
       condition {
         test     = "ArnLike"
         variable = "aws:SourceArn"
-        values   = ["arn:${data.aws_partition.current.partition}:redshift:${data.aws_region.current.id}:${local.account_id}:integration:*"]
+        values   = ["arn:${data.aws_partition.current.partition}:redshift:${local.region}:${local.account_id}:integration:*"]
       }
     }
   }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the deployment; the buckets are NAME-archive-ACCOUNT and NAME-athena-ACCOUNT."
+  description = "Name of the deployment; the buckets are NAME-archive-ACCOUNT-REGION and NAME-athena-ACCOUNT-REGION."
   type        = string
 }
 
@@ -19,15 +19,20 @@ variable "force_destroy" {
   default     = false
 }
 
-variable "archive_expiration_days" {
-  description = "Days after which archived quotes are deleted; 0 keeps them for ever."
+variable "parquet_expiration_days" {
+  description = "Days after which the Parquet under quotes/ is deleted; 0 keeps it for ever. The log under raw/ never expires: it is what the tables are made from."
   type        = number
   default     = 0
 
   validation {
-    condition     = var.archive_expiration_days == 0 || var.archive_expiration_days >= 30
-    error_message = "archive_expiration_days must be 0 (keep for ever) or at least 30."
+    condition     = var.parquet_expiration_days == 0 || var.parquet_expiration_days >= 30
+    error_message = "parquet_expiration_days must be 0 (keep for ever) or at least 30."
   }
+}
+
+variable "tidy_role_arn" {
+  description = "Role of the nightly tidy, the only one that may delete under raw/ and state/."
+  type        = string
 }
 
 variable "quarantine_expiration_days" {

@@ -2,16 +2,32 @@
 # NAT gateway (over 32 USD a month, the dearest line of a small deployment) or interface endpoints plus a proxy. A task
 # with a public address and a security group without a single ingress rule cannot be reached either.
 
-data "aws_availability_zones" "available" {
-  #checkov:skip=CKV_AWS_394:`zones` pins them; where it is unset, the first three by name are taken, and AWS adds zones at the end
-  state = "available"
+data "aws_availability_zones" "regional" {
+  #checkov:skip=CKV_AWS_394:The zones that were there when the network was made are remembered; later ones change nothing
+
+  # Local and Wavelength Zones are there for those who opt in, and then have neither Fargate nor EFS.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 data "aws_region" "current" {}
 
 locals {
-  # Redshift Serverless wants three zones; the service uses whichever has capacity.
-  zones = var.zones == null ? slice(data.aws_availability_zones.available.names, 0, 3) : var.zones
+  # Redshift Serverless wants three zones; the service uses whichever has capacity. Some regions have two.
+  zones      = slice(sort(data.aws_availability_zones.regional.names), 0, min(3, length(data.aws_availability_zones.regional.names)))
+  zone_count = var.zones == null ? length(local.zones) : length(var.zones)
+}
+
+# The zones as they were when the network was made: another one between them must not move a subnet, and with it the
+# outbox's mount targets.
+resource "terraform_data" "zones" {
+  input = coalescelist(coalesce(var.zones, []), local.zones)
+
+  lifecycle {
+    ignore_changes = [input]
+  }
 }
 
 resource "aws_vpc" "this" {
@@ -36,15 +52,16 @@ resource "aws_internet_gateway" "this" {
 }
 
 resource "aws_subnet" "public" {
-  for_each = { for index, zone in local.zones : zone => index }
+  count = local.zone_count
 
-  vpc_id            = aws_vpc.this.id
-  availability_zone = each.key
-  cidr_block        = cidrsubnet(var.cidr_block, 2, each.value)
+  vpc_id = aws_vpc.this.id
+  # A region that gets a third zone later gets a third subnet, and the first two stay.
+  availability_zone = concat(terraform_data.zones.output, tolist(setsubtract(local.zones, terraform_data.zones.output)))[count.index]
+  cidr_block        = cidrsubnet(var.cidr_block, 2, count.index)
   # The ECS service asks for its address itself; nothing else put here gets one by accident.
   map_public_ip_on_launch = false
 
-  tags = { Name = "${var.name}-public-${each.key}" }
+  tags = { Name = "${var.name}-public-${count.index}" }
 }
 
 resource "aws_route_table" "public" {
@@ -60,9 +77,9 @@ resource "aws_route" "internet" {
 }
 
 resource "aws_route_table_association" "public" {
-  for_each = aws_subnet.public
+  count = local.zone_count
 
-  subnet_id      = each.value.id
+  subnet_id      = aws_subnet.public[count.index].id
   route_table_id = aws_route_table.public.id
 }
 
@@ -111,7 +128,7 @@ data "aws_iam_policy_document" "flow" {
 resource "aws_iam_role" "flow" {
   count = var.flow_logs ? 1 : 0
 
-  name               = "${var.name}-flow-logs"
+  name               = "${var.name}-flow-logs-${data.aws_region.current.id}"
   assume_role_policy = data.aws_iam_policy_document.flow_assume.json
 }
 

@@ -5,5 +5,10 @@ output "vpc_id" {
 
 output "subnet_ids" {
   description = "Ids of the public subnets, one a zone."
-  value       = [for subnet in aws_subnet.public : subnet.id]
+  value       = aws_subnet.public[*].id
+}
+
+output "zones" {
+  description = "Availability zones of the subnets, in their order."
+  value       = aws_subnet.public[*].availability_zone
 }

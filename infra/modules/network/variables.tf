@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "cidr_block" {
-  description = "Addresses of the VPC; /16 to /24, divided into three public subnets."
+  description = "Addresses of the VPC; /16 to /24, divided into a public subnet a zone."
   type        = string
   default     = "10.71.0.0/20"
 
@@ -32,12 +32,12 @@ variable "kms_key_arn" {
 }
 
 variable "zones" {
-  description = "Three availability zones, or null for the first three of the region."
+  description = "Two or three availability zones, or null for the first three of the region (two where it has two). Without effect after the first apply."
   type        = list(string)
   default     = null
 
   validation {
-    condition     = var.zones == null || length(coalesce(var.zones, [])) == 3
-    error_message = "zones must be null or name exactly three availability zones."
+    condition     = var.zones == null || contains([2, 3], length(coalesce(var.zones, [])))
+    error_message = "zones must be null or name two or three availability zones."
   }
 }

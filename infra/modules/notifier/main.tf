@@ -1,6 +1,7 @@
 # Hands each alert to a webhook. SNS calls it, Lambda tries a failing call twice more, and what still fails lies in a queue.
 
 data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
 
 locals {
   function_name = "${var.name}-notifier"
@@ -134,7 +135,7 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.function_name
+  name               = "${local.function_name}-${data.aws_region.current.id}"
   description        = "What ${local.function_name} may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }

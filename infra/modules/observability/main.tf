@@ -2,8 +2,9 @@
 # names of our own metrics against the code that emits them.
 locals {
   namespace = "Stockstream"
-  service   = { Component = "service" }
-  consumer  = { Component = "consumer" }
+  # The deployment's name is a dimension: another one's heartbeat must not keep this one's alarm quiet.
+  service  = { Component = "service", Deployment = var.name }
+  consumer = { Component = "consumer", Deployment = var.name }
 
   alarms = merge(
     {
@@ -61,6 +62,42 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         period      = 300, periods = 3, missing = "notBreaching"
       }
+      "partitions-stopped" = {
+        description = "A partition of the log stopped: its quotes go to quarantine until somebody acts"
+        namespace   = local.namespace, metric = "PartitionsStopped", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 60, periods = 1, missing = "notBreaching"
+      }
+      "log-conflicts" = {
+        description = "Writers of one partition get in each other's way: over ${var.log_conflicts} lost appends in five minutes"
+        namespace   = local.namespace, metric = "LogConflicts", dimensions = local.consumer
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.log_conflicts
+        period      = 300, periods = 3, missing = "notBreaching"
+      }
+      "entries-recovered" = {
+        description = "Entries of the log were found unfinished: containers of the consumer die at work"
+        namespace   = local.namespace, metric = "EntriesRecovered", dimensions = local.consumer
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = var.entries_recovered
+        period      = 300, periods = 3, missing = "notBreaching"
+      }
+      "checkpoint-age" = {
+        description = "A partition's checkpoint is over ${var.checkpoint_age_revisions} revisions old: the next cold start reads them all"
+        namespace   = local.namespace, metric = "CheckpointAgeRevisions", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = var.checkpoint_age_revisions
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+      "alerts-unsent" = {
+        description = "Market alerts wait for SNS, and the sweep cannot send them either"
+        namespace   = local.namespace, metric = "AlertsUnsent", dimensions = local.consumer
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+      "tidy-errors" = {
+        description = "The nightly tidy fails"
+        namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.tidy_function_name }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 1, missing = "notBreaching"
+      }
       "records-quarantined" = {
         description = "Records that the consumer cannot read"
         namespace   = local.namespace, metric = "RecordsQuarantined", dimensions = local.consumer
@@ -84,6 +121,14 @@ locals {
       for role, table in var.table_names : "table-${role}-throttled" => {
         description = "DynamoDB refuses writes to ${table}"
         namespace   = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = table }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
+        period      = 300, periods = 2, missing = "notBreaching"
+      }
+    },
+    {
+      for role, table in var.table_names : "table-${role}-reads-throttled" => {
+        description = "DynamoDB refuses reads of ${table}"
+        namespace   = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = table }
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0
         period      = 300, periods = 2, missing = "notBreaching"
       }
@@ -156,7 +201,8 @@ resource "aws_cloudwatch_metric_alarm" "heartbeat" {
 resource "aws_budgets_budget" "this" {
   count = var.monthly_budget_usd > 0 ? 1 : 0
 
-  name         = var.name
+  # Budgets too are the account's.
+  name         = "${var.name}-${local.region}"
   budget_type  = "COST"
   limit_amount = tostring(var.monthly_budget_usd)
   limit_unit   = "USD"

@@ -1,6 +1,6 @@
 output "alarm_names" {
   description = "Names of all alarms."
-  value       = sort(concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name], [aws_cloudwatch_metric_alarm.heartbeat.alarm_name]))
+  value       = sort(concat([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name], [for alarm in aws_cloudwatch_metric_alarm.silence : alarm.alarm_name], [aws_cloudwatch_metric_alarm.heartbeat.alarm_name]))
 }
 
 output "heartbeat_alarm_name" {

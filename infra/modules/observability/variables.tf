@@ -18,6 +18,11 @@ variable "function_name" {
   type        = string
 }
 
+variable "tidy_function_name" {
+  description = "Name of the nightly tidy."
+  type        = string
+}
+
 variable "failed_batches_queue_name" {
   description = "Name of the queue of batches that Lambda gave up on."
   type        = string
@@ -57,6 +62,11 @@ variable "consumer_log_group_name" {
   type        = string
 }
 
+variable "tidy_log_group_name" {
+  description = "Log group of the tidy."
+  type        = string
+}
+
 variable "producer_log_group_name" {
   description = "Log group of the service."
   type        = string
@@ -81,6 +91,39 @@ variable "outbox_age_seconds" {
   validation {
     condition     = var.outbox_age_seconds >= 60 && var.outbox_age_seconds <= 86400
     error_message = "outbox_age_seconds must be from 60 to 86400."
+  }
+}
+
+variable "log_conflicts" {
+  description = "Lost appends in five minutes beyond which writers of a partition get in each other's way. Two writers lose one in a hundred."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.log_conflicts >= 1
+    error_message = "log_conflicts must be at least 1."
+  }
+}
+
+variable "entries_recovered" {
+  description = "Entries of the log found unfinished in five minutes that tell of dying containers; a deployment of new code leaves a few."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.entries_recovered >= 1
+    error_message = "entries_recovered must be at least 1."
+  }
+}
+
+variable "checkpoint_age_revisions" {
+  description = "Revisions since a partition's checkpoint beyond which checkpoints are not written any more; they are due every 32."
+  type        = number
+  default     = 128
+
+  validation {
+    condition     = var.checkpoint_age_revisions >= 64
+    error_message = "checkpoint_age_revisions must be at least 64, twice the usual distance."
   }
 }
 

@@ -1,8 +1,10 @@
 # What a person needs for `stockstream doctor`, `redrive`, `backfill` and `query`, and no more: attach the policy to the role
 # or permission set that your operators sign in with. tests/infra holds it against what those commands call.
 
+data "aws_region" "current" {}
+
 resource "aws_iam_policy" "this" {
-  name        = "${var.name}-operator"
+  name        = "${var.name}-operator-${data.aws_region.current.id}"
   description = "stockstream doctor, redrive, backfill and query on ${var.name}"
   policy      = data.aws_iam_policy_document.this.json
 }
@@ -48,7 +50,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "LookAtTables"
     actions   = ["dynamodb:DescribeTable", "dynamodb:Query"]
-    resources = [for role in ["quotes", "symbols", "candles", "alerts"] : var.table_arns[role]]
+    resources = [for role in ["quotes", "candles", "alerts"] : var.table_arns[role]]
   }
 
   statement {

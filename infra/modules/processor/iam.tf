@@ -1,10 +1,9 @@
-# What the consumer does with each table, and no more. tests/infra holds it against the requests that the code makes.
+# What consumer and tidy do with each table, and no more. tests/infra holds it against the requests that the code makes.
 locals {
   table_actions = {
     quotes  = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
-    symbols = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-    candles = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
-    alerts  = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"]
+    candles = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"]
+    alerts  = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
   }
 }
 
@@ -20,7 +19,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.function_name
+  name               = "${local.function_name}-${local.region}"
   description        = "What ${local.function_name} may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
@@ -51,8 +50,6 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  # A transaction's puts are authorised as PutItem; TransactWriteItems has no action of its own.
-  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
   dynamic "statement" {
     for_each = local.table_actions
 
@@ -64,12 +61,21 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
-    sid     = "WriteArchive"
-    actions = ["s3:PutObject"]
-    resources = [
-      "${var.archive_bucket_arn}/raw/*",
-      "${var.archive_bucket_arn}/quarantine/*",
-    ]
+    sid       = "FindUnsentAlerts"
+    actions   = ["dynamodb:Query"]
+    resources = ["${var.table_arns["alerts"]}/index/unsent"]
+  }
+
+  statement {
+    sid       = "ReadAndWriteLog"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = [for prefix in ["raw", "state"] : "${var.archive_bucket_arn}/${prefix}/*"]
+  }
+
+  statement {
+    sid       = "SetAside"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.archive_bucket_arn}/quarantine/*"]
   }
 
   statement {
@@ -78,10 +84,10 @@ data "aws_iam_policy_document" "this" {
     resources = ["${var.archive_bucket_arn}/config/*"]
   }
 
-  # Without ListBucket S3 answers 403, not 404, for rules that nobody has put there. A condition on the prefix would not
-  # do: GetObject carries none, so S3 would find the permission absent.
+  # Without ListBucket S3 answers 403, not 404, for what is not there, and a 404 is the end of the log. A condition on the
+  # prefix would not do: GetObject carries none, so S3 would find the permission absent.
   statement {
-    sid       = "SeeWhetherThereAreRules"
+    sid       = "SeeWhatIsNotThere"
     actions   = ["s3:ListBucket"]
     resources = [var.archive_bucket_arn]
   }

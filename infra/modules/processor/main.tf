@@ -1,5 +1,44 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
 locals {
   function_name = "${var.name}-consumer"
+  region        = data.aws_region.current.id
+
+  # As many as there are writers at once, a power of two, 4 at least and 1,024 at most (the code's bound). A lane of the
+  # sender lies in one of them.
+  writers    = min(var.shards * var.parallelization_factor, 1024)
+  partitions = [for power in range(2, 11) : pow(2, power) if pow(2, power) >= local.writers][0]
+
+  # Of the consumer and of the tidy, which folds the same log.
+  environment = merge(
+    {
+      STOCKSTREAM_DEPLOYMENT                = var.name
+      STOCKSTREAM_PARTITIONS                = tostring(terraform_data.partitions.output)
+      STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
+      STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]
+      STOCKSTREAM_ALERTS_TABLE              = var.table_names["alerts"]
+      STOCKSTREAM_ARCHIVE_BUCKET            = var.archive_bucket
+      STOCKSTREAM_ALERTS_TOPIC_ARN          = var.alerts_topic_arn
+      STOCKSTREAM_ALERT_RULES_KEY           = "config/alert-rules.json"
+      STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT = tostring(var.anomaly_threshold_percent)
+      STOCKSTREAM_RETENTION_DAYS            = tostring(var.hot_retention_days)
+      STOCKSTREAM_MAX_RECORD_AGE_SECONDS    = tostring(var.maximum_record_age_seconds)
+      STOCKSTREAM_LOG_LEVEL                 = upper(var.log_level)
+    },
+    var.environment,
+  )
+}
+
+# Decided when the deployment is made, and never again: another number of partitions is another log. More shards than
+# partitions work, at the price of two writers that take turns.
+resource "terraform_data" "partitions" {
+  input = coalesce(var.partitions, local.partitions)
+
+  lifecycle {
+    ignore_changes = [input]
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -62,21 +101,7 @@ resource "aws_lambda_function" "this" {
   kms_key_arn                    = var.kms_key_arn
 
   environment {
-    variables = merge(
-      {
-        STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
-        STOCKSTREAM_SYMBOLS_TABLE             = var.table_names["symbols"]
-        STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]
-        STOCKSTREAM_ALERTS_TABLE              = var.table_names["alerts"]
-        STOCKSTREAM_ARCHIVE_BUCKET            = var.archive_bucket
-        STOCKSTREAM_ALERTS_TOPIC_ARN          = var.alerts_topic_arn
-        STOCKSTREAM_ALERT_RULES_KEY           = "config/alert-rules.json"
-        STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT = tostring(var.anomaly_threshold_percent)
-        STOCKSTREAM_RETENTION_DAYS            = tostring(var.hot_retention_days)
-        STOCKSTREAM_LOG_LEVEL                 = upper(var.log_level)
-      },
-      var.environment,
-    )
+    variables = local.environment
   }
 
   # Without this Lambda makes the group itself: no key, no retention.

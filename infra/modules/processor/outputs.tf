@@ -32,3 +32,23 @@ output "failed_batches_queue_arn" {
   description = "ARN of that queue."
   value       = aws_sqs_queue.failed_batches.arn
 }
+
+output "tidy_function_name" {
+  description = "Name of the nightly tidy."
+  value       = aws_lambda_function.tidy.function_name
+}
+
+output "tidy_role_arn" {
+  description = "ARN of the tidy's role, the only one that may delete under raw/ and state/."
+  value       = aws_iam_role.tidy.arn
+}
+
+output "tidy_log_group_name" {
+  description = "Log group of the tidy."
+  value       = aws_cloudwatch_log_group.tidy.name
+}
+
+output "partitions" {
+  description = "Partitions of the log, as decided when the deployment was made."
+  value       = terraform_data.partitions.output
+}

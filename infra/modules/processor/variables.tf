@@ -91,9 +91,9 @@ variable "parallelization_factor" {
 }
 
 variable "maximum_retries" {
-  description = "Times a failing batch is tried again before it goes to the queue; -1 is until the record expires."
+  description = "Times a failing batch is tried again before it goes to the queue; -1 is until maximum_record_age_seconds. What fails is a dependency, and ten tries are half a minute of its outage."
   type        = number
-  default     = 10
+  default     = -1
 
   validation {
     condition     = var.maximum_retries >= -1 && var.maximum_retries <= 10000
@@ -102,13 +102,57 @@ variable "maximum_retries" {
 }
 
 variable "maximum_record_age_seconds" {
-  description = "Age at which a record that still fails goes to the queue; -1 is never. Below the stream's retention, or it is lost."
+  description = "Age at which a record that still fails goes to the queue. Below the stream's retention, or it is lost."
   type        = number
   default     = 43200
 
   validation {
-    condition     = var.maximum_record_age_seconds == -1 || (var.maximum_record_age_seconds >= 60 && var.maximum_record_age_seconds <= 604800)
-    error_message = "maximum_record_age_seconds must be -1 or from 60 to 604800."
+    condition     = var.maximum_record_age_seconds >= 60 && var.maximum_record_age_seconds <= 604800
+    error_message = "maximum_record_age_seconds must be from 60 to 604800."
+  }
+}
+
+variable "shards" {
+  description = "Shards of the stream when the deployment is made: they and parallelization_factor decide how many partitions the log has."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.shards >= 1 && var.shards <= 500 && floor(var.shards) == var.shards
+    error_message = "shards must be a whole number from 1 to 500."
+  }
+}
+
+variable "partitions" {
+  description = "Partitions of the log, where the state that remembers them was lost; state/layout.json in the bucket has the number. null takes the next power of two from shards and parallelization_factor, 4 at least. Without effect after the first apply."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.partitions == null || contains([for power in range(0, 11) : pow(2, power)], coalesce(var.partitions, 1))
+    error_message = "partitions must be null or a power of two from 1 to 1024."
+  }
+}
+
+variable "tidy_memory_mb" {
+  description = "Memory of the nightly tidy in MiB; 1,769 is one core."
+  type        = number
+  default     = 1769
+
+  validation {
+    condition     = var.tidy_memory_mb >= 512 && var.tidy_memory_mb <= 10240 && floor(var.tidy_memory_mb) == var.tidy_memory_mb
+    error_message = "tidy_memory_mb must be a whole number from 512 to 10240."
+  }
+}
+
+variable "tidy_reserved_concurrency" {
+  description = "Most runs of the tidy at once, or -1 for the account's pool. 1 keeps two runs apart; a new account with ten concurrent executions has none to reserve."
+  type        = number
+  default     = -1
+
+  validation {
+    condition     = var.tidy_reserved_concurrency == -1 || var.tidy_reserved_concurrency >= 1
+    error_message = "tidy_reserved_concurrency must be -1 or at least 1."
   }
 }
 
@@ -179,7 +223,7 @@ variable "stream_arn" {
 }
 
 variable "table_names" {
-  description = "Names of the tables by role: quotes, symbols, candles, alerts."
+  description = "Names of the tables by role: quotes, candles, alerts."
   type        = map(string)
 }
 

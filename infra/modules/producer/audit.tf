@@ -12,7 +12,6 @@ locals {
     STOCKSTREAM_OUTBOX_DIR                = local.environment["STOCKSTREAM_OUTBOX_DIR"]
     STOCKSTREAM_CACHE_DIR                 = local.cache_path
     STOCKSTREAM_QUOTES_TABLE              = var.table_names["quotes"]
-    STOCKSTREAM_SYMBOLS_TABLE             = var.table_names["symbols"]
     STOCKSTREAM_CANDLES_TABLE             = var.table_names["candles"]
     STOCKSTREAM_ALERTS_TABLE              = var.table_names["alerts"]
     STOCKSTREAM_ARCHIVE_BUCKET            = var.archive_bucket
@@ -57,7 +56,7 @@ resource "aws_ecs_task_definition" "audit" {
     logConfiguration = {
       logDriver = "awslogs"
       options = {
-        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-group         = var.log_group_name
         awslogs-region        = local.region
         awslogs-stream-prefix = "audit"
       }
@@ -86,7 +85,7 @@ resource "aws_ecs_task_definition" "audit" {
 resource "aws_iam_role" "audit" {
   count = local.audit_count
 
-  name               = "${var.name}-audit"
+  name               = "${var.name}-audit-${local.region}"
   description        = "What the audit may read"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }

@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "assume" {
 # --- what ECS does to start the task: pull the image, write the logs ---
 
 resource "aws_iam_role" "execution" {
-  name               = "${var.name}-producer-execution"
+  name               = "${var.name}-producer-execution-${local.region}"
   description        = "What ECS may do to start the service"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
@@ -47,14 +47,14 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    resources = ["${var.log_group_arn}:*"]
   }
 }
 
 # --- what the service itself calls ---
 
 resource "aws_iam_role" "task" {
-  name               = "${var.name}-producer"
+  name               = "${var.name}-producer-${local.region}"
   description        = "What the service may do"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "task" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["kinesis.${local.region}.amazonaws.com"]
+      values   = ["kinesis.${local.region}.${data.aws_partition.current.dns_suffix}"]
     }
   }
 

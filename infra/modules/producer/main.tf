@@ -17,6 +17,7 @@ locals {
       # Nothing else is writable: the root is read-only, and a volume that the image does not declare belongs to root.
       TMPDIR                               = local.cache_path
       AWS_REGION                           = local.region
+      STOCKSTREAM_DEPLOYMENT               = var.name
       STOCKSTREAM_SOURCE                   = var.source_name
       STOCKSTREAM_SYMBOLS                  = join(",", var.symbols)
       STOCKSTREAM_POLL_INTERVAL_SECONDS    = tostring(var.poll_interval_seconds)
@@ -33,23 +34,6 @@ locals {
     },
     var.environment,
   )
-}
-
-resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:Logs tell how the pipeline runs; what must be kept for years is the archive. log_retention_days sets it
-  name              = var.log_group_name
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-}
-
-resource "aws_ecs_cluster" "this" {
-  #checkov:skip=CKV_AWS_65:Container Insights bills a dozen metrics a task; the service reports its own health as EMF
-  name = var.name
-}
-
-resource "aws_ecs_cluster_capacity_providers" "this" {
-  cluster_name       = aws_ecs_cluster.this.name
-  capacity_providers = ["FARGATE", "FARGATE_SPOT"]
 }
 
 # No ingress at all: the service listens on loopback only, for its own health check.
@@ -102,7 +86,7 @@ resource "aws_ecs_task_definition" "this" {
       { sourceVolume = "cache", containerPath = local.cache_path, readOnly = false },
     ]
     healthCheck = {
-      command     = ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=3)"]
+      command     = ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:${local.environment["STOCKSTREAM_HEALTH_PORT"]}/healthz', timeout=3)"]
       interval    = 30
       timeout     = 5
       retries     = 3
@@ -111,7 +95,7 @@ resource "aws_ecs_task_definition" "this" {
     logConfiguration = {
       logDriver = "awslogs"
       options = {
-        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-group         = var.log_group_name
         awslogs-region        = local.region
         awslogs-stream-prefix = "service"
         # A full log buffer must not stop the pipeline.
@@ -147,7 +131,7 @@ resource "aws_ecs_task_definition" "this" {
 resource "aws_ecs_service" "this" {
   #checkov:skip=CKV_AWS_333:Yahoo is on the internet; a public address without any ingress rule replaces a NAT gateway (docs/cost.md)
   name            = var.name
-  cluster         = aws_ecs_cluster.this.id
+  cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.this.arn
   desired_count   = 1
 
@@ -158,6 +142,9 @@ resource "aws_ecs_service" "this" {
   propagate_tags          = "SERVICE"
   enable_ecs_managed_tags = true
   enable_execute_command  = false
+
+  # Without this another capacity provider means another service: https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#capacity_provider_strategy-1
+  force_new_deployment = true
 
   capacity_provider_strategy {
     capacity_provider = var.spot ? "FARGATE_SPOT" : "FARGATE"
@@ -180,5 +167,5 @@ resource "aws_ecs_service" "this" {
     ignore_changes = [desired_count]
   }
 
-  depends_on = [aws_ecs_cluster_capacity_providers.this, aws_iam_role_policy.task, aws_efs_mount_target.outbox]
+  depends_on = [aws_iam_role_policy.task, aws_efs_mount_target.outbox]
 }

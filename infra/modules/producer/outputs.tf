@@ -1,8 +1,3 @@
-output "cluster_name" {
-  description = "ECS cluster."
-  value       = aws_ecs_cluster.this.name
-}
-
 output "service_name" {
   description = "ECS service."
   value       = aws_ecs_service.this.name
@@ -16,11 +11,6 @@ output "task_role_arn" {
 output "security_group_id" {
   description = "Security group of the task; it has no ingress rule."
   value       = aws_security_group.this.id
-}
-
-output "log_group_name" {
-  description = "Log group of the service."
-  value       = aws_cloudwatch_log_group.this.name
 }
 
 output "environment" {

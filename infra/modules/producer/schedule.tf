@@ -8,12 +8,12 @@ locals {
     start = {
       cron   = try(var.schedule.start, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:ecs:updateService"
-      input  = jsonencode({ Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 1 })
+      input  = jsonencode({ Cluster = var.cluster_name, Service = aws_ecs_service.this.name, DesiredCount = 1 })
     }
     stop = {
       cron   = try(var.schedule.stop, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:ecs:updateService"
-      input  = jsonencode({ Cluster = aws_ecs_cluster.this.name, Service = aws_ecs_service.this.name, DesiredCount = 0 })
+      input  = jsonencode({ Cluster = var.cluster_name, Service = aws_ecs_service.this.name, DesiredCount = 0 })
     }
     enable-alarm = {
       cron   = try(var.schedule.start, "")
@@ -113,7 +113,7 @@ data "aws_iam_policy_document" "scheduler" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["scheduler.${local.region}.amazonaws.com"]
+      values   = ["scheduler.${local.region}.${data.aws_partition.current.dns_suffix}"]
     }
   }
 }
@@ -121,7 +121,7 @@ data "aws_iam_policy_document" "scheduler" {
 resource "aws_iam_role" "scheduler" {
   count = var.schedule == null ? 0 : 1
 
-  name               = "${var.name}-scheduler"
+  name               = "${var.name}-scheduler-${local.region}"
   description        = "What the market-hours schedule may do"
   assume_role_policy = data.aws_iam_policy_document.scheduler_assume[0].json
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the deployment; cluster and service carry it."
+  description = "Name of the deployment; service and tasks carry it."
   type        = string
 }
 
@@ -65,6 +65,16 @@ variable "environment" {
   description = "Further STOCKSTREAM_* variables of the service; docs/settings.md lists them. An unknown one stops the service at start."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = try(tonumber(lookup(var.environment, "STOCKSTREAM_HEALTH_PORT", "8080")) >= 1024 && tonumber(lookup(var.environment, "STOCKSTREAM_HEALTH_PORT", "8080")) <= 65535, false)
+    error_message = "environment STOCKSTREAM_HEALTH_PORT must be from 1024 to 65535: the container's health check asks there, and its user may bind no lower port."
+  }
+
+  validation {
+    condition     = contains(["127.0.0.1", "0.0.0.0"], lookup(var.environment, "STOCKSTREAM_HEALTH_HOST", "127.0.0.1"))
+    error_message = "environment STOCKSTREAM_HEALTH_HOST must be 127.0.0.1 or 0.0.0.0: the container's health check asks 127.0.0.1."
+  }
 }
 
 variable "cpu_units" {
@@ -138,15 +148,24 @@ variable "heartbeat_alarm_name" {
   type        = string
 }
 
-variable "log_group_name" {
-  description = "Log group that this makes for the service."
+variable "cluster_name" {
+  description = "ECS cluster, with the capacity providers FARGATE and FARGATE_SPOT."
   type        = string
 }
 
-variable "log_retention_days" {
-  description = "Days that logs are kept."
-  type        = number
-  default     = 30
+variable "cluster_arn" {
+  description = "ARN of the cluster."
+  type        = string
+}
+
+variable "log_group_name" {
+  description = "Log group of the service."
+  type        = string
+}
+
+variable "log_group_arn" {
+  description = "ARN of that log group."
+  type        = string
 }
 
 variable "log_level" {

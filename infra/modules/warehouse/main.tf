@@ -173,7 +173,7 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-warehouse"
+  name               = "${var.name}-warehouse-${data.aws_region.current.id}"
   description        = "What the warehouse may read"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }

@@ -9,6 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 NAMESPACE: Final = "Stockstream"
 COMPONENT: Final = "service"
+DEFAULT_DEPLOYMENT: Final = "stockstream"
+# One dimension set: each further one would be billed as metrics of its own, and alarms must not depend on the source.
+DIMENSIONS: Final = ("Component", "Deployment")
 
 # CloudWatch accepts at most 100 metrics in one EMF line.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -55,10 +58,12 @@ class ServiceMetrics:
 
     Args:
         read: Returns the current value of every metric in `SERVICE_METRICS` by name; counters since start.
+        deployment: Whose metrics these are; two deployments of one account have their own heartbeats and alarms.
     """
 
-    def __init__(self, read: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, read: Callable[[], Mapping[str, float]], deployment: str = DEFAULT_DEPLOYMENT) -> None:
         self._read = read
+        self._deployment = deployment
         self._last: dict[str, float] = {}
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
@@ -75,12 +80,12 @@ class ServiceMetrics:
         """Render Prometheus text format 0.0.4."""
         return generate_latest(self.registry)
 
-    def emf_fields(self, epoch_ms: int, dimensions: Mapping[str, str]) -> dict[str, Any]:
+    def emf_fields(self, epoch_ms: int, properties: Mapping[str, str]) -> dict[str, Any]:
         """Fields of one EMF log line: counters as the difference since the last line, gauges as they are.
 
         Args:
             epoch_ms: Time of the line, milliseconds since 1970.
-            dimensions: Dimensions beside `Component`, such as the source.
+            properties: What the line tells beside its dimensions, such as the source.
         """
         values = self._read()
         fields: dict[str, Any] = {}
@@ -91,15 +96,14 @@ class ServiceMetrics:
                 self._last[spec.name] = value
             else:
                 fields[spec.name] = value
-        # `Component` alone as dimension set: alarms must not depend on the source in use.
         metadata = {
             "Timestamp": epoch_ms,
             "CloudWatchMetrics": [
                 {
                     "Namespace": NAMESPACE,
-                    "Dimensions": [["Component"]],
+                    "Dimensions": [list(DIMENSIONS)],
                     "Metrics": [{"Name": spec.name, "Unit": spec.unit} for spec in SERVICE_METRICS],
                 }
             ],
         }
-        return {"_aws": metadata, "Component": COMPONENT, **dimensions, **fields}
+        return {"_aws": metadata, "Component": COMPONENT, "Deployment": self._deployment, **properties, **fields}

@@ -107,7 +107,7 @@ class Service:
         settings = self._settings
         # Before anything is opened: a sender that is open drains first, and the reason would be told after that.
         await check_source(settings)
-        metrics = ServiceMetrics(self._readings)
+        metrics = ServiceMetrics(self._readings, settings.deployment)
         async with AsyncExitStack() as stack:
             if self._health:
                 port = await stack.enter_async_context(

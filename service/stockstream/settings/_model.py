@@ -16,6 +16,7 @@ ENV_PREFIX: Final = "STOCKSTREAM_"
 
 # Kinesis: 1-128 of these characters. DynamoDB: 3-255. S3: 3-63, lower case.
 _STREAM_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,128}$"
+_DEPLOYMENT_PATTERN: Final = r"^[a-z][a-z0-9-]{1,23}$"
 _TABLE_PATTERN: Final = r"^[a-zA-Z0-9_.-]{3,255}$"
 _BUCKET_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 # Host, port, account and name as AWS writes them; emulators put more, or less, before the name.
@@ -196,6 +197,12 @@ class Settings(BaseSettings):
     )
 
     # --- observability ----------------------------------------------------------------------------------------------
+    deployment: str = _setting(
+        "Observability",
+        "stockstream",
+        "Name of the deployment, a dimension of every metric: two in one account ring their own alarms",
+        pattern=_DEPLOYMENT_PATTERN,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("Observability", "info", "Lowest level logged")
     log_format: Literal["auto", "json", "console"] = _setting(
         "Observability", "auto", "Form of log lines; `auto` is console on a terminal and JSON elsewhere"

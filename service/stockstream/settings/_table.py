@@ -33,6 +33,7 @@ _FORMS: Final = {
     "archive_bucket": "3 to 63 of a-z 0-9 . -",
     "alerts_topic_arn": "arn:aws:sns:REGION:ACCOUNT:NAME",
     "failed_batches_queue_url": "the URL of an SQS queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
+    "deployment": "2 to 24 of a-z 0-9 -, starting with a letter",
     "health_host": "an address or host name",
 }
 
