@@ -186,7 +186,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case("no-percentage-of-a-close-below-zero", [1, False],
          lambda run: [len(run.quotes), "change_percent" in (run.quotes or [{"change_percent": 0}])[0]],
          text=rows("2020-04-21T14:00:00.000Z,CL=F,-14,13,-16,10.01,-37.63,1000")),
-    Case("watchlist-with-bom", [0, 2], lambda run: [run.code, run.output.count('"symbols": 2')],
+    Case("watchlist-with-bom", [0, True], says('"symbols": 2'),
          text="\ufeffAAPL\r\nMSFT\r\n", more=("--source", "simulated", "--symbols", "@LIST", "--for", "2"), ends=True),
     Case("watchlist-unreadable", [2, True], says("names an exchange before a colon"), text="LSE:VOD\n",
          more=("--source", "simulated", "--symbols", "@LIST", "--for", "2"), ends=True),

@@ -1,9 +1,9 @@
 """The polling source whole: the real yfinance, the stand-in on real sockets, and a virtual clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -57,9 +57,9 @@ class Reader:
 Reading = Callable[..., Any]
 
 
-def unknown_hours(_name: str, _start: datetime, _end: datetime) -> Hours:
+async def unknown_hours(_names: Sequence[str], _first: date, _last: date) -> dict[str, Hours]:
     """No calendar: whether an exchange is open is what the market of the test says."""
-    return Hours([], 0.0, 0.0)
+    return {}
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """Known hours of exchanges: lunch breaks, nights, half days and holidays are no silence of a feed.
 
 From `exchange_calendars` where it has the exchange, and from a table of breaks that it lacks. Calendars are read in a
-thread, for a fortnight at a time; of each only its hours are kept. One that ends with a year, or that fails, is logged
-once, and its exchange is then known by its break alone.
+child process, for a fortnight at a time; of each only its hours are kept. One that fails is logged and tried again the
+next day; its exchange is until then known by its break alone.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
@@ -92,6 +94,9 @@ _BREAKS: Final[dict[str, tuple[str, int, int]]] = {
 _READ_BEHIND: Final = timedelta(days=4)
 _READ_AHEAD: Final = timedelta(days=14)
 _READ_EVERY_SECONDS: Final = 7 * 86_400
+_TRY_AGAIN_SECONDS: Final = 86_400
+# Importing the library and building calendars takes seconds on a busy machine.
+_READ_TIMEOUT_SECONDS: Final = 120.0
 # Auctions and late prints around an opening or a close.
 _EDGE_SECONDS: Final = 60
 
@@ -112,35 +117,40 @@ class Hours(NamedTuple):
     until: float
 
 
+ReadCalendars = Callable[[Sequence[str], date, date], Awaitable[Mapping[str, Hours]]]
+
+
 class TradingHours:
     """What is known of the hours of exchanges.
 
     Args:
-        read: Reads a calendar's hours from one moment to another; blocks.
+        read: Reads calendars by name, from one day to another; leaves out those that cannot be read.
     """
 
-    def __init__(self, read: "Callable[[str, datetime, datetime], Hours] | None" = None) -> None:
-        self._read = read or read_calendar
+    def __init__(self, read: ReadCalendars | None = None) -> None:
+        self._read = read or read_in_child
         self._hours: dict[str, Hours] = {}
-        self._read_at: dict[str, float] = {}
+        self._read_next: dict[str, float] = {}
 
     async def prepare(self, exchanges: Iterable[str], epoch_seconds: float) -> None:
-        """Read the calendars of these exchanges, in a thread, where they are not at hand.
+        """Read the calendars of these exchanges where they are not at hand.
 
         Args:
             exchanges: Yahoo's codes.
             epoch_seconds: Now, seconds since 1970.
         """
-        for name in sorted({_CALENDARS[code] for code in exchanges if code in _CALENDARS}):
-            if epoch_seconds - self._read_at.get(name, float("-inf")) >= _READ_EVERY_SECONDS:
-                self._read_at[name] = epoch_seconds
-                await self._prepare(name, datetime.fromtimestamp(epoch_seconds, UTC))
-
-    async def _prepare(self, name: str, now: datetime) -> None:
-        try:
-            self._hours[name] = await asyncio.to_thread(self._read, name, now - _READ_BEHIND, now + _READ_AHEAD)
-        except Exception as exc:  # noqa: BLE001 - whatever a calendar of others stumbles over, polling goes on
-            log.warning("calendar_unusable", calendar=name, error=str(exc)[:200], meaning="its holidays are not known")
+        names = [
+            name
+            for name in sorted({_CALENDARS[code] for code in exchanges if code in _CALENDARS})
+            if epoch_seconds >= self._read_next.get(name, 0.0)
+        ]
+        if names:
+            today = datetime.fromtimestamp(epoch_seconds, UTC).date()
+            found = await self._read(names, today - _READ_BEHIND, today + _READ_AHEAD)
+            self._hours.update(found)
+            for name in names:
+                wait_seconds = _READ_EVERY_SECONDS if name in found else _TRY_AGAIN_SECONDS
+                self._read_next[name] = epoch_seconds + wait_seconds
 
     def is_closed(self, exchange: str, epoch_seconds: float) -> bool:
         """Tell whether the exchange is known not to trade at a moment; False where nothing is known.
@@ -160,33 +170,34 @@ class TradingHours:
         return not any(opens - _EDGE_SECONDS <= epoch_seconds < closes + _EDGE_SECONDS for opens, closes in hours.spans)
 
 
-def read_calendar(name: str, start: datetime, end: datetime) -> Hours:
-    """Read a calendar's hours.
-
-    Args:
-        name: Of `exchange_calendars`.
-        start: Aware.
-        end: Aware. Some calendars end with a year (XSHG, XBOM in 2026): what is beyond is left out.
-
-    Raises:
-        ValueError: the calendar ended before `start`.
-    """
-    # Here and not above: 7 MB beside the pandas that yfinance brings, which only a process that polls Yahoo should pay.
-    import exchange_calendars  # noqa: PLC0415
-
-    first, last = start.date(), end.date()
+async def read_in_child(names: Sequence[str], first: date, last: date) -> dict[str, Hours]:
+    """Read calendars in a process of its own; those that cannot be read are logged and left out."""
+    module = "stockstream.sources.yahoo._calendars"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-m", module, first.isoformat(), last.isoformat(), *names,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
-        calendar = exchange_calendars.get_calendar(name, start=first, end=last)
-    except ValueError:
-        last = min(last, first.replace(month=12, day=31))
-        calendar = exchange_calendars.get_calendar(name, start=first, end=last)
-    spans: list[tuple[int, int]] = []
-    for row in calendar.schedule.itertuples():
-        opens, closes = int(row.open.timestamp()), int(row.close.timestamp())
-        if row.break_start == row.break_start:  # NaT, where there is no break, is not itself
-            spans.append((opens, int(row.break_start.timestamp())))
-            opens = int(row.break_end.timestamp())
-        spans.append((opens, closes))
-    midnight = datetime.min.time()
-    until = datetime.combine(last + timedelta(days=1), midnight, UTC)
-    return Hours(spans, datetime.combine(first, midnight, UTC).timestamp(), until.timestamp())
+        async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
+            output, errors = await child.communicate()
+        found = json.loads(output) if child.returncode == 0 else {}
+    except TimeoutError:
+        found, errors = {}, f"no answer within {_READ_TIMEOUT_SECONDS:.0f} s".encode()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    hours: dict[str, Hours] = {}
+    for name in names:
+        calendar = found.get(name) or {"error": errors.decode(errors="replace")[-200:]}
+        if "error" in calendar:
+            log.warning("calendar_unusable", calendar=name, error=calendar["error"], meaning="no holidays known for it")
+            continue
+        until = date.fromisoformat(calendar["last"]) + timedelta(days=1)
+        spans = [(opens, closes) for opens, closes in calendar["spans"]]
+        hours[name] = Hours(spans, _midnight(first), _midnight(until))
+    return hours
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, datetime.min.time(), UTC).timestamp()

@@ -69,29 +69,29 @@ def instrument_of_chart(meta: Mapping[str, Any], symbol: str) -> Instrument:
     )
 
 
-@functools.lru_cache(maxsize=16_384)
 def _instrument(
     symbol: str, exchange: str | None, quote_type: str | None, zone: str | None, offset_seconds: int | None
 ) -> Instrument:
     kind = _KINDS.get(quote_type or "") or guess_kind(symbol, exchange)
-    clock = _clock(symbol, exchange, zone, offset_seconds)
-    if clock is None and kind in {"currency", "crypto"}:
-        clock = "UTC"  # their day is the kind's, whatever the exchange
+    if zone is None or not is_zone(zone):
+        # A name that this machine does not know: the table knows daylight saving, an offset does not.
+        zone = known_zone_of(symbol, exchange) or _offset_zone(offset_seconds)
+    if zone is None and kind in {"currency", "crypto"}:
+        zone = "UTC"  # their day is the kind's, whatever the exchange
+    return _instrument_of(kind, zone)
+
+
+@functools.lru_cache(maxsize=1024)
+def _instrument_of(kind: Kind, zone: str | None) -> Instrument:
     return Instrument(
-        kind, usual_volume_kind(kind), may_be_negative(kind), None if clock is None else day_rule(kind, clock)
+        kind, usual_volume_kind(kind), may_be_negative(kind), None if zone is None else day_rule(kind, zone)
     )
 
 
-def _clock(symbol: str, exchange: str | None, zone: str | None, offset_seconds: int | None) -> str | None:
-    if zone is not None and is_zone(zone):
-        return zone
-    # A name that this machine does not know: the table knows daylight saving, an offset does not.
-    known = known_zone_of(symbol, exchange)
-    if known is not None:
-        return known
-    if offset_seconds is not None and abs(offset_seconds) <= _OFFSET_MAX_SECONDS:
-        return fixed_offset_zone(offset_seconds)
-    return None
+def _offset_zone(offset_seconds: int | None) -> str | None:
+    if offset_seconds is None or abs(offset_seconds) > _OFFSET_MAX_SECONDS:
+        return None
+    return fixed_offset_zone(offset_seconds)
 
 
 def _text(value: object) -> str | None:
