@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def measure(first: int, schedules: int, processes: int, *, stop: bool = False) -
     started = time.monotonic()
     counts: Counter[str] = Counter()
     wrong: dict[str, list[int]] = {}
-    for number, (of_block, violations) in enumerate(_blocks(first, schedules, processes), 1):
+    for number, (of_block, violations) in enumerate(_blocks(first, schedules, processes, stop=stop), 1):
         counts += of_block
         for message, seed in violations:
             wrong.setdefault(message, []).append(seed)
@@ -62,27 +63,32 @@ def measure(first: int, schedules: int, processes: int, *, stop: bool = False) -
     }
 
 
-def _blocks(first: int, schedules: int, processes: int) -> Iterator[tuple[Counter[str], list[tuple[str, int]]]]:
+def _blocks(
+    first: int, schedules: int, processes: int, *, stop: bool
+) -> Iterator[tuple[Counter[str], list[tuple[str, int]]]]:
     starts = range(first, first + schedules, _BLOCK)
-    sizes = [min(_BLOCK, first + schedules - start) for start in starts]
+    blocks = [range(start, min(start + _BLOCK, first + schedules)) for start in starts]
+    run = partial(_block, stop=stop)
     if processes == 1:
-        yield from map(_block, starts, sizes)
+        yield from map(run, blocks)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(_block, starts, sizes)
+        yield from pool.map(run, blocks)
 
 
-def _block(start: int, count: int) -> tuple[Counter[str], list[tuple[str, int]]]:
+def _block(seeds: range, *, stop: bool) -> tuple[Counter[str], list[tuple[str, int]]]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     counts: Counter[str] = Counter()
-    violations = []
-    for seed in range(start, start + count):
+    violations: list[tuple[str, int]] = []
+    for seed in seeds:
         try:
             counts += Schedule(seed).run()
         except ViolationError as exc:
             violations.append((str(exc), seed))
         except Exception as exc:  # noqa: BLE001 - whatever it is, this schedule ended wrong
             violations.append((repr(exc)[:120], seed))
+        if stop and violations:
+            break
     return counts, violations
 
 

@@ -47,7 +47,9 @@ _RULES: Final = {
     }
 }
 _NEWER: Final = str(storage.FORMAT + 1)
-_MAX_STEPS: Final = 20_000
+# What a newer version puts before its objects, and an older one cannot read.
+_SECRET: Final = b"\x00newer\x00"
+_MAX_STEPS: Final = 6_000
 
 
 class ViolationError(AssertionError):
@@ -85,7 +87,7 @@ class SteppedStores(TwinStores):
 
     def put_new(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> bool:
         if self._is_newer and storage.FORMAT_HEADER in metadata:
-            metadata = {**metadata, storage.FORMAT_HEADER: _NEWER}
+            metadata, body = {**metadata, storage.FORMAT_HEADER: _NEWER}, _SECRET + body
         return super().put_new(key, body, content_type, metadata)
 
     def get_object(self, key: str) -> StoredObject | None:
@@ -105,7 +107,8 @@ def _give_way(op: Op) -> Any:
 def _as_known(found: StoredObject | None) -> StoredObject | None:
     if found is None or found.metadata.get(storage.FORMAT_HEADER) != _NEWER:
         return found
-    return found._replace(metadata={**found.metadata, storage.FORMAT_HEADER: str(storage.FORMAT)})
+    known = {**found.metadata, storage.FORMAT_HEADER: str(storage.FORMAT)}
+    return found._replace(metadata=known, body=found.body.removeprefix(_SECRET))
 
 
 @dataclass(eq=False)
@@ -158,13 +161,15 @@ class Schedule:
             partitions=rng.choice((1, 1, 2)), parallel_calls=1, alerts_topic_arn="arn:aws:sns:us-east-1:0:alerts"
         )
         self.is_tidied = rng.random() < 0.35
-        self.quotes, self.lanes, self.is_ordered = _history(
-            rng, rng.randint(8, 24) if self.is_tidied else rng.randint(2, 9)
-        )
+        length, strides = (rng.randint(8, 24), (1, 1, 3, 6)) if self.is_tidied else (rng.randint(2, 9), (1, 1, 1, 2, 5))
+        self.quotes, self.lanes, self.is_ordered = _history(rng, length, strides)
+        self.last_unit = 3 * length
         # Ten steps are the age at which a container's knowledge is old; an invocation lives a little longer.
         self.step_seconds, self.life_steps = (60, 14) if self.is_tidied else (10, 400)
         self.has_versions = rng.random() < 0.15
-        self.loses_checkpoint = not self.is_tidied and rng.random() < 0.1
+        self.loses_checkpoint = rng.random() < 0.1
+        # What a close did is not to be known from tidied objects; a checkpoint is made anew from them.
+        self.closes_windows = not (self.is_tidied and self.loses_checkpoint)
         self.fault_rate = rng.choice((0, 0.02, 0.08, 0.2))
         self.max_tries = rng.choice((2, 4, 8))
         self.batch_max = rng.randint(1, 4)
@@ -213,7 +218,7 @@ class Schedule:
             _attempt(op)
         if self.is_quiet:
             self._mend()
-        elif self._disturb():
+        if self._disturb():
             return True
         ready = [
             lane
@@ -233,11 +238,17 @@ class Schedule:
     def _disturb(self) -> bool:
         rng = self.rng
         has_log = any(storage.parse_log_key(key) for key in self.memory.objects)
-        if has_log and rng.random() < (0.12 if self.is_tidied else 0.03):
+        if self.is_tidied and has_log and not self.active and rng.random() < 0.1:
+            for _ in range(2):  # the market is closed
+                self.time.seconds += 45 * self.step_seconds
+                with suppress(ConsumerError):
+                    self._to_the_end(lambda: self._tidy(self._pipeline(is_newer=True)))
+        may_tidy = has_log and (self.is_tidied or not self.is_quiet)
+        if may_tidy and rng.random() < (0.15 if self.is_tidied else 0.03):
             container = self._container()
             self._start(container, lambda: self._tidy(container.pipeline), None)
             return True
-        if self.loses_checkpoint and has_log and rng.random() < 0.02:
+        if self.loses_checkpoint and has_log and not self.is_quiet and rng.random() < 0.02:
             partition = rng.choice(storage.partitions_of(self.config.partitions))
             self.memory.objects.pop(storage.checkpoint_key(partition), None)
             self.counts["checkpoints lost"] += 1
@@ -247,8 +258,8 @@ class Schedule:
         """The night's call."""
         turn = pipeline.turn(datetime.fromtimestamp(self.time.seconds, UTC), Deadline())
         for partition in storage.partitions_of(self.config.partitions):
-            if self.rng.random() < 0.5:
-                until = format_epoch_ms(_moment_ms(self.rng.randint(0, 40)))
+            if self.closes_windows and self.rng.random() < 0.5:
+                until = format_epoch_ms(_moment_ms(self.rng.randint(0, max(self.last_unit, 6))))
                 self.has_closed = True  # or may have, should it die in between
                 self.counts["closes"] += close_over(pipeline, partition, turn, until)
             if self.is_tidied:
@@ -266,8 +277,12 @@ class Schedule:
 
     def _container(self) -> Container:
         free = [one for one in self.containers if not one.busy]
-        if free and self.rng.random() < 0.8:
-            return self.rng.choice(free)
+        if free and self.rng.random() < (0.6 if self.is_tidied else 0.8):
+            # Now and then the one that has slept longest.
+            chosen = free[0] if self.rng.random() < 0.25 else self.rng.choice(free)
+            self.containers.remove(chosen)
+            self.containers.append(chosen)
+            return chosen
         is_newer = self.has_versions and (self.is_quiet or self.rng.random() < 0.5)
         made = Container(self._pipeline(is_newer=is_newer), is_newer)
         self.containers.append(made)
@@ -440,14 +455,14 @@ def _quote(symbol: str, unit: int) -> Quote:
     return quote(symbol, format_epoch_ms(_moment_ms(unit)), price, **shape)
 
 
-def _history(rng: random.Random, length: int) -> tuple[list[Quote], list[Lane], bool]:
+def _history(rng: random.Random, length: int, strides: Sequence[int]) -> tuple[list[Quote], list[Lane], bool]:
     """Quotes, the lanes that bring them, and whether every symbol comes in order."""
     symbols = ["A", "B", "C"][: rng.choice((1, 2, 2, 3))]
     clock = dict.fromkeys(symbols, 0)
     quotes = []
     for _ in range(length):
         symbol = rng.choice(symbols)
-        clock[symbol] += rng.choice((1, 1, 1, 2, 5))
+        clock[symbol] += rng.choice(strides)
         quotes.append(_quote(symbol, clock[symbol]))
     sent = []
     for one in quotes:
@@ -475,11 +490,30 @@ def _lane(quotes: Sequence[Quote], number: int, parent: Lane | None = None) -> L
 
 
 def _rebuilt(schedule: Schedule, partition: storage.Partition) -> tuple[States, int, str]:
-    """What `rebuild --checkpoints` writes: the newest entry stays in doubt."""
+    """What `rebuild --checkpoints` writes: the fold of tidied days and of the log, but for the newest entry."""
     fold, rules = _fold()
     states: States = {}
     revision, folder = 0, storage.FIRST_FOLDER
-    for number, _, stored in schedule.memory.entries().get(partition, [])[:-1]:
+    objects = schedule.memory.objects
+    entries = schedule.memory.entries().get(partition, [])
+    markers = [
+        storage.decode_marker(stored.body)
+        for key, stored in objects.items()
+        if key.startswith(storage.marker_prefix(partition))
+    ]
+    if markers:
+        last = max(markers, key=lambda marker: marker.last)
+        revision, folder = last.last, last.next
+        entries = [entry for entry in entries if entry[0] > revision]
+    tidied = [
+        (parsed, stored)
+        for key, stored in objects.items()
+        if (parsed := storage.parse_tidied_key(key)) and parsed.partition == partition and parsed.first <= revision
+    ]
+    for _, stored in sorted(tidied, key=lambda one: (one[0].symbol, one[0].first, one[0].run)):
+        lines = storage.unpack_lines(stored.body.removeprefix(_SECRET))
+        fold.apply(states, Accepted([decode_quote(line) for line in lines]), rules)
+    for number, _, stored in entries[:-1]:
         known = _as_known(stored)
         assert known is not None
         entry = read_entry(known, "")
@@ -496,6 +530,8 @@ def _fold() -> tuple[Fold, Any]:
 def check(schedule: Schedule) -> None:
     """Everything that must hold at the end."""
     memory, quotes = schedule.memory, schedule.quotes
+    for key, stored in memory.objects.items():
+        memory.objects[key] = _as_known(stored) or stored
     wanted = {(one.symbol, one.timestamp) for one in quotes}
     archived = Counter(line for lines in memory.archived().values() for line in lines)
     _expect(max(archived.values(), default=1) == 1, "a quote is in the archive twice")
@@ -503,6 +539,8 @@ def check(schedule: Schedule) -> None:
     _expect(set(memory.tables["quotes"]) == wanted, "the table lacks a quote, or has another")
     _expect(not memory.rewritten, "an item was written again with other bytes")
     _expect(not memory.quarantined(), "a quote is left in quarantine")
+    may_stop = schedule.counts["checkpoints lost"] or schedule.has_versions
+    _expect(bool(may_stop) or not schedule.counts["stopped"], "a partition stopped for no reason")
     _check_log(memory)
     _check_tables(schedule)
     alerts = {f"{symbol}@{alert_id}" for symbol, alert_id in memory.tables["alerts"]}
@@ -539,10 +577,7 @@ def _check_tables(schedule: Schedule) -> None:
     if not any(key.startswith(storage.TIDY_PREFIX) for key in memory.objects):
         for entries in memory.entries().values():
             states: States = {}
-            for _, _, stored in entries:
-                known = _as_known(stored)
-                assert known is not None
-                found.append(fold.apply(states, read_entry(known, ""), rules))
+            found += [fold.apply(states, read_entry(stored, ""), rules) for _, _, stored in entries]
     elif not schedule.has_closed:
         lines = [line for of_symbol in memory.archived().values() for line in of_symbol]
         found.append(fold.apply({}, Accepted([decode_quote(line) for line in lines]), rules))
