@@ -14,6 +14,7 @@ from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIM
 from stockstream.settings import ENV_PREFIX, Settings
 from stockstream_lambda import observability as consumer_observability
 from stockstream_lambda.config import DEFAULT_DEPLOYMENT as DEFAULT_CONSUMER_DEPLOYMENT
+from stockstream_wire.storage import EXPIRES_AT
 
 CONSUMER = ROOT / "lambda" / "stockstream_lambda"
 SERVICE = ROOT / "service" / "stockstream"
@@ -215,12 +216,7 @@ def test_tables_have_the_keys_that_the_code_writes() -> None:
     expected = dict(table_keys(names).items())
     tables = local_value("hot_store", "tables")
     assert {role: (table["hash_key"], table["range_key"]) for role, table in tables.items()} == expected
-    assert "expires_at" in constants(CONSUMER) | _f_string_parts(CONSUMER)
-    assert resource("hot_store", "aws_dynamodb_table").body["ttl"][0]["attribute_name"] == "expires_at"
-
-
-def _f_string_parts(folder: Path) -> set[str]:
-    return {word for text in constants(folder) for word in re.findall(r"[a-z_]+", text)}
+    assert resource("hot_store", "aws_dynamodb_table").body["ttl"][0]["attribute_name"] == EXPIRES_AT
 
 
 def test_the_bucket_layout_is_the_consumers() -> None:

@@ -21,7 +21,8 @@ RUNNER_TAG: Final = "stockstream:event-source"
 _GOOD_FOR: Final = timedelta(seconds=60)
 _RENEW_SECONDS: Final = 20.0
 _ENABLED: Final = frozenset({"Creating", "Enabling", "Enabled", "Updating"})
-# An emulator without Lambda has no mappings.
+# An emulator without Lambda has no mappings. Ours says so in words (_emulator_server.py), others by a code.
+_LAMBDA_IS_OFF: Final = "the service 'lambda' is off here"
 _NO_LAMBDA: Final = frozenset({"501", "InternalFailure", "UnknownOperationException", "NotImplemented", "404"})
 
 log = structlog.get_logger("stockstream.event_source")
@@ -77,7 +78,7 @@ async def _mappings(client: Any, stream_arn: str) -> list[dict[str, Any]]:
         pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=stream_arn)
         return [mapping async for page in pages for mapping in page["EventSourceMappings"]]
     except ClientError as exc:
-        if exc.response["Error"]["Code"] in _NO_LAMBDA:
+        if exc.response["Error"]["Code"] in _NO_LAMBDA or _LAMBDA_IS_OFF in str(exc):
             return []
         raise AwsSetupError(f"whether a mapping consumes {stream_arn} cannot be told: {exc}") from exc
 
