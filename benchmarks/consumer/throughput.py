@@ -47,11 +47,12 @@ def make_event(symbols: int, records: int = RECORDS) -> dict[str, Any]:
             polled_at=format_epoch_ms(_OPEN_MS + number),
             source="yahoo",
         )
-        found.append(_record(encode_quote(quote), number, quote.symbol))
+        found.append(to_record(encode_quote(quote), number, quote.symbol))
     return {"Records": found}
 
 
-def _record(data: bytes, number: int, key: str) -> dict[str, Any]:
+def to_record(data: bytes, number: int, key: str) -> dict[str, Any]:
+    """A record of Lambda's Kinesis event."""
     sequence = str(_FIRST_SEQUENCE + number)
     return {
         "kinesis": {
@@ -97,15 +98,19 @@ def measure(*, quick: bool, symbols: int = 100, rounds: int = 3) -> dict[str, An
     }
 
 
-def _run_ours(stub: StubAws, event: dict[str, Any]) -> tuple[float, float, dict[str, int]]:
-    config = Config(alerts_topic_arn=TOPIC_ARN)
-    environ = {
+def environ_of(stub: StubAws) -> dict[str, str]:
+    """The environment of a consumer that speaks to the stub."""
+    return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": stub.url,
     }
-    with closing(build_pipeline(config, environ)) as pipeline:
+
+
+def _run_ours(stub: StubAws, event: dict[str, Any]) -> tuple[float, float, dict[str, int]]:
+    config = Config(alerts_topic_arn=TOPIC_ARN)
+    with closing(build_pipeline(config, environ_of(stub))) as pipeline:
         pipeline.process({"Records": event["Records"][:1]})  # warm: connections, rules
         stub.take_calls()
         started, started_cpu = time.perf_counter(), time.process_time()

@@ -1,7 +1,9 @@
 """Puts the consumer together: environment → clients → pipeline. Made once per process."""
 
+import gc
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
@@ -14,6 +16,8 @@ from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
 from stockstream_lambda.stores import AwsStores
 
+GC_THRESHOLD: Final = 200_000
+
 
 def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> Pipeline:
     """Make the clients, the stores and the pipeline that uses them.
@@ -21,6 +25,8 @@ def build_pipeline(config: Config, environ: Mapping[str, str] = os.environ) -> P
     Raises:
         ConfigError: no region, no credentials, or an endpoint or a proxy that is no URL.
     """
+    # What a batch makes holds no cycles, and a collection would walk all states of all symbols for nothing.
+    gc.set_threshold(GC_THRESHOLD)
     return Pipeline(config, build_stores(config, environ))
 
 

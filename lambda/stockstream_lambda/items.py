@@ -80,5 +80,6 @@ def _expires(minute: str, retention_days: int) -> str:
     return f',"{EXPIRES_AT}":{{"N":"{expires_at_seconds(minute, retention_days)}"}}'
 
 
+@lru_cache(maxsize=1024)  # of a few sources, currencies and exchanges
 def _text(value: str) -> str:
     return _encode(value).decode()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from stockstream_lambda.errors import ConsumerError
-from stockstream_wire import Quote, WireError, deaggregate, decode_quote, is_aggregated
+from stockstream_wire import Quote, WireError, deaggregate, is_aggregated, read_quote
 from stockstream_wire.storage import encode_quarantined, quarantine_key
 
 # Far above any quote (about 300 bytes).
@@ -34,7 +34,7 @@ class Position(NamedTuple):
 
 
 class UserQuote(NamedTuple):
-    """A quote as it came: its bytes, what they mean, where they stood."""
+    """A quote as it came: its bytes (in the wire's one form), what they mean, where they stood."""
 
     quote: Quote
     data: bytes
@@ -114,12 +114,11 @@ def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:
 
 def _arrival_ms(moment: object) -> int:
     """Lambda sends epoch seconds; tools that make events send them as text, or ISO 8601. 0 where it is no moment."""
-    text = str(moment)
     try:
-        seconds = float(text)
+        seconds = moment if isinstance(moment, float) else float(str(moment))
     except ValueError:
         try:
-            read = datetime.fromisoformat(text)
+            read = datetime.fromisoformat(str(moment))
         except ValueError:
             return 0
         seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
@@ -162,11 +161,14 @@ class _RecordReader:
             self._refuse(data, subsequence_number, partition_key, "oversize", exc, aggregated=aggregated)
             return
         try:
-            quote = decode_quote(data)
+            # The archive holds one form of a time and one spelling of a symbol, whatever a producer wrote.
+            quote, data = read_quote(data)
         except WireError as exc:
             self._refuse(data, subsequence_number, partition_key, exc.code, exc, aggregated=aggregated)
             return
-        position = self._position._replace(subsequence_number=subsequence_number)
+        position = self._position
+        if subsequence_number:
+            position = position._replace(subsequence_number=subsequence_number)
         self._quotes.append(UserQuote(quote, data, position, self._index, partition_key, aggregated))
 
     def _refuse(

@@ -164,8 +164,9 @@ class Schedule:
         length, strides = (rng.randint(8, 24), (1, 1, 3, 6)) if self.is_tidied else (rng.randint(2, 9), (1, 1, 1, 2, 5))
         self.quotes, self.lanes, self.is_ordered = _history(rng, length, strides)
         self.last_unit = 3 * length
-        # Ten steps are the age at which a container's knowledge is old; an invocation lives a little longer.
-        self.step_seconds, self.life_steps = (60, 14) if self.is_tidied else (10, 400)
+        # Ten minutes are the age at which a container's knowledge is old; an invocation lives a little longer.
+        self.step_seconds = rng.choice((5, 60)) if self.is_tidied else 10
+        self.life_steps = 840 // self.step_seconds if self.is_tidied else 400
         self.has_versions = rng.random() < 0.15
         self.loses_checkpoint = rng.random() < 0.1
         # What a close did is not to be known from tidied objects; a checkpoint is made anew from them.
@@ -240,10 +241,11 @@ class Schedule:
         has_log = any(storage.parse_log_key(key) for key in self.memory.objects)
         if self.is_tidied and has_log and not self.active and rng.random() < 0.1:
             for _ in range(2):  # the market is closed
-                self.time.seconds += 45 * self.step_seconds
+                self.time.seconds += 45 * 60
                 with suppress(ConsumerError):
                     self._to_the_end(lambda: self._tidy(self._pipeline(is_newer=True)))
-        may_tidy = has_log and (self.is_tidied or not self.is_quiet)
+        tidies = sum(one.lane is None for one in self.active)
+        may_tidy = has_log and (self.is_tidied or not self.is_quiet) and tidies < 2
         if may_tidy and rng.random() < (0.15 if self.is_tidied else 0.03):
             container = self._container()
             self._start(container, lambda: self._tidy(container.pipeline), None)

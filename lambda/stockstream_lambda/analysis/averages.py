@@ -9,6 +9,8 @@ SMA_SPANS: Final = (5, 20, 50)
 EMA_SPANS: Final = (12, 26)
 
 _LONGEST: Final = max(SMA_SPANS)
+_SMAS: Final = [(index, span, f"sma_{span}") for index, span in enumerate(SMA_SPANS)]
+_EMAS: Final = [(index, span, f"ema_{span}") for index, span in enumerate(EMA_SPANS)]
 
 
 class Averages(msgspec.Struct, array_like=True):
@@ -48,11 +50,7 @@ class Averages(msgspec.Struct, array_like=True):
 
     def warm(self) -> list[tuple[str, float]]:
         """The averages that have seen a whole span, by name."""
-        count = self.count
-        found = [
-            (f"sma_{span}", float(total) / span)
-            for span, total in zip(SMA_SPANS, self.sums, strict=True)
-            if count >= span
-        ]
-        found += [(f"ema_{span}", value) for span, value in zip(EMA_SPANS, self.emas, strict=True) if count >= span]
+        count, sums, emas = self.count, self.sums, self.emas
+        found = [(name, float(sums[index]) / span) for index, span, name in _SMAS if count >= span]
+        found += [(name, emas[index]) for index, span, name in _EMAS if count >= span]
         return found

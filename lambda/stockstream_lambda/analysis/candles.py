@@ -67,7 +67,8 @@ class Candles(msgspec.Struct, array_like=True):
                         elif price < candle.low:
                             candle.low = price
                         candle.close = price
-                        candle.volume = min(candle.volume + volume, VOLUME_MAX)
+                        if volume:
+                            candle.volume = min(candle.volume + volume, VOLUME_MAX)
                         candle.quotes += 1
                     continue
                 if candle.window_start > start:
