@@ -141,12 +141,12 @@ run "a_saved_query_is_one_statement_with_its_title" {
   }
 
   assert {
-    condition     = length(aws_glue_catalog_table.stock_data_table.partition_keys) == 0 && length(aws_glue_catalog_table.stock_data_table.storage_descriptor[0].columns) == 18
+    condition     = length(aws_glue_catalog_table.stock_data_table.partition_keys) == 0 && length(aws_glue_catalog_table.stock_data_table.storage_descriptor[0].columns) == 23
     error_message = "stock_data_table has every field of a quote and no partition."
   }
 
   assert {
-    condition     = aws_glue_catalog_table.stock_data_by_symbol.parameters["storage.location.template"] == "s3://stockstream-archive-123456789012-us-east-1/raw/symbol=$${archive_symbol}/dt=$${dt}/"
+    condition     = aws_glue_catalog_table.stock_data_by_day.parameters["storage.location.template"] == "s3://stockstream-archive-123456789012-us-east-1/raw/dt=$${dt}/"
     error_message = "The projection must find the consumer's folders."
   }
 }

@@ -47,7 +47,7 @@ variable "quarantine_expiration_days" {
 }
 
 variable "first_event_date" {
-  description = "Oldest event day that stock_data_by_symbol can see. Athena shows no row before it, without an error."
+  description = "Oldest event day that stock_data_by_day can see. Athena shows no row before it, without an error."
   type        = string
   default     = "2000-01-01"
 
