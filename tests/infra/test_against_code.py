@@ -95,6 +95,7 @@ NOT_IN_ECS = {
     "STOCKSTREAM_LEDGER_KEEP_DAYS": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_CALL_SECONDS": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_AWAY_SECONDS": "the default; producer_environment can set it",
+    "STOCKSTREAM_EMF_METRICS": "on, the default: CloudWatch reads them",
     "STOCKSTREAM_SENDER_TRANSPORT": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_AGGREGATION": "on, the default; off only for Redshift streaming, by producer_environment",
     "STOCKSTREAM_SENDER_RECORD_MAX_BYTES": "the stream takes 1 MiB, the default",
