@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "sources": {"settings", "pipeline.schedule"},
     "eventsource": set(),
     "lake": set(),
-    "reading": set(),
+    "reading": {"settings"},
     "audit": {"reading"},
     "redrive": {"sender"},
     "backfill": {"sources", "sender", "settings", "reading"},
