@@ -19,6 +19,7 @@ from stockstream.local.provision import UNSENT_KEYS, table_request
 from stockstream.settings import Settings, load_settings
 from stockstream_wire.storage import TABLES, TableKey
 from tests.moto_server import moto_server
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +239,7 @@ def test_the_command_ends_with_one_where_anything_is_wrong(stream: str, code: in
         capture_output=True,
         text=True,
         env={**os.environ, "STOCKSTREAM_STREAM": stream},
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert done.returncode == code, done.stderr

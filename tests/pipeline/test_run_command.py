@@ -18,6 +18,7 @@ from stockstream.local.emulator import run_emulator
 from stockstream.local.provision import ResourceNames, provision
 from stockstream_wire import Quote, deaggregate, decode_quote, is_aggregated
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=2)
 
@@ -121,7 +122,7 @@ async def test_sigterm_drains_and_every_accepted_quote_is_in_the_stream(tmp_path
         await running.wait_for("sender_ready")
         health = (await running.wait_for("health_listening"))["port"]
         async with aiohttp.ClientSession(f"http://127.0.0.1:{health}") as session:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     async with session.get("/readyz") as response:
                         if response.status == 200:
@@ -180,7 +181,7 @@ def wait_for_outbox(folder: Path) -> None:
     """Wait until something has been accepted: the outbox's segments have grown."""
     import time
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while sum(path.stat().st_size for path in folder.rglob("*.log")) < 2_000:
         assert time.monotonic() < deadline, "nothing was accepted"
         time.sleep(0.02)
