@@ -155,6 +155,23 @@ async def test_the_log_carries_metrics_that_cloudwatch_can_read(tmp_path: Path) 
     assert line["Component"] == "service"
 
 
+async def test_where_cloudwatch_does_not_read_no_metrics_are_in_the_log_and_ten_symbols_are_shown(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    async with (
+        emulator(tmp_path / "aws", port) as aws,
+        service(tmp_path, port, metrics_interval_seconds="1", emf_metrics="false", symbols="") as running,
+    ):
+        await running.wait_for("sender_ready")
+        await asyncio.to_thread(wait_for_outbox, tmp_path / "outbox")
+        assert await running.end() == 0
+        quotes = await quotes_in_stream(aws)
+
+    assert "metrics" not in running.events()
+    assert len({quote.symbol for quote in quotes}) == 10
+
+
 async def test_quotes_accepted_while_kinesis_is_away_wait_on_disk_and_go_first_at_the_next_start(
     tmp_path: Path,
 ) -> None:

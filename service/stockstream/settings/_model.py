@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     symbols: Annotated[Watchlist, NoDecode] = _setting(
         "Source",
         Watchlist(("AAPL",)),
-        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes)",
+        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes). Without it "
+        "`auto` and `simulated` follow ten well-known ones",
     )
     poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
     send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
@@ -209,6 +210,9 @@ class Settings(BaseSettings):
     )
     metrics_interval_seconds: float = _setting(
         "Observability", 60.0, "Seconds between two EMF metric lines in the log", ge=1, le=3600
+    )
+    emf_metrics: bool = _setting(
+        "Observability", True, "Write metrics into the log as EMF lines too: for CloudWatch. Compose turns it off"
     )
     health_host: str = _setting("Observability", "127.0.0.1", "Address of /healthz, /readyz and /metrics")
     health_port: int = _setting(
