@@ -47,9 +47,11 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         for name in ("bid", "ask", "delayed_by_seconds", "silent_symbols")
         if (number := getattr(quote, name)) is not None
     ]
+    if quote.polled_at is not None:
+        parts.append(f'"polled_at":{{"S":"{quote.polled_at}"}}')
     parts += [
         f'"{name}":{{"S":{_text(text)}}}'
-        for name in ("polled_at", "source", "currency", "exchange", "market_state")
+        for name in ("source", "currency", "exchange", "market_state")
         if (text := getattr(quote, name)) is not None
     ]
     if quote.stale:

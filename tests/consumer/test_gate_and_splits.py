@@ -94,7 +94,7 @@ def test_a_real_move_on_the_new_scale_is_alerted_against_the_rescaled_close() ->
     folder = Folder().add([*OLD_DAY, *day(0, ["100", "100", "94", "93.9"], "400")])
     assert folder.alerts() == [("move", "down", "info")]
     (alert,) = [alert for effects in folder.effects for alert in effects.alerts]
-    assert round(alert.change_percent, 6) == -6.0
+    assert alert.change_percent == pytest.approx(-6.0)
 
 
 def test_the_suspicion_ends_when_the_feed_has_rescaled_its_close() -> None:
