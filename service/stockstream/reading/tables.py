@@ -14,7 +14,7 @@ Item = Mapping[str, Any]
 
 
 def plain_item(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """An item as Python values: numbers are Decimal, lists are lists."""
+    """An item as Python values: numbers are Decimal, lists are lists, NULL is None."""
     return {name: _plain(value) for name, value in attributes.items()}
 
 
@@ -24,7 +24,7 @@ def _plain(value: Mapping[str, Any]) -> Any:
         return Decimal(content)
     if kind == "L":
         return [_plain(entry) for entry in content]
-    return content
+    return None if kind == "NULL" else content
 
 
 @dataclass(frozen=True, slots=True)
