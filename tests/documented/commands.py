@@ -4,7 +4,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +13,16 @@ PAGES: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "d
 _FENCE: Final = re.compile(r"^```\w* *\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE: Final = re.compile(r"`([^`]+)`")
 _COMMAND: Final = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?stockstream(?: |$)")
-_YESTERDAY: Final = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+_SAMPLE_DAY: Final = "2026-11-20"  # of the sample session
 # What a page writes for something of the reader's own. The tests run in a folder that holds these.
 _STANDS_FOR: Final = (
     ("N|max", "max"),
     ("[SYMBOL...]", "AAPL"),
-    ("YESTERDAY", _YESTERDAY),
-    ("DAY", "2026-11-20"),
-    ("TIME", _YESTERDAY),
+    ("YESTERDAY", _SAMPLE_DAY),
+    ("DAY", _SAMPLE_DAY),
+    ("TIME", _SAMPLE_DAY),
     ("FILE", "examples/simulated-session.csv.gz"),
-    ("STATE/", "state/"),
+    ("STATE", "state"),
     ("DIR", "state/outbox"),
     ("…", "published"),
 )
