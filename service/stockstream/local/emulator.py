@@ -80,11 +80,16 @@ def choose_port(requested: int | None) -> int:
         return requested
     if _is_free(DEFAULT_PORT):
         return DEFAULT_PORT
-    with closing(socket.socket()) as probe:
-        probe.bind((_HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = any_free_port()
     log.info("endpoint_port_taken", taken=DEFAULT_PORT, using=port)
     return port
+
+
+def any_free_port() -> int:
+    """Choose a port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def keep_off_proxies(environ: MutableMapping[str, str]) -> None:

@@ -197,6 +197,13 @@ class Settings(BaseSettings):
         "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
     )
 
+    # --- local mode -------------------------------------------------------------------------------------------------
+    local_state_dir: Path = _setting(
+        "Local mode",
+        default_state_dir() / "local",
+        "Folder that keeps the state of `stockstream local`; other commands look for the local stack there",
+    )
+
     # --- observability ----------------------------------------------------------------------------------------------
     deployment: str = _setting(
         "Observability",
@@ -266,7 +273,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("outbox_dir", "cache_dir", mode="after")
+    @field_validator("outbox_dir", "cache_dir", "local_state_dir", mode="after")
     @classmethod
     def _expand_user(cls, value: Path) -> Path:
         return Path(os.path.expandvars(value)).expanduser()
