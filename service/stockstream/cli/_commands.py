@@ -7,6 +7,7 @@ import click
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
+from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
 from stockstream.cli.local import local
 from stockstream.cli.outbox import outbox
@@ -29,7 +30,21 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive, outbox, tidy, rebuild, doctor):
+for command in (
+    run,
+    local,
+    dashboard,
+    provision,
+    consume,
+    query,
+    backfill,
+    audit,
+    redrive,
+    outbox,
+    tidy,
+    rebuild,
+    doctor,
+):
     stockstream.add_command(command)
 
 
