@@ -34,11 +34,11 @@ async def served(*, token: str | None = None) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def serving(stored: Stored, *, token: str | None = None) -> AsyncIterator[Served]:
+async def serving(stored: Stored, *, token: str | None = None, port: int = 0) -> AsyncIterator[Served]:
     settings = Settings(dashboard_token=SecretStr(token) if token is not None else None)
     access = access_from(settings, "127.0.0.1")
     async with (
-        serve_dashboard(stored.market, access, host="127.0.0.1", port=0, poll_seconds=0.05) as url,
+        serve_dashboard(stored.market, access, host="127.0.0.1", port=port, poll_seconds=0.05) as url,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
     ):
         yield Served(url, stored, access, http)

@@ -9,6 +9,8 @@ from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
 from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
+from stockstream.cli.export import export
+from stockstream.cli.latest import candles, latest, tail
 from stockstream.cli.local import local
 from stockstream.cli.outbox import outbox
 from stockstream.cli.provision import provision
@@ -34,6 +36,10 @@ for command in (
     run,
     local,
     dashboard,
+    latest,
+    candles,
+    tail,
+    export,
     provision,
     consume,
     query,

@@ -1,11 +1,7 @@
 """Rows as an answer: JSON, CSV or Arrow as `Accept` says, with an ETag, and a link to the next page."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -45,7 +41,7 @@ def rows_answer(request: Request, rows: Rows[Any], *, next_query: Mapping[str, s
     if form == JSON:
         return answer(request, encode_json({"items": list(rows), "next": link, **more}), JSON, headers)
     if form == CSV:
-        return answer(request, as_csv(rows), f"{CSV}; charset=utf-8", headers)
+        return answer(request, rows.to_csv(), f"{CSV}; charset=utf-8", headers)
     return answer(request, _as_arrow(rows), ARROW, headers)
 
 
@@ -85,27 +81,6 @@ def form_of(accept: str) -> str:
     if best is None:
         raise ApiError(406, f"Accept: {accept[:100]}: there are {', '.join(_FORMS)}")
     return best
-
-
-def as_csv(rows: Rows[Any]) -> bytes:
-    """A header and a line a row; decimals with every digit, times in UTC as ISO 8601."""
-    text = io.StringIO()
-    dicts = rows.to_dicts(exact=True)
-    if dicts:
-        writer = csv.writer(text)
-        writer.writerow(dicts[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in dicts)
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value
 
 
 def _as_arrow(rows: Rows[Any]) -> bytes:

@@ -37,6 +37,7 @@ _ONE_DAY: Final = timedelta(days=1)
 _SPARKLINE_SYMBOLS_MAX: Final = 100
 _SPARKLINE_SECONDS: Final = 30.0
 _ALERTS_SECONDS: Final = 2.0
+_LOAD_SECONDS: Final = 10.0
 _HEALTH_SECONDS: Final = 2.0
 _SEVERITIES: Final = ("", "info", "warning", "critical")
 
@@ -84,6 +85,11 @@ class Api:
 
     async def latest(self, request: Request) -> Response:
         symbols = Query(request, "symbols").symbols()
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                await self.board.loaded.wait()
+        except TimeoutError as exc:
+            raise ApiError(503, self.board.error or "the newest quotes are still being read") from exc
         rows = self.board.newest()
         if symbols is not None:
             wanted = set(symbols)

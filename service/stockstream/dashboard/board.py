@@ -78,6 +78,7 @@ class Board:
         place: How far the log is read; None before anything was stored.
         error: Why it is not being read; None while it is.
         read_at: When it last was.
+        loaded: The newest quote of every symbol was read, or there is none.
     """
 
     market: Market
@@ -87,6 +88,7 @@ class Board:
     place: Place | None = None
     error: str | None = None
     read_at: datetime | None = None
+    loaded: asyncio.Event = field(default_factory=asyncio.Event)
     _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_UPDATES))
     _listeners: set[Listener] = field(default_factory=set)
     _rate: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_KEPT_UPDATES))
@@ -161,10 +163,12 @@ class Board:
             self.place = await self.market.end()
             self.error, self.read_at = None, datetime.now(UTC)
             if self.place is None:
+                self.loaded.set()
                 await asyncio.sleep(self.poll_seconds)
         for row in await self.market.latest():
             self._keep(row)
         self.error, self.read_at = None, datetime.now(UTC)
+        self.loaded.set()
 
     def take(self, update: Update) -> None:
         """Take an update: rows, memory, and all who listen."""

@@ -47,6 +47,6 @@ export function time(moment, zone, withDate = true) {
 
 export function sparkline(values, width, height) {
   if (!values || values.length < 2) return "";
-  const low = Math.min(...values), high = Math.max(...values), span = high - low || 1;
-  return values.map((value, index) => `${((index / (values.length - 1)) * width).toFixed(1)},${(height - 1 - ((value - low) / span) * (height - 2)).toFixed(1)}`).join(" ");
+  const low = Math.min(...values), high = Math.max(...values), span = high - low;
+  return values.map((value, index) => `${((index / (values.length - 1)) * width).toFixed(1)},${(span ? height - 1 - ((value - low) / span) * (height - 2) : height / 2).toFixed(1)}`).join(" ");
 }

@@ -3,6 +3,7 @@
 export const rows = new Map();
 export const state = { loaded: false, stream: "connecting", lostAt: null, health: null, error: null, session: null };
 
+const HIDDEN_MILLISECONDS = 20000;
 const drawers = new Set();
 let frame = 0;
 export function onChange(draw) { drawers.add(draw); return () => drawers.delete(draw); }
@@ -42,26 +43,29 @@ function take(quote) {
 }
 export const threshold = () => Number(state.health?.board.anomaly_threshold_percent ?? 5);
 
-let events = null, retry = 0;
+let events = null, retry = 0, place = null, hiding = 0;
 export async function connect() {
   clearTimeout(retry);
   try {
     const latest = await api("latest");
     for (const item of latest.items) take(item);
     state.loaded = true; state.error = null;
-    open(latest.place);
+    place = latest.place;
+    // An empty deployment has no log to follow yet.
+    if (place) open(); else { state.stream = "live"; retry = setTimeout(connect, 2000); }
   } catch (error) {
     state.error = error.message; lost();
     retry = setTimeout(connect, 2000);
   }
   changed();
 }
-function open(place) {
+function open() {
   events?.close();
   events = new EventSource(`/api/v1/stream${place ? `?since=${encodeURIComponent(place)}` : ""}`);
   events.onopen = () => { state.stream = "live"; state.lostAt = null; changed(); };
   events.addEventListener("quotes", (event) => {
     const content = JSON.parse(event.data);
+    place = event.lastEventId;
     for (const quote of content.quotes) take(quote);
     if (content.gap) { events.close(); connect(); }
     changed();
@@ -73,6 +77,15 @@ function open(place) {
     changed();
   };
 }
+// A browser opens six connections to a server and no more: a page that nobody sees lets its own go, and goes on later.
+function release() { events?.close(); events = null; clearTimeout(retry); }
+addEventListener("pagehide", release);
+addEventListener("pageshow", (event) => event.persisted && open());
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiding);
+  if (document.hidden) hiding = setTimeout(release, HIDDEN_MILLISECONDS);
+  else if (state.loaded && !events) open();
+});
 function lost() { state.stream = "lost"; state.lostAt ??= Date.now(); }
 
 export async function watchHealth() {

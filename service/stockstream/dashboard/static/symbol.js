@@ -88,7 +88,12 @@ class Chart extends Component {
           this.lines[name] = this.chart.addSeries(this.charts.LineSeries, { color: color(`--${name}`), lineWidth: 1, priceLineVisible: false, lastValueVisible: false });
         }
       }
-    } else for (const candle of tail) { this.prices.update({ time: seconds(candle), open: candle.open, high: candle.high, low: candle.low, close: candle.close }); this.volumes.update(bar(candle)); }
+    } else for (const candle of tail) {
+      // The window before the newest may have changed as it closed.
+      const at = seconds(candle), isOld = at < this.newest;
+      this.prices.update({ time: at, open: candle.open, high: candle.high, low: candle.low, close: candle.close }, isOld); this.volumes.update(bar(candle), isOld);
+    }
+    this.newest = all.length ? seconds(all.at(-1)) : 0;
     for (const [name, line] of Object.entries(this.lines)) line.setData(overlay(name, all));
     const first = all.length ? seconds(all[0]) : 0;
     const marks = alerts.map((alert) => ({ at: Math.floor(Date.parse(alert.timestamp) / 1000 / step) * step, alert })).filter(({ at }) => at >= first);
