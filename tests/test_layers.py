@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "eventsource": set(),
     "lake": set(),
     "reading": {"settings"},
+    "dashboard": {"reading", "settings"},
     "audit": {"reading"},
     "redrive": {"sender"},
     "backfill": {"sources", "sender", "settings", "reading"},

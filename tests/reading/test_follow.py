@@ -7,6 +7,7 @@ import pytest
 
 from stockstream.errors import InputError
 from stockstream.reading import LogFormatError, Place, Update, follow_log
+from stockstream_wire import Quote
 from stockstream_wire.storage import checkpoint_key, partition_of
 from tests.audit.stored_day import DAY, QUOTES, quote
 from tests.reading.stored import BUCKET, PARTITIONS, Stored, stored_market
@@ -31,7 +32,7 @@ async def test_it_begins_at_the_end_and_gives_what_is_appended_in_order(stored: 
     await stored.append(QUOTES[0])
     updates = stored.market.follow(poll_seconds=0.02)
     waiting = asyncio.ensure_future(take(updates, 3))
-    appended = []
+    appended: list[Quote] = []
     while not waiting.done():
         appended.append(quote(31 + len(appended) // 60, "7", 1, second=len(appended) % 60))
         await stored.append(appended[-1])

@@ -66,7 +66,7 @@ async def test_latest_of_all_knows_the_symbols_of_checkpoints_and_of_the_log_beh
 async def test_an_item_that_could_not_be_judged_is_a_row_with_its_price(stored: Stored) -> None:
     await stored.put("quotes", symbol="AAPL", timestamp=f"{DAY}T15:00:00.000Z", price=12, fold_failed=True)
     (row,) = await stored.market.latest("AAPL")
-    assert (row.price, row.open, row.change, row.anomaly) == (12, None, None, False)
+    assert (row.price, row.open, row.change, row.anomaly) == (Decimal(12), None, None, False)
 
 
 async def test_quotes_of_a_range_a_limit_and_a_session(stored: Stored) -> None:

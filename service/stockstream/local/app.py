@@ -15,6 +15,7 @@ from stockstream.eventsource import EventSourceRunner
 from stockstream.local.alerts_inbox import AlertsInbox
 from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
+from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
@@ -118,6 +119,8 @@ class _Local:
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
             run = await self._open(stack, presenter)
+            page_url = await stack.enter_async_context(open_dashboard(self.aws, run))
+            presenter.say(f"The page: {page_url}")
             consumer_stop = asyncio.Event()
             try:
                 async with asyncio.TaskGroup() as group:

@@ -1,7 +1,7 @@
 """Follows the log: what is accepted of all symbols, a few GETs whatever their number, and resumable by revision."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
@@ -121,7 +121,7 @@ async def tail(s3: Any, bucket: str, checkpoints: Mapping[Partition, CheckpointS
 
 async def follow_log(
     s3: Any, bucket: str, since: Place | None = None, *, poll_seconds: float = 1.0
-) -> AsyncIterator[Update]:
+) -> AsyncGenerator[Update]:
     """Yield what is appended to the log, for ever; an empty log is waited for.
 
     Args:

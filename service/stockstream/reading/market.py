@@ -1,6 +1,6 @@
 """The reading library's face: one object that reads what a deployment has stored, on AWS or on this machine."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import InputError
 from stockstream.reading.archive import in_order
 from stockstream.reading.candles import Candle, candles_of
-from stockstream.reading.follow import Place, Update, follow_log, read_checkpoints, tail
+from stockstream.reading.follow import Place, Update, follow_log, newest_place, read_checkpoints, tail
 from stockstream.reading.health import Health, read_health
 from stockstream.reading.rows import Rows, StoredAlert, StoredQuote, moment, stored_alert, stored_quote
 from stockstream.reading.sessions import Span, rule_of, session_span
@@ -184,7 +184,11 @@ class Market:
         """How far the log is, how old its newest entries are, what waits unsent or lies in quarantine."""
         return await read_health(self._s3, self._dynamodb, self._names.archive_bucket, self._names.alerts_table)
 
-    def follow(self, since: Place | str | None = None, *, poll_seconds: float = 1.0) -> AsyncIterator[Update]:
+    async def end(self) -> Place | None:
+        """Where the log ends now; None where nothing has been stored yet."""
+        return await newest_place(self._s3, self._names.archive_bucket)
+
+    def follow(self, since: Place | str | None = None, *, poll_seconds: float = 1.0) -> AsyncGenerator[Update]:
         """Yield what is accepted of all symbols as it is stored, for ever; see `follow_log`."""
         place = Place.parse(since) if isinstance(since, str) else since
         return follow_log(self._s3, self._names.archive_bucket, place, poll_seconds=poll_seconds)

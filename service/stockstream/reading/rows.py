@@ -1,5 +1,7 @@
 """Rows as they are handed out: typed, exact, and as a table of Arrow, pandas or Polars where those are installed."""
 
+import csv
+import io
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -128,6 +130,16 @@ class Rows(list[R]):
         """
         return _library("polars").DataFrame(self.to_dicts(), infer_schema_length=None)
 
+    def to_csv(self) -> bytes:
+        """A header and a line a row; decimals with every digit, times in UTC as ISO 8601. Empty without rows."""
+        text = io.StringIO()
+        dicts = self.to_dicts(exact=True)
+        if dicts:
+            writer = csv.writer(text)
+            writer.writerow(dicts[0])
+            writer.writerows([_cell(value) for value in row.values()] for row in dicts)
+        return text.getvalue().encode()
+
     def to_dicts(self, *, exact: bool = False) -> list[dict[str, Any]]:
         """Flat dicts of one set of names; indicators become columns of their own, `exact` keeps Decimal."""
         flat = [_flat(row) for row in self]
@@ -211,6 +223,16 @@ def _flat(row: msgspec.Struct) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.structs.asdict(row)
     indicators: dict[str, Any] = values.pop("indicators", {})
     return values | indicators
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value
 
 
 def _library(name: str) -> ModuleType:

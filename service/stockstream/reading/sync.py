@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar
 
@@ -92,7 +92,7 @@ class SyncMarket:
     def health(self) -> Health:
         return self._wait(self._market.health())
 
-    def follow(self, *args: Any, **kwargs: Any) -> Iterator[Update]:
+    def follow(self, *args: Any, **kwargs: Any) -> Generator[Update]:
         updates = self._market.follow(*args, **kwargs)
         try:
             while True:

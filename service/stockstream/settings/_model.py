@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.request_guard import parse_hosts
@@ -233,9 +233,25 @@ class Settings(BaseSettings):
         "compose or in a scraper's list. Any other is refused, as is every page of another origin",
     )
 
-    @field_validator("health_allowed_hosts", mode="before")
+    # --- dashboard --------------------------------------------------------------------------------------------------
+    dashboard_host: str = _setting(
+        "Dashboard", "127.0.0.1", "Address of the page and the read API; beyond loopback a token is required"
+    )
+    dashboard_port: int = _setting(
+        "Dashboard", 8765, "Port of the page and the read API; 0 takes a free one", ge=0, le=65535
+    )
+    dashboard_token: SecretStr | None = _setting(
+        "Dashboard", None, "What whoever opens the page must know, in its login or as `Authorization: Bearer`"
+    )
+    dashboard_allowed_hosts: Annotated[frozenset[str], NoDecode] = _setting(
+        "Dashboard",
+        frozenset(),
+        "Host names that requests may name, beside `localhost` and addresses: what a proxy before the page is called",
+    )
+
+    @field_validator("health_allowed_hosts", "dashboard_allowed_hosts", mode="before")
     @classmethod
-    def _parse_health_allowed_hosts(cls, value: object) -> object:
+    def _parse_allowed_hosts(cls, value: object) -> object:
         return parse_hosts(value) if isinstance(value, str) else value
 
     @field_validator("symbols", mode="before")
