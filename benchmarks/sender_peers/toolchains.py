@@ -49,7 +49,9 @@ def kpl_peer() -> tuple[str, ...]:
     jars = class_path.read_text().strip()
     source = _HERE / "kpl" / "src" / "main" / "java" / "Kpl.java"
     _run_tool("javac", "-cp", jars, "-d", str(classes), str(source), folder=_HERE)
-    return ("java", "-cp", f"{classes}:{jars}", "Kpl")
+    options = _BUILT / "kpl.options"
+    options.write_text(f'-cp "{classes}:{jars}"\n')
+    return ("java", f"@{options}", "Kpl")
 
 
 def absence(peer: Callable[[], tuple[str, ...]]) -> str | None:

@@ -31,7 +31,7 @@ class Workload:
         self._stock: collections.deque[tuple[str, bytes]] = collections.deque()
 
     def take(self, count: int) -> list[tuple[str, bytes]]:
-        """Like `batch`, from quotes made many at a time: a clock read for each of a few would be much of the measure."""
+        """Like `batch`, from quotes made many at a time: reading a clock for each would be much of the measure."""
         while len(self._stock) < count:
             self._stock += self.batch(STOCK_QUOTES)
         return [self._stock.popleft() for _ in range(count)]
