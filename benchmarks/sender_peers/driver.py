@@ -1,9 +1,9 @@
 """Runs one sender in a process of its own and measures its CPU: `driver.py '{"sender": …}'`.
 
 Modes: `flow` sends a number of quotes as fast as it can, from one task or from many (`callers`); `paced` offers a rate
-for a time. All measure how long a call of `send` holds its caller: in full flow that is backpressure too. Prints `ready`, then one line of JSON at the end.
-With `tell`, a line after every call of `send` that returned as well, so that whoever kills this process knows what its
-caller had been told. Runs in the peers' environment as well as in ours.
+for a time. All measure how long a call of `send` holds its caller: in full flow that is backpressure too. Prints
+`ready`, then one line of JSON at the end. With `tell`, a line after every call of `send` that returned as well, so that
+whoever kills this process knows what its caller had been told. Runs in the peers' environment as well as in ours.
 """
 
 # See senders.py.

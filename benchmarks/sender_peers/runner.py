@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sender_peers.environment import ROOT, peers_python
-from benchmarks.sender_peers.senders import PEERS
+from benchmarks.sender_peers.senders import PEERS, SECOND_SETTINGS
 
 _DRIVER = Path(__file__).with_name("driver.py")
 _SECONDS_MAX = 900
@@ -21,7 +21,7 @@ _SECONDS_MAX = 900
 
 def start(job: dict[str, Any]) -> subprocess.Popen[str]:
     """Start a sender; returns when it is ready to send."""
-    python: Any = peers_python() if job["sender"] in PEERS else sys.executable
+    python: Any = peers_python() if job["sender"] in {*PEERS, *SECOND_SETTINGS} else sys.executable
     return start_command([str(python), str(_DRIVER), json.dumps(job)], job.get("ca_file"))
 
 

@@ -342,4 +342,6 @@ SENDERS = {
     "kinesis-producer, 100 kB": KinesisProducerLarge,
 }
 OURS = tuple(name for name in SENDERS if name.startswith("stockstream"))
-PEERS = tuple(name for name in SENDERS if name not in (*OURS, CONTROL))
+# The same peers at another setting: measured for their rate alone.
+SECOND_SETTINGS = ("aws_kinesis_agg, 1 MB", "kinesis-producer, 100 kB")
+PEERS = tuple(name for name in SENDERS if name not in (*OURS, *SECOND_SETTINGS, CONTROL))
