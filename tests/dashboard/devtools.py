@@ -15,7 +15,7 @@ import aiohttp
 
 from tests.request_guard.browser import chromium
 
-_SECONDS = 90.0
+_SECONDS = 240.0
 _GONE = "Inspected target navigated or closed"
 _COMPLAINTS = {"Runtime.exceptionThrown", "Log.entryAdded"}
 

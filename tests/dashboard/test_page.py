@@ -10,6 +10,8 @@ from tests.dashboard.devtools import Tab, browser_tab
 from tests.dashboard.serving import serving
 from tests.reading.stored import Stored, stored_market
 
+# A browser and its server share a busy machine with other tests.
+pytestmark = pytest.mark.timeout(600)
 SESSION = {"session": DAY}
 PRICE = "document.querySelector('td.price')?.textContent"
 

@@ -37,7 +37,7 @@ _ONE_DAY: Final = timedelta(days=1)
 _SPARKLINE_SYMBOLS_MAX: Final = 100
 _SPARKLINE_SECONDS: Final = 30.0
 _ALERTS_SECONDS: Final = 2.0
-_LOAD_SECONDS: Final = 10.0
+_LOAD_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 2.0
 _SEVERITIES: Final = ("", "info", "warning", "critical")
 

@@ -12,6 +12,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -109,7 +110,7 @@ def make_app(api: Api, access: Access) -> AsgiApp:
         Route("/api/v1/session", answered(_session(access))),
         Route("/api/v1/login", answered(_login(access)), methods=["POST"]),
         *(Route(path, _page) for path in _PAGES),
-        Mount("/static", StaticFiles(directory=_STATIC)),
+        Mount("/static", GZipMiddleware(StaticFiles(directory=_STATIC))),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: on_http_exception, Exception: on_error})
     return guarded(_with_headers(_with_access(app, access)), access.policy)

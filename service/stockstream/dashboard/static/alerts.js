@@ -25,7 +25,8 @@ export class Alerts extends Component {
     const query = new URLSearchParams(location.search);
     this.state = { items: null, error: null, severity: query.get("severity") ?? "", kind: query.get("kind") ?? "", symbol: query.get("symbol") ?? "" };
   }
-  componentDidMount() { this.load(); this.timer = setInterval(() => document.hidden || this.load(), 4000); }
+  componentDidMount() {
+    this.props.hold(this); this.load(); this.timer = setInterval(() => document.hidden || this.load(), 4000); }
   componentWillUnmount() { this.gone = true; clearInterval(this.timer); }
   async load() {
     const { severity, kind, symbol } = this.state;
@@ -44,7 +45,7 @@ export class Alerts extends Component {
     const { items, error, severity, kind, symbol } = this.state;
     const option = (value, text, chosen) => html`<option value=${value} selected=${value === chosen}>${text}</option>`;
     return html`<section class="view" aria-labelledby="alerts-title"><div class="bar"><h1 id="alerts-title">Alerts</h1>
-      <label class="search"><span class="sr">Symbol</span><input ref=${(element) => (this.search = element)} type="search" placeholder="Symbol ( / )" value=${symbol} onChange=${(event) => this.choose({ symbol: event.target.value.trim().toUpperCase() })} /></label>
+      <label class="search"><span class="sr">Symbol</span><input ref=${(element) => element && (this.search = element)} type="search" placeholder="Symbol ( / )" value=${symbol} onChange=${(event) => this.choose({ symbol: event.target.value.trim().toUpperCase() })} /></label>
       <label><span class="sr">Severity</span><select onChange=${(event) => this.choose({ severity: event.target.value })}>${option("", "every severity", severity)}${["critical", "warning", "info"].map((name) => option(name, name, severity))}</select></label>
       <label><span class="sr">Kind</span><select onChange=${(event) => this.choose({ kind: event.target.value })}>${option("", "every kind", kind)}${KINDS.map((name) => option(name, name, kind))}</select></label>
       <p class="quiet" role="status">${items ? `${items.length}${items.length === 300 ? " newest" : ""} alerts` : ""}</p></div>

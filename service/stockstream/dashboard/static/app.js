@@ -29,7 +29,7 @@ class Login extends Component {
     } catch (error) { this.setState({ error: error.message }); }
   }
   render() {
-    return html`<main class="login"><h1>Stockstream</h1><form onSubmit=${(event) => this.submit(event)}><label>Token<input ref=${(element) => (this.field = element)} type="password" autocomplete="current-password" required autofocus /></label><button>Log in</button></form>
+    return html`<main class="login"><h1>Stockstream</h1><form onSubmit=${(event) => this.submit(event)}><label>Token<input ref=${(element) => element && (this.field = element)} type="password" autocomplete="current-password" required autofocus /></label><button>Log in</button></form>
       <p role="alert" class="down">${this.state?.error ?? ""}</p><p class="quiet">The token is STOCKSTREAM_DASHBOARD_TOKEN of whoever runs this page.</p></main>`;
   }
 }
@@ -38,6 +38,8 @@ class App extends Component {
   constructor(props) {
     super(props);
     this.state = { path: location.pathname, help: false };
+    // Keys go to the view that is shown: it says so itself.
+    this.hold = (view) => { this.view = view; };
     this.go = (path) => { history.pushState(null, "", path); this.setState({ path: new URL(path, location).pathname }); scrollTo(0, 0); };
   }
   componentDidMount() {
@@ -67,10 +69,10 @@ class App extends Component {
     if (this.view?.onKey(key)) event.preventDefault();
   }
   render() {
-    const { path, help } = this.state, ref = (view) => (this.view = view), go = this.go;
+    const { path, help } = this.state, hold = this.hold, go = this.go;
     const symbol = path.startsWith("/s/") ? decodeURIComponent(path.slice(3)) : null;
     document.title = symbol ? `${symbol} ${rows.get(symbol) ? format.price(rows.get(symbol).price) : ""} · Stockstream` : "Stockstream";
-    const view = symbol ? html`<${SymbolView} key=${symbol} ref=${ref} symbol=${symbol} go=${go} />` : path === "/alerts" ? html`<${Alerts} ref=${ref} go=${go} />` : path === "/health" ? html`<${Health} ref=${ref} go=${go} />` : html`<${Watchlist} ref=${ref} go=${go} />`;
+    const view = symbol ? html`<${SymbolView} key=${symbol} hold=${hold} symbol=${symbol} go=${go} />` : path === "/alerts" ? html`<${Alerts} hold=${hold} go=${go} />` : path === "/health" ? html`<${Health} hold=${hold} go=${go} />` : html`<${Watchlist} hold=${hold} go=${go} />`;
     return html`<a class="skip" href="#main">Skip to the figures</a>
       <header><nav aria-label="Places"><a class="brand" href="/" onClick=${(event) => { event.preventDefault(); go("/"); }}>Stockstream</a>
         ${PLACES.map(([to, title]) => html`<a href=${to} key=${to} aria-current=${to === path || (to === "/" && symbol) ? "page" : null} onClick=${(event) => { event.preventDefault(); go(to); }}>${title}</a>`)}</nav>

@@ -7,7 +7,8 @@ const decoded = (text) => { try { return atob(text).slice(0, 2000); } catch { re
 function Light({ good, text }) { return html`<span class=${`light ${good ? "good" : "bad"}`}><span aria-hidden="true">${good ? "●" : "▲"}</span> ${text}</span>`; }
 
 export class Health extends Component {
-  componentDidMount() { this.stop = onChange(() => this.forceUpdate()); this.clock = setInterval(() => this.forceUpdate(), 1000); }
+  componentDidMount() {
+    this.props.hold(this); this.stop = onChange(() => this.forceUpdate()); this.clock = setInterval(() => this.forceUpdate(), 1000); }
   componentWillUnmount() { this.stop(); clearInterval(this.clock); }
   onKey(key) { if (key === "Escape") { this.props.go("/"); return true; } return false; }
   render() {

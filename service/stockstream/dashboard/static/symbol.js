@@ -99,7 +99,7 @@ class Chart extends Component {
     const marks = alerts.map((alert) => ({ at: Math.floor(Date.parse(alert.timestamp) / 1000 / step) * step, alert })).filter(({ at }) => at >= first);
     this.markers.setMarkers(marks.sort((a, b) => a.at - b.at).map(({ at, alert }) => ({ time: at, position: alert.direction === "down" ? "belowBar" : "aboveBar", color: color("--alert"), shape: alert.direction === "down" ? "arrowDown" : alert.direction === "up" ? "arrowUp" : "circle", text: alert.kind })));
   }
-  render() { return html`<div class="chart" ref=${(element) => (this.box = element)} role="img" aria-label="Candles; the table below has the newest quotes"></div>`; }
+  render() { return html`<div class="chart" ref=${(element) => element && (this.box = element)} role="img" aria-label="Candles; the table below has the newest quotes"></div>`; }
 }
 
 export class SymbolView extends Component {
@@ -109,6 +109,7 @@ export class SymbolView extends Component {
     this.state = { interval: INTERVALS[asked] ? asked : remembered("interval", "5m"), overlays: remembered("overlays", ["vwap"]), candles: null, tail: [], alerts: [], quotes: [], point: null, zone: null, error: null };
   }
   componentDidMount() {
+    this.props.hold(this);
     this.stop = onChange(() => { this.forceUpdate(); this.follow(); });
     this.load(); this.loadRest(); this.timer = setInterval(() => this.loadRest(), 5000);
   }

@@ -26,6 +26,7 @@ export class Watchlist extends Component {
     this.order = []; this.sortedAt = 0; this.asked = new Set();
   }
   componentDidMount() {
+    this.props.hold(this);
     this.stop = onChange(() => this.forceUpdate());
     this.clock = setInterval(() => { this.forceUpdate(); this.askSparks(); }, 1000);
     this.measure = () => this.setState({ height: this.box?.clientHeight ?? 600 });
@@ -97,12 +98,12 @@ export class Watchlist extends Component {
     const up = order.filter((row) => row.change > 0).length, down = order.filter((row) => row.change < 0).length;
     return html`<section class="view" aria-labelledby="watchlist-title">
       <div class="bar"><h1 id="watchlist-title">Watchlist</h1>
-        <label class="search"><span class="sr">Filter symbols</span><input ref=${(element) => (this.search = element)} type="search" placeholder="Filter ( / )" value=${this.state.filter} onInput=${(event) => this.filter(event.target.value)} /></label>
+        <label class="search"><span class="sr">Filter symbols</span><input ref=${(element) => element && (this.search = element)} type="search" placeholder="Filter ( / )" value=${this.state.filter} onInput=${(event) => this.filter(event.target.value)} /></label>
         <label class="narrow"><span class="sr">Sort by</span><select value=${this.state.by} onChange=${(event) => this.sort(event.target.value)}>${COLUMNS.filter(([, , , value]) => value).map(([name, title]) => html`<option value=${name}>${title}</option>`)}</select></label>
         <p class="quiet">${format.number(order.length)} symbols · <span class="up">▲ ${up}</span> · <span class="down">▼ ${down}</span></p></div>
       ${!state.loaded ? html`<p class="empty">Reading the newest quotes…</p>` : rows.size === 0 ? html`<p class="empty">Nothing has been stored yet. Start the service: <code>stockstream run</code>, or <code>make run</code> on this machine.</p>`
         : order.length === 0 ? html`<p class="empty">No symbol matches “${this.state.filter}”. <button onClick=${() => this.filter("")}>Show all</button></p>` : ""}
-      <div class="box" ref=${(element) => (this.box = element)} onScroll=${(event) => this.setState({ top: event.target.scrollTop })} tabindex="0" role="region" aria-label="Quotes">
+      <div class="box" ref=${(element) => element && (this.box = element)} onScroll=${(event) => this.setState({ top: event.target.scrollTop })} tabindex="0" role="region" aria-label="Quotes">
       <table class="list" aria-rowcount=${order.length + 1}><thead><tr>${COLUMNS.map(([name, title, kind, value]) => html`<th scope="col" class=${`${kind} ${name}`} aria-sort=${this.state.by === name ? (this.state.way === "up" ? "ascending" : "descending") : null}>
         ${value ? html`<button onClick=${() => this.sort(name)}>${title}${this.state.by === name ? html`<span aria-hidden="true">${this.state.way === "up" ? " ↑" : " ↓"}</span>` : ""}</button>` : title}</th>`)}</tr></thead>
       <tbody>${first > 0 && html`<tr key="before" class="spacer" aria-hidden="true" style=${{ height: `${first * height}px` }}><td colspan=${COLUMNS.length}></td></tr>`}
