@@ -82,6 +82,8 @@ async def browser_tab(profile: Path) -> AsyncIterator[Tab]:
                 tab = Tab(socket)
                 for domain in ("Runtime", "Log", "Page"):
                     await tab.call(f"{domain}.enable")
+                # A page that nobody sees lets its stream go.
+                await tab.call("Page.bringToFront")
                 yield tab
     finally:
         process.terminate()

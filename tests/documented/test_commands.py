@@ -23,10 +23,12 @@ HELP_ONLY: Final = {
     "provision": "for an emulator that AWS_ENDPOINT_URL names",
     "consume": "for an emulator that AWS_ENDPOINT_URL names",
     "backfill AAPL": "asks Yahoo",
+    "dashboard": "serves until Ctrl-C",
+    "tail": "prints until Ctrl-C",
 }
 # Commands named for themselves, without the argument that they need.
 NAMED_ONLY: Final = {"backfill", "query", "outbox inspect", "outbox export"}
-READS_THE_STACK: Final = {"audit", "doctor", "query", "redrive", "tidy"}
+READS_THE_STACK: Final = {"audit", "candles", "doctor", "export", "latest", "query", "redrive", "tidy"}
 # Refuses while the stack runs, so it is run on one at rest.
 AT_REST: Final = {"rebuild"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from stockstream.cli._target import open_target
 from stockstream.errors import InputError
 from stockstream.settings import Settings
 
@@ -22,12 +23,14 @@ _DATE_LENGTH: Final = len("2026-11-20")
 
 @asynccontextmanager
 async def market_of(settings: Settings) -> AsyncIterator["Market"]:
-    """Open what the settings name: on AWS, or where AWS_ENDPOINT_URL points."""
-    from stockstream.aws import resolve_aws  # noqa: PLC0415 - a wrong option is told at once
-    from stockstream.reading import open_market  # noqa: PLC0415
+    """Open what the settings name: on AWS, or on the local stack where nobody named one."""
+    from stockstream.reading import open_market  # noqa: PLC0415 - a wrong option is told at once
     from stockstream.reading.sync import names_of  # noqa: PLC0415
 
-    async with open_market(resolve_aws(settings.region), names_of(settings)) as market:
+    async with (
+        open_target(settings) as target,
+        open_market(target.aws, names_of(target.settings)) as market,
+    ):
         yield market
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import click
 
+from stockstream.cli._market import market_of
 from stockstream.settings import Settings, load_settings
 
 
@@ -22,7 +23,7 @@ from stockstream.settings import Settings, load_settings
     help="Pause between two looks at the log: four GETs each.",
 )
 def dashboard(dashboard_host: str | None, dashboard_port: int | None, poll_seconds: float) -> None:
-    """Serve the page and the API /api/v1 of what is stored, on AWS or where AWS_ENDPOINT_URL points.
+    """Serve the page and the API /api/v1 of what is stored, on AWS or on the local stack.
 
     Beyond loopback it needs STOCKSTREAM_DASHBOARD_TOKEN. Ctrl-C ends it.
     """
@@ -31,19 +32,16 @@ def dashboard(dashboard_host: str | None, dashboard_port: int | None, poll_secon
 
 
 async def _serve(settings: Settings, poll_seconds: float) -> None:
-    from stockstream.aws import resolve_aws  # noqa: PLC0415 - a wrong setting is told at once
-    from stockstream.dashboard import access_from, serve_dashboard  # noqa: PLC0415
+    from stockstream.dashboard import access_from, serve_dashboard  # noqa: PLC0415 - a wrong setting is told at once
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
     from stockstream.pipeline.signals import stop_on_signals  # noqa: PLC0415
-    from stockstream.reading import open_market  # noqa: PLC0415
-    from stockstream.reading.sync import names_of  # noqa: PLC0415
 
     access = access_from(settings, settings.dashboard_host)
     configure_logging(settings.log_level, settings.log_format, sys.stderr)
     stop = asyncio.Event()
     with stop_on_signals(stop):
         async with (
-            open_market(resolve_aws(settings.region), names_of(settings)) as market,
+            market_of(settings) as market,
             serve_dashboard(
                 market,
                 access,
