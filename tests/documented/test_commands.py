@@ -24,7 +24,6 @@ HELP_ONLY: Final = {
     "consume": "for an emulator that AWS_ENDPOINT_URL names",
     "backfill AAPL": "asks Yahoo",
     "dashboard": "serves until Ctrl-C",
-    "tail": "prints until Ctrl-C",
 }
 # Commands named for themselves, without the argument that they need.
 NAMED_ONLY: Final = {"backfill", "query", "outbox inspect", "outbox export"}

