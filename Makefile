@@ -11,7 +11,7 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test lint types docs docs-check advisories pin-images e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
+.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,6 +40,21 @@ run: setup ## Run the whole pipeline on this machine, no account and no Docker (
 
 test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+# Commands in processes of their own, containers and long histories are left to `make test`.
+QUICK := tests/wire tests/settings tests/gate tests/view tests/outbox/test_outbox_log.py tests/outbox/test_worker.py \
+	tests/sender/test_scheduler.py tests/sender/test_bodies.py tests/sender/test_pacing.py tests/sources \
+	tests/sources_yahoo/test_yahoo_mapping.py tests/sources_yahoo/test_yahoo_decisions.py tests/eventsource/test_shard_state.py \
+	tests/consumer/test_candles.py tests/consumer/test_alerts.py tests/consumer/test_indicators.py tests/test_layers.py
+
+test-quick: setup ## Run the tests of pure decisions: under a minute
+	@$(BIN)/python -m pytest -q -n auto $(QUICK) $(ARGS)
+
+SUITES ?= tests/outbox tests/sender tests/consumer
+coverage: setup ## Print the branches that their tests cover of the rooms where a fault loses data
+	@mkdir -p build
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=json:build/coverage.json --cov-report= $(SUITES) $(ARGS)
+	@$(BIN)/python -m scripts.room_coverage build/coverage.json
 
 lint: setup ## Check style: ruff's rules and its formatter
 	@$(BIN)/ruff check .

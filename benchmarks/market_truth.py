@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.market_truth_cases import CASES, Case
+from stockstream_wire.storage import INTERVALS, minute_start, window_start
 from tests.local.local_command import LocalCommand, Outside
 from tests.yahoo_standin import ScriptedMarket, YahooStandin
 
@@ -72,7 +73,7 @@ def _value(attribute: dict[str, Any]) -> Any:
         return Decimal(value)
     if kind == "L":
         return [_value(item) for item in value]
-    return value
+    return None if kind == "NULL" else value
 
 
 def _items(outside: Outside, table: str) -> list[dict[str, Any]]:
@@ -85,20 +86,29 @@ def look(outside: Outside) -> Run:
     run = Run(summary=outside.summary, quotes=quotes, alerts=_items(outside, "alerts"))
     run.alerts.sort(key=lambda item: str(item.get("alert_id")))
     windows: dict[tuple[str, str], dict[str, Any]] = {}
+    history: dict[tuple[str, str], dict[str, Any]] = {}
     for item in _items(outside, "candles"):
-        windows[item["symbol_interval"], item["window_start"]] = item
-        block = item["symbol_interval"].partition("#")[0] + "#1m"
-        for minute in item.get("minutes", []):  # [minute, open, high, low, close, volume, quotes]
-            start = str(minute[0])
-            windows[block, start] = {"window_start": start, "open": minute[1], "close": minute[4], "volume": minute[5]}
+        symbol, start = item["symbol_interval"].partition("#")[0], item["window_start"].partition("/")[0]
+        found = windows if start == item["window_start"] else history
+        if "open" in item:
+            found[item["symbol_interval"], start] = item | {"window_start": start}
+        for values in item.get("minutes", []):  # [minute, open, high, low, close, volume, quotes]
+            of_minute = minute_start(start, int(values[0]))
+            candle = {"window_start": of_minute, "open": values[1], "close": values[4], "volume": values[5]}
+            candle["incomplete"] = values[0] in item.get("incomplete_minutes", [])
+            found[f"{symbol}#1m", of_minute] = candle
     # Open windows stand in the quotes: [open, high, low, volume, quotes], and the close is the price.
     for quote in quotes:
-        for interval in ("1m", "5m", "1h", "1d"):
-            candle = quote.get(f"candle_{interval}")
-            if candle:
-                start = str(quote.get("session") if interval == "1d" else quote["timestamp"])
-                found = {"window_start": start, "open": candle[0], "close": quote["price"], "volume": candle[3]}
-                windows.setdefault((f"{quote['symbol']}#{interval}", start), found).update(found)
+        for interval in INTERVALS:
+            values = quote.get(f"candle_{interval}")
+            if values:
+                start = window_start(quote["timestamp"], interval, quote["session"])
+                candle = {"window_start": start, "open": values[0], "close": quote["price"], "volume": values[3]}
+                candle["incomplete"] = interval in quote.get("incomplete", "").split()
+                windows.setdefault((f"{quote['symbol']}#{interval}", start), candle).update(candle)
+    for key, candle in history.items():
+        if windows.get(key, {"incomplete": True}).get("incomplete"):
+            windows[key] = candle
     for (series, _), candle in sorted(windows.items()):
         run.candles.setdefault(series, []).append(candle)
     return run

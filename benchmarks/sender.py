@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import sender_rows
 from benchmarks.null_kinesis import NullKinesis
 from benchmarks.sender_charts import rate_chart
 from benchmarks.sender_peers import runner
 from benchmarks.sender_peers.environment import peers_python
-from benchmarks.sender_peers.senders import OURS, PEERS
+from benchmarks.sender_peers.senders import OURS, PEERS, SECOND_SETTINGS
+from benchmarks.sender_rows import Rows
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 MEMORY, ON_DISK = OURS[:2]
@@ -44,14 +46,15 @@ _CHECKED = ("lost", "duplicated", "out_of_order", "dropped_by_kcl")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="where to write the results")
-    parser.add_argument("--quick", action="store_true", help="one round of small runs, under a minute")
+    parser.add_argument("--quick", action="store_true", help="small runs, some minutes")
     parser.add_argument("--chart", type=Path, help="where to write a chart (SVG)")
     parser.add_argument("--only", help="names of senders that contain this")
     arguments = parser.parse_args()
     began = time.monotonic()
     peers_python()
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    with NullKinesis() as kinesis:
+    with NullKinesis(tls=True) as kinesis:
+        rows = Rows(kinesis, quick=arguments.quick)
         for round_number in range(QUICK_ROUNDS if arguments.quick else ROUNDS):
             for scenario, name in _plan(round_number, quick=arguments.quick):
                 if arguments.only and arguments.only not in name:
@@ -59,12 +62,19 @@ def main() -> None:
                 run = _measure(kinesis, name, scenario, quick=arguments.quick)
                 runs.setdefault((scenario, name), []).append(run)
                 print(f"{round_number + 1} {scenario:9} {name:34} {run['records_per_cpu_second']:>10,.0f}", flush=True)
+            if arguments.only or (arguments.quick and round_number):
+                continue
+            for name, rate in rows.round():
+                print(f"{round_number + 1} {'row':9} {name:34} {rate:>10,.0f}", flush=True)
         units = _payload_units(kinesis, quotes=300_000 if arguments.quick else 1_000_000)
-    result = _summarise(runs, units, arguments.quick, time.monotonic() - began)
+        more = {} if arguments.only else rows.summary(rows.thin_units())
+    result = {**_summarise(runs, units, arguments.quick, time.monotonic() - began), **more}
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:
         rate_chart(result, arguments.chart)
     print(_table(result))
+    if more:
+        print(sender_rows.table(result))
 
 
 def _plan(round_number: int, *, quick: bool) -> Iterator[tuple[str, str]]:
@@ -77,7 +87,7 @@ def _plan(round_number: int, *, quick: bool) -> Iterator[tuple[str, str]]:
     yield "latency", MEMORY
     if not quick:
         yield "throttled", ON_DISK
-    for name in (*OURS, *PEERS):
+    for name in (*OURS, *PEERS, *SECOND_SETTINGS):
         if name not in {MEMORY, ON_DISK}:
             yield "clean", name
     if not quick and not round_number:
@@ -141,7 +151,7 @@ def _summarise(
         scenarios.setdefault(scenario, {})[name] = summary
     clean = scenarios["clean"]
     rates = {name: found["records_per_cpu_second"] for name, found in clean.items()}
-    peers = {name: rate for name, rate in rates.items() if name in PEERS}
+    peers = {name: rate for name, rate in rates.items() if name in {*PEERS, *SECOND_SETTINGS}}
     best = max(peers, key=lambda name: peers[name], default="")
     ours = rates.get("stockstream", 0.0)
     return {

@@ -4,6 +4,8 @@ python -m scripts.third_party_notices [--check]       writes THIRD-PARTY-NOTICES
 python third_party_notices.py --texts FILE            licence texts of this very environment (the Dockerfile does it)
 """
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _TARGET: Final = _ROOT / "THIRD-PARTY-NOTICES.md"
+_VENDORED: Final = _ROOT / "service/stockstream/dashboard/static/vendor"
 # What is shipped: the image for ECS, and the one that compose and `stockstream local` use; the zip of the function.
 _SHIPPED: Final = {"service": "image", "lambda": "deployment zip", "local": "image for compose"}
 _IMAGE: Final = {
@@ -33,8 +36,9 @@ _KNOWN: Final = {"peewee": "MIT"}
 
 _HEAD: Final = """# Third-party notices
 
-Stockstream is Apache-2.0 (`LICENSE`, `NOTICE`). The wheel and the source distribution contain no code of others; they
-name these packages as dependencies. The images and the function's deployment zip contain them; an image carries the
+Stockstream is Apache-2.0 (`LICENSE`, `NOTICE`). The wheel and the source distribution contain the scripts of others
+that the page is made of (the last table; their licence texts lie beside them) and name these packages as dependencies.
+The images and the function's deployment zip contain them; an image carries the
 licence texts of all of them in one file, `/app/THIRD-PARTY-LICENSES.txt`. The licences of the base image's own packages
 lie in its `/usr/share/doc/*/copyright`.
 
@@ -42,6 +46,17 @@ This page is generated from `uv.lock` for Linux and Python 3.13: `make docs` wri
 
 | Package | Version | Licence | Part of |
 |---|---|---|---|
+"""
+
+
+_VENDORED_HEAD: Final = """
+## Scripts of the page
+
+Copied unchanged from the packages of the npm registry into `stockstream/dashboard/static/vendor`. TradingView
+Lightweight Charts™, Copyright (c) TradingView, Inc., https://www.tradingview.com/: the page says so below each chart.
+
+| Package | Version | Licence | File of the package | SHA-256 |
+|---|---|---|---|---|
 """
 
 
@@ -72,7 +87,25 @@ def render() -> str:
         f"| {name} | {version} | {licence_of(distribution(name))} | {', '.join(part)} |"
         for (name, version), part in sorted(parts.items())
     ]
-    return _HEAD + "\n".join(rows) + "\n"
+    return _HEAD + "\n".join(rows) + "\n" + _VENDORED_HEAD + "\n".join(_vendored()) + "\n"
+
+
+def _vendored() -> Iterator[str]:
+    """A row for each script that is part of the page.
+
+    Raises:
+        SystemExit: a file is not the one that was taken, or its licence is missing.
+    """
+    entries = json.loads((_VENDORED / "vendor.json").read_text(encoding="utf-8"))
+    scripts = {path.name for path in _VENDORED.glob("*.mjs")}
+    if scripts != {entry["file"] for entry in entries}:
+        sys.exit(f"{_VENDORED.name}: vendor.json does not list {sorted(scripts)}. Remedy: name each file in it")
+    for entry in entries:
+        digest = hashlib.sha256((_VENDORED / entry["file"]).read_bytes()).hexdigest()
+        licence = (_VENDORED / entry["file"]).with_suffix(".LICENSE")
+        if digest != entry["sha256"] or not licence.is_file():
+            sys.exit(f"{entry['file']}: sha256 {digest} is not vendor.json's, or {licence.name} is missing")
+        yield f"| {entry['name']} | {entry['version']} | {entry['licence']} | `{entry['from']}` | `{digest}` |"
 
 
 def licence_of(package: Distribution) -> str:

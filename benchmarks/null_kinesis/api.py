@@ -40,6 +40,14 @@ class _PutRecords(msgspec.Struct):
     StreamARN: str | None = None
 
 
+# Of STS: the KPL asks it for the account, to name the stream by its ARN.
+_WHO_AM_I = b"Action=GetCallerIdentity"
+_CALLER_IDENTITY = (
+    b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+    b"<Arn>arn:aws:iam::000000000000:root</Arn><UserId>000000000000</UserId><Account>000000000000</Account>"
+    b"</GetCallerIdentityResult><ResponseMetadata><RequestId>null</RequestId></ResponseMetadata>"
+    b"</GetCallerIdentityResponse>"
+)
 _HASH_KEY = re.compile(r"0|[1-9][0-9]{0,38}")
 _put_records_decoder = msgspec.json.Decoder(_PutRecords)
 
@@ -55,6 +63,8 @@ class KinesisApi:
     def handle(self, target: str, content_type: str, body: memoryview | bytes) -> Answer:
         """Answer one call."""
         stream, faults = self._stream, self._stream.faults
+        if not target and bytes(body[: len(_WHO_AM_I)]) == _WHO_AM_I:
+            return Answer(200, "text/xml", _CALLER_IDENTITY)
         operation = target.rpartition(".")[2]
         is_put = operation in {"PutRecords", "PutRecord"}
         if is_put:

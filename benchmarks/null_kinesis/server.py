@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from typing import Final
 
 import msgspec
@@ -163,7 +164,7 @@ def control(stream: Stream, body: memoryview | bytes) -> Answer:
     return Answer(200, "application/json", msgspec.json.encode(reply))
 
 
-async def serve(stream: Stream, host: str, port: int) -> tuple[asyncio.Server, int]:
+async def serve(stream: Stream, host: str, port: int, tls: ssl.SSLContext | None = None) -> tuple[asyncio.Server, int]:
     """Listen; returns the server and its port."""
-    server = await asyncio.get_running_loop().create_server(lambda: KinesisProtocol(stream), host, port)
+    server = await asyncio.get_running_loop().create_server(lambda: KinesisProtocol(stream), host, port, ssl=tls)
     return server, int(server.sockets[0].getsockname()[1])

@@ -1,9 +1,9 @@
 """Runs one sender in a process of its own and measures its CPU: `driver.py '{"sender": …}'`.
 
-Modes: `flow` sends a number of quotes as fast as it can; `paced` offers a rate for a time. Both measure how long a call
-of `send` holds its caller: in full flow that is backpressure too. Prints `ready`, then one line of JSON at the end.
-With `tell`, a line after every call of `send` that returned as well, so that whoever kills this process knows what its
-caller had been told. Runs in the peers' environment as well as in ours.
+Modes: `flow` sends a number of quotes as fast as it can, from one task or from many (`callers`); `paced` offers a rate
+for a time. All measure how long a call of `send` holds its caller: in full flow that is backpressure too. Prints
+`ready`, then one line of JSON at the end. With `tell`, a line after every call of `send` that returned as well, so that
+whoever kills this process knows what its caller had been told. Runs in the peers' environment as well as in ours.
 """
 
 # See senders.py.
@@ -38,7 +38,8 @@ class _Caller:
         return time.process_time() - self._cpu - self.workload.cpu_seconds
 
     async def send(self, count):
-        batch = self.workload.batch(count)
+        make = self.workload.take if self.job.get("stock") else self.workload.batch
+        batch = make(count)
         start = time.monotonic()
         await self.sender.send(batch)
         self.stall_seconds = max(self.stall_seconds, time.monotonic() - start)
@@ -61,6 +62,16 @@ class _Caller:
             if "pause" in self.job:
                 await asyncio.sleep(self.job["pause"])
 
+    async def flow_from_many(self):
+        """As many tasks as `callers` says, each with a call of its own."""
+        calls = iter(range(self.job["quotes"] // self.job.get("batch", 1)))
+
+        async def caller():
+            for _ in calls:
+                await self.send(self.job.get("batch", 1))
+
+        await asyncio.gather(*(caller() for _ in range(self.job["callers"])))
+
     async def paced(self):
         tick = 0.1
         began = time.monotonic()
@@ -73,7 +84,9 @@ class _Caller:
 async def main(job):
     logging.disable(logging.CRITICAL)
     sender = SENDERS[job["sender"]]()
-    workload = Workload(job.get("symbols", 1000), job.get("zipf", False), job.get("first", 0))
+    workload = Workload(
+        job.get("symbols", 1000), job.get("zipf", False), job.get("first", 0), mixed=job.get("mixed", False)
+    )
     await sender.start(job["url"], outbox_dir=job.get("outbox_dir"), stream=job.get("stream", "stockstream"))
     if hasattr(sender, "ready") and not job.get("at_once"):
         await sender.ready()
@@ -86,7 +99,7 @@ async def main(job):
     print("ready", flush=True)
     began = time.monotonic()
     caller = _Caller(sender, workload, job)
-    await (caller.paced() if "rate" in job else caller.flow())
+    await (caller.paced() if "rate" in job else caller.flow_from_many() if "callers" in job else caller.flow())
     try:
         async with asyncio.timeout(job.get("finish_seconds", 300)):
             await sender.finish()

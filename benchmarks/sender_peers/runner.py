@@ -1,17 +1,19 @@
 """Starts the driver in the right environment and reads its result."""
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.sender_peers.environment import ROOT, peers_python
-from benchmarks.sender_peers.senders import PEERS
+from benchmarks.sender_peers.senders import PEERS, SECOND_SETTINGS
 
 _DRIVER = Path(__file__).with_name("driver.py")
 _SECONDS_MAX = 900
@@ -19,16 +21,22 @@ _SECONDS_MAX = 900
 
 def start(job: dict[str, Any]) -> subprocess.Popen[str]:
     """Start a sender; returns when it is ready to send."""
-    python: Any = peers_python() if job["sender"] in PEERS else sys.executable
+    python: Any = peers_python() if job["sender"] in {*PEERS, *SECOND_SETTINGS} else sys.executable
+    return start_command([str(python), str(_DRIVER), json.dumps(job)], job.get("ca_file"))
+
+
+def start_command(command: Sequence[str], ca_file: str | None = None) -> subprocess.Popen[str]:
+    """Start a program that says `ready` when it is, and its result at the end."""
+    environment = os.environ | ({"AWS_CA_BUNDLE": ca_file} if ca_file else {})
     process = subprocess.Popen(
-        [python, _DRIVER, json.dumps(job)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
     line = process.stdout.readline()
     if line.strip() != "ready":
         process.kill()
         process.wait()
-        raise RuntimeError(f"{job['sender']} did not start; run: {python} {_DRIVER} '{json.dumps(job)}'")
+        raise RuntimeError(f"a sender did not start; run: {shlex.join(command)}")
     return process
 
 

@@ -157,13 +157,16 @@ class AsyncKinesisKpl(AsyncKinesis):
 
 
 class AwsKinesisAgg:
-    """aws_kinesis_agg's aggregator and boto3."""
+    """aws_kinesis_agg's aggregator and boto3, five aggregates a call; one PUT payload unit each, as ours."""
+
+    aggregate_bytes = 25 * 1024
+    call_aggregates = 5
 
     async def start(self, url, **_):
         from aws_kinesis_agg.aggregator import RecordAggregator
 
         self._client = _boto3_client(url)
-        self._aggregator = RecordAggregator(25 * 1024)
+        self._aggregator = RecordAggregator(self.aggregate_bytes)
         self._entries = []
 
     async def send(self, batch):
@@ -175,7 +178,7 @@ class AwsKinesisAgg:
     def _add(self, aggregate):
         key, _, data = aggregate.get_contents()
         self._entries.append({"PartitionKey": key, "Data": data})
-        if len(self._entries) == 5:
+        if len(self._entries) == self.call_aggregates:
             self._put()
 
     def _put(self):
@@ -193,6 +196,13 @@ class AwsKinesisAgg:
             self._add(last)
         self._put()
         self._client.close()
+
+
+class AwsKinesisAggLarge(AwsKinesisAgg):
+    """The same with aggregates of 1 MB, its own default but for the keys, which Kinesis counts too."""
+
+    aggregate_bytes = 1_000_000
+    call_aggregates = 4
 
 
 class Aiokpl:
@@ -221,7 +231,9 @@ class Aiokpl:
 
 
 class KinesisProducer:
-    """kinesis-producer 0.2: quotes joined by newlines, random partition keys, not KPL."""
+    """kinesis-producer 0.2: quotes joined by newlines, random partition keys, not KPL; one PUT payload unit each."""
+
+    buffer_bytes = 25_000
 
     async def start(self, url, **_):
         import os
@@ -233,7 +245,7 @@ class KinesisProducer:
             config={
                 "aws_region": REGION,
                 "stream_name": STREAM,
-                "buffer_size_limit": 25_000,
+                "buffer_size_limit": self.buffer_bytes,
                 "buffer_time_limit": 0.2,
                 "kinesis_concurrency": 1,
                 "kinesis_max_retries": 10,
@@ -251,6 +263,12 @@ class KinesisProducer:
     async def finish(self):
         self._producer.close()
         await asyncio.get_running_loop().run_in_executor(None, self._producer.join)
+
+
+class KinesisProducerLarge(KinesisProducer):
+    """The same with the buffer of its README."""
+
+    buffer_bytes = 100_000
 
 
 class Stockstream:
@@ -318,8 +336,12 @@ SENDERS = {
     "async-kinesis": AsyncKinesis,
     "async-kinesis KPL": AsyncKinesisKpl,
     "aws_kinesis_agg": AwsKinesisAgg,
+    "aws_kinesis_agg, 1 MB": AwsKinesisAggLarge,
     "aiokpl": Aiokpl,
     "kinesis-producer": KinesisProducer,
+    "kinesis-producer, 100 kB": KinesisProducerLarge,
 }
 OURS = tuple(name for name in SENDERS if name.startswith("stockstream"))
-PEERS = tuple(name for name in SENDERS if name not in (*OURS, CONTROL))
+# The same peers at another setting: measured for their rate alone.
+SECOND_SETTINGS = ("aws_kinesis_agg, 1 MB", "kinesis-producer, 100 kB")
+PEERS = tuple(name for name in SENDERS if name not in (*OURS, *SECOND_SETTINGS, CONTROL))

@@ -66,7 +66,10 @@ def _report(tally: Tally, response: dict[str, Any], duration_ms: float, deployme
             value=alert.value,
             threshold=alert.threshold,
         )
-    log.info(
+    is_well = not (failures or tally.quarantined or tally.failed_partitions or tally.stopped_partitions)
+    # What is well is in the metrics; a line a batch would be most of the log.
+    say = log.debug if is_well else log.info
+    say(
         "batch_processed",
         records=tally.records,
         stored=tally.stored,

@@ -16,43 +16,44 @@ from stockstream_wire.storage import EXPIRES_AT, expires_at_seconds
 _encode: Final = msgspec.json.encode
 
 Indicators = list[tuple[str, float]]
+# Further attributes of a quote, text or boolean: `session`, `regular`, `late`, `split_suspected`.
+Marks = dict[str, str | bool]
 
 
-def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: dict[str, str | bool]) -> str:
+def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: Marks) -> str:
     """The attributes of a stored quote without the braces: the twelve published fields first, then our own.
 
     Args:
         quote: The quote.
         published: Its derived fields.
         indicators: Our indicators by name; those not warm are left out.
-        marks: Further text or boolean attributes (`session`, `late`, `split_suspected`).
+        marks: Further attributes.
     """
+    percent, change_percent = published.change_percent, ""
+    if percent is not None:
+        change_percent = f'"change_percent":{{"N":"{percent!s}"}},'
     volume = "" if quote.volume is None else f'"volume":{{"N":"{quote.volume}"}},'
     head = (
         f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
         f'"open":{{"N":"{quote.open!s}"}},"high":{{"N":"{quote.high!s}"}},"low":{{"N":"{quote.low!s}"}},'
         f'"price":{{"N":"{quote.price!s}"}},"previous_close":{{"N":"{quote.previous_close!s}"}},'
-        f'"change":{{"N":"{published.change!s}"}},"change_percent":{{"N":"{published.change_percent!s}"}},'
+        f'"change":{{"N":"{published.change!s}"}},{change_percent}'
         f'{volume}"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
     )
     parts = [head]
-    if quote.bid is not None:
-        parts.append(f'"bid":{{"N":"{quote.bid!s}"}}')
-    if quote.ask is not None:
-        parts.append(f'"ask":{{"N":"{quote.ask!s}"}}')
-    if quote.delayed_by_seconds is not None:
-        parts.append(f'"delayed_by_seconds":{{"N":"{quote.delayed_by_seconds}"}}')
+    parts += [
+        f'"{name}":{{"N":"{number!s}"}}'
+        for name in ("bid", "ask", "delayed_by_seconds", "silent_symbols")
+        if (number := getattr(quote, name)) is not None
+    ]
     if quote.polled_at is not None:
         parts.append(f'"polled_at":{{"S":"{quote.polled_at}"}}')
-    if quote.source is not None:
-        parts.append(f'"source":{{"S":{_text(quote.source)}}}')
-    if quote.currency is not None:
-        parts.append(f'"currency":{{"S":{_text(quote.currency)}}}')
-    if quote.exchange is not None:
-        parts.append(f'"exchange":{{"S":{_text(quote.exchange)}}}')
-    if quote.market_state is not None:
-        parts.append(f'"market_state":{{"S":{_text(quote.market_state)}}}')
+    parts += [
+        f'"{name}":{{"S":{_text(text)}}}'
+        for name in ("source", "currency", "exchange", "market_state")
+        if (text := getattr(quote, name)) is not None
+    ]
     if quote.stale:
         parts.append('"stale":{"BOOL":true}')
     # A third faster than a format string, a dozen times a quote.

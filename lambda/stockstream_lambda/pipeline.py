@@ -1,7 +1,7 @@
 """One batch: decode → gate → partitions of the log, each on its own; and which record must come again, if any."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +10,7 @@ import structlog
 from stockstream_lambda.alerts.outbox import Outbox
 from stockstream_lambda.alerts.provider import RulesProvider
 from stockstream_lambda.analysis.fold import Fold
-from stockstream_lambda.analysis.gate import FUTURE_SLACK_SECONDS, refuse
+from stockstream_lambda.analysis.gate import refuse
 from stockstream_lambda.checkpoint import ensure_layout
 from stockstream_lambda.clock import Clock, Deadline
 from stockstream_lambda.config import Config
@@ -28,7 +28,6 @@ from stockstream_lambda.records import (
 )
 from stockstream_lambda.stores import Stores, Tables
 from stockstream_lambda.tally import Tally
-from stockstream_wire import format_timestamp
 from stockstream_wire.storage import PARTITION_STOPPED, Partition, partition_of
 
 log = structlog.get_logger("stockstream.consumer")
@@ -93,7 +92,7 @@ class Pipeline:
 
         Args:
             event: Lambda's event.
-            now: The present moment; quotes from a far future are refused by it, and lag is measured against it.
+            now: The present moment; lag is measured against it.
             remaining_ms: Milliseconds until the invocation is cut off.
 
         Raises:
@@ -243,14 +242,14 @@ class Pipeline:
 def _gate(
     quotes: Sequence[UserQuote], bad: Sequence[BadRecord], now: datetime
 ) -> tuple[list[UserQuote], list[BadRecord]]:
-    latest_timestamp = format_timestamp(now + timedelta(seconds=FUTURE_SLACK_SECONDS))
+    now_ms = round(now.timestamp() * 1000)
     passed, refused = [], list(bad)
-    for user_quote in quotes:
-        detail = refuse(user_quote.quote, latest_timestamp)
-        if detail is None:
-            passed.append(user_quote)
+    for user in quotes:
+        found = refuse(user.quote, user.position.arrival_ms or now_ms)
+        if found is None:
+            passed.append(user)
         else:
-            refused.append(set_aside(user_quote, "bad_tick", "BadTick", detail))
+            refused.append(set_aside(user, *found))
     return passed, refused
 
 

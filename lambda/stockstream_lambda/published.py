@@ -17,10 +17,10 @@ _divide = _CONTEXT.divide
 
 
 class Published(NamedTuple):
-    """The derived fields of the published schema, not rounded."""
+    """The derived fields of the published schema, not rounded; no percentage of a close at or below 0."""
 
     change: Decimal
-    change_percent: Decimal
+    change_percent: Decimal | None
     moving_average: Decimal
     anomaly: bool
 
@@ -29,6 +29,7 @@ def published_fields(quote: Quote, threshold_percent: Decimal) -> Published:
     """Compute change, change in percent, the mean of open, high, low and close (the price), and the anomaly flag."""
     price, previous_close = quote.price, quote.previous_close
     change = _subtract(price, previous_close)
-    change_percent = _multiply(_divide(change, previous_close), _HUNDRED)
+    change_percent = _multiply(_divide(change, previous_close), _HUNDRED) if previous_close > 0 else None
     moving_average = _divide(_add(_add(_add(quote.open, quote.high), quote.low), price), _FOUR)
-    return Published(change, change_percent, moving_average, abs(change_percent) > threshold_percent)
+    is_anomaly = change_percent is not None and abs(change_percent) > threshold_percent
+    return Published(change, change_percent, moving_average, is_anomaly)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scripts.e2e.checks import Tables
 from scripts.e2e.compose import Compose, docker, free_port, wait_for
+from scripts.e2e.scenes import check_commands, check_lost_state, check_stops
 from scripts.e2e.session import Session, prepare_session
 
 _REGION = "us-east-1"
@@ -104,6 +105,9 @@ def _run(compose: Compose, tables: Tables, session: Session) -> int:
     failed = tables.failed_batches()
     print(f"batches given up: {failed}")
     audit_code = _audit(compose)
+    check_commands(compose)
+    check_stops(compose)
+    check_lost_state(compose, tables)
     return 1 if differences or failed or code or audit_code else 0
 
 

@@ -36,6 +36,13 @@ class Tables:
         except (BotoCoreError, ClientError):
             return -1
 
+    def symbols(self, *, source: str) -> set[str]:
+        """Symbols of the stored quotes of a source; none while the emulator does not answer or has no table."""
+        try:
+            return {item["symbol"]["S"] for item in self._scan("quotes") if item["source"]["S"] == source}
+        except (BotoCoreError, ClientError):
+            return set()
+
     def differences(self, session: Session) -> list[str]:
         """Compare table and archive with the session; every difference in words."""
         found: list[str] = []

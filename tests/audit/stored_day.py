@@ -57,7 +57,8 @@ def windows(minute: str, five: str = "", hour: str = "") -> dict[str, list[Decim
     return {name: [Decimal(word) for word in text.split()] for name, text in texts.items()}
 
 
-# Worked out by hand, as the quotes come. The first window's volume counts from the session's start.
+# Worked out by hand, as the quotes come. The first window's volume counts from the session's start; what traded over a
+# gap belongs to the windows that hold both its ends, or whose neighbour holds the earlier.
 WINDOWS = dict(
     zip(
         [item.timestamp for item in QUOTES],
@@ -65,8 +66,8 @@ WINDOWS = dict(
             windows("100.01 100.01 100.01 1000 1"),
             windows("100.01 101.5 100.01 1500 2"),
             windows("99.75 99.75 99.75 200 1", "100.01 101.5 99.75 1700 3"),
-            windows("102 102 102 800 1", "102 102 102 800 1", "100.01 102 99.75 2500 4"),
-            windows("98.25 98.25 98.25 6500 1"),
+            windows("102 102 102 0 1", "102 102 102 800 1", "100.01 102 99.75 2500 4"),
+            windows("98.25 98.25 98.25 0 1", "98.25 98.25 98.25 0 1", "98.25 98.25 98.25 6500 1"),
         ],
         strict=True,
     )
@@ -87,11 +88,11 @@ def candle(text: str) -> dict[str, Any]:
 CANDLES = {
     ("1m", f"{DAY}T14:30:00.000Z"): candle("100.01 101.5 100.01 101.5 1500 2"),
     ("1m", f"{DAY}T14:31:00.000Z"): candle("99.75 99.75 99.75 99.75 200 1"),
-    ("1m", f"{DAY}T14:36:00.000Z"): candle("102 102 102 102 800 1"),
-    ("1m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
+    ("1m", f"{DAY}T14:36:00.000Z"): candle("102 102 102 102 0 1"),
+    ("1m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 0 1"),
     ("5m", f"{DAY}T14:30:00.000Z"): candle("100.01 101.5 99.75 99.75 1700 3"),
     ("5m", f"{DAY}T14:35:00.000Z"): candle("102 102 102 102 800 1"),
-    ("5m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
+    ("5m", f"{DAY}T15:35:00.000Z"): candle("98.25 98.25 98.25 98.25 0 1"),
     ("1h", f"{DAY}T14:00:00.000Z"): candle("100.01 102 99.75 102 2500 4"),
     ("1h", f"{DAY}T15:00:00.000Z"): candle("98.25 98.25 98.25 98.25 6500 1"),
 }

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.local.local_command import LocalCommand
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.emulator
 
 # `python -m tests.audit.test_in_flow` makes ten, as the documents say.
 AUDITS = 3
 SYMBOLS = ",".join(f"SYM{number}" for number in range(40))
-START_SECONDS = 120.0
 
 
 def audits_in_flow(folder: Path, audits: int) -> list[tuple[int, dict[str, Any]]]:
@@ -36,7 +36,7 @@ def audits_in_flow(folder: Path, audits: int) -> list[tuple[int, dict[str, Any]]
     found = []
     with subprocess.Popen(command, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + START_SECONDS
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while not any(path.stat().st_size for path in ledger.glob("*.ledger")):
                 assert process.poll() is None, "the run has ended"
                 assert time.monotonic() < deadline, "no quote was accepted"
@@ -50,7 +50,7 @@ def audits_in_flow(folder: Path, audits: int) -> list[tuple[int, dict[str, Any]]
                 found.append((done.returncode, json.loads(done.stdout)))
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(120)
+            process.wait(PATIENCE_SECONDS)
     return found
 
 

@@ -14,6 +14,7 @@ from stockstream.aws import _credentials as module
 from stockstream.aws._credentials import RenewingCredentials
 from stockstream.sender import Sender, SenderConfig
 from tests.aws.metadata_server import MetadataServer, metadata_server
+from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Kinesis, Quotes, kinesis, quotes
 
 __all__ = ["kinesis", "quotes"]
@@ -47,12 +48,12 @@ async def test_after_a_refusal_the_next_call_is_made_at_once_with_what_the_endpo
     with capture_logs() as logs:
         async with Sender(config, AwsConfig("us-east-1", kinesis.url)) as sender:
             await sender.send(quotes.take(20))
-            assert await sender.drain(60) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             # Revoked before its time: by its own word it is valid for hours.
             kinesis.stream.refuse_access_key = "OLDKEY"
             metadata.key = "NEWKEY"
             await sender.send(quotes.take(20))
-            assert await sender.drain(60) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
     assert not [entry for entry in logs if entry["event"] in {"sender_blocked", "kinesis_away"}]
     assert len([entry for entry in logs if entry["event"] == "credentials_renewed"]) == 1
 
@@ -122,11 +123,11 @@ async def test_a_sender_starts_and_accepts_while_the_endpoint_hangs(
     with capture_logs() as logs:
         async with Sender(config, AwsConfig("us-east-1", kinesis.url)) as sender:
             await sender.send(quotes.take(20))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while not any(entry["event"] == "kinesis_away" for entry in logs):  # noqa: ASYNC110 (no event)
                     await asyncio.sleep(0.01)
             metadata.hangs = False
-            assert await sender.drain(60) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize("metadata", ["ecs"], indirect=True)

@@ -193,7 +193,7 @@ def items(own: dict[str, set[str]], retention_days: int = 0) -> dict[tuple[str, 
     """Items made of six minutes from 14:30 on, by their keys."""
     made = history([bar(minute, ("10.50", "12", "9", "11"), 500) for minute in range(6)])
     candles = candles_of(made, OPENING_MS, OPENING_MS + 86_400_000)
-    found = history_items("AAPL", candles, own, retention_days)
+    found = history_items("AAPL", candles, {(i, start): None for i, of in own.items() for start in of}, retention_days)
     return {(item["symbol_interval"]["S"], item["window_start"]["S"]): item for item in found}
 
 
@@ -236,6 +236,17 @@ def test_what_the_consumer_has_is_left_out_and_its_missing_minutes_are_filled() 
     assert minutes_of(block) == [32, 33, 34]
     assert "open" not in block  # the five minutes are the consumer's
     assert items({interval: {candle.window_start for candle in ALL} for interval in ("1m", "5m", "1h", "1d")}) == {}
+
+
+def test_an_incomplete_window_is_filled_where_history_knows_of_more_volume() -> None:
+    starts = {("1m", f"2026-11-20T14:{minute}:00.000Z"): minute for minute in range(30, 36)}
+    # 30 and 32 are incomplete: of 30 history knows no more than was seen, of 32 it does.
+    own = {key: {30: Decimal(100), 32: Decimal(0)}.get(minute) for key, minute in starts.items()}
+    own |= {(interval, "2026-11-20T14:30:00.000Z"): None for interval in ("5m", "1h", "1d")}
+    made = history([bar(minute, FLAT, 100) for minute in range(6)])
+    found = history_items("AAPL", candles_of(made, OPENING_MS, OPENING_MS + 86_400_000), own, 0)
+    (block,) = [item for item in found if item["window_start"]["S"] == "2026-11-20T14:30:00.000Z/backfill"]
+    assert minutes_of(block) == [32]
 
 
 ALL = candles_of(history([bar(minute, FLAT) for minute in range(6)]), OPENING_MS, OPENING_MS + 86_400_000)

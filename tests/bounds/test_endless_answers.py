@@ -22,7 +22,6 @@ MIB = 1024 * 1024
 SLACK_BYTES = 32 * MIB
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("name", "bound_bytes"),
     [

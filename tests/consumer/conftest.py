@@ -21,6 +21,7 @@ from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
 from stockstream_wire.storage import TABLES, UNSENT, UNSENT_INDEX, UNSENT_SINCE
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 MARKET_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "market"
 _EMULATOR_PYTHON = Path(f"{sys.prefix}-emulator") / "bin" / "python"
@@ -45,8 +46,10 @@ def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen([_EMULATOR_PYTHON, _SERVER], env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
             assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, "the emulator does not come up"
             try:
                 with urllib.request.urlopen(f"{url}/_ministack/ready", timeout=1):  # noqa: S310 - loopback
                     break
@@ -55,7 +58,7 @@ def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 @dataclass

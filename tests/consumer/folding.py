@@ -63,6 +63,8 @@ def plain_value(typed: dict[str, Any]) -> Any:
     ((kind, value),) = typed.items()
     if kind == "L":
         return [plain_value(element) for element in value]
+    if kind == "NULL":
+        return None
     return Decimal(value) if kind == "N" else value
 
 

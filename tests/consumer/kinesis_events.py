@@ -38,7 +38,7 @@ def record(data: bytes, number: int, *, key: str = "AAPL", shard: str = SHARD) -
             "partitionKey": key,
             "sequenceNumber": sequence,
             "data": b64encode(data).decode(),
-            "approximateArrivalTimestamp": 1_795_000_000.25 + number,
+            "approximateArrivalTimestamp": 1_800_000_000.25 + number,
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",

@@ -19,6 +19,7 @@ from stockstream_lambda.pipeline import Pipeline
 from stockstream_wire import Quote, encode_quote, format_epoch_ms, storage
 from tests.consumer.kinesis_events import aggregated, event, quote
 from tests.consumer.twin import CONFIG, WRITES, Crash, FakeTime, Memory, TwinStores
+from tests.patience import PATIENCE_SECONDS
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 OPEN_MS = 1_795_185_000_000  # 2026-11-20T14:30:00Z
@@ -257,7 +258,7 @@ def freeze(memory: Memory, start: int, batch: list[bytes], at: int) -> tuple[thr
         left -= 1
         if left == -1:
             frozen.set()
-            assert woken.wait(30)
+            assert woken.wait(PATIENCE_SECONDS)
 
     def run() -> None:
         with running(memory, before_write) as pipeline:
@@ -266,14 +267,14 @@ def freeze(memory: Memory, start: int, batch: list[bytes], at: int) -> tuple[thr
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert frozen.wait(30)
+    assert frozen.wait(PATIENCE_SECONDS)
     return thread, woken
 
 
 def wake(zombie: tuple[threading.Thread, threading.Event]) -> None:
     thread, woken = zombie
     woken.set()
-    thread.join(30)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 

@@ -7,9 +7,9 @@ import structlog.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stockstream_lambda.analysis.gate import EARLIEST_TIMESTAMP
 from stockstream_lambda.checkpoint import decode_checkpoint, encode_checkpoint
 from stockstream_wire import Quote, format_epoch_ms, validate_quote
+from stockstream_wire.market_rules import EARLIEST_TIMESTAMP
 from stockstream_wire.quote import DELAY_MAX_SECONDS, VOLUME_MAX
 from tests.consumer.folding import Folder, item_bytes, plain
 from tests.consumer.kinesis_events import quote

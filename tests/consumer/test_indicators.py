@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from stockstream_lambda.analysis.averages import EMA_SPANS, SMA_SPANS
 from stockstream_lambda.analysis.returns import MAD_TO_SIGMA, WARM_RETURNS, Returns
-from stockstream_lambda.analysis.sessions import local_minute, zone_of
 from stockstream_lambda.analysis.volume import VolumeProfile
 from stockstream_lambda.checkpoint import decode_checkpoint, encode_checkpoint
 from stockstream_wire import Quote, format_epoch_ms
@@ -182,27 +181,3 @@ def test_the_states_survive_a_checkpoint_between_any_two_quotes() -> None:
         pieces.states = decode_checkpoint(encode_checkpoint(7, "2026-11-20", pieces.states), "state/p4-00").states
     assert pieces.items() == whole.items()
     assert encode_checkpoint(7, "2026-11-20", pieces.states) == encode_checkpoint(7, "2026-11-20", whole.states)
-
-
-@pytest.mark.parametrize(
-    ("symbol", "exchange", "zone"),
-    [
-        ("AAPL", "NMS", "America/New_York"),
-        ("AAPL", None, "America/New_York"),
-        ("OCDO.L", None, "Europe/London"),
-        ("M&M.NS", "NSI", "Asia/Kolkata"),
-        ("BTC-USD", "CCC", "UTC"),
-        ("EURUSD=X", None, "Europe/London"),
-        ("^VIX", "WCB", "America/New_York"),
-        ("BRK-B", "NYQ", "America/New_York"),
-        ("XYZ.UNKNOWN", "???", "America/New_York"),
-    ],
-)
-def test_a_symbol_belongs_to_the_time_zone_of_its_exchange(symbol: str, exchange: str | None, zone: str) -> None:
-    assert zone_of(symbol, exchange) == zone
-
-
-def test_the_local_minute_follows_summer_time() -> None:
-    assert local_minute("2026-07-01T13:30", "America/New_York") == ("2026-07-01", 570)
-    assert local_minute("2026-11-20T14:30", "America/New_York") == ("2026-11-20", 570)
-    assert local_minute("2026-11-20T23:30", "Asia/Tokyo") == ("2026-11-21", 510)

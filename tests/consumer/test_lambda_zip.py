@@ -48,7 +48,6 @@ def build(output: Path) -> bytes:
     return output.read_bytes()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.emulator
 def test_the_zip_is_the_same_on_every_build_and_runs_where_nothing_else_is_installed(
     tmp_path: Path, world: World

@@ -14,6 +14,7 @@ from stockstream_lambda.notifier import handler as notifier
 from stockstream_lambda.notifier.handler import WebhookConfig, deliver
 from stockstream_lambda.notifier.receiver import WebhookError, check_url
 from tests.consumer.scripted_aws import ScriptedAws, scripted_aws
+from tests.patience import PATIENCE_SECONDS
 
 ALERT: dict[str, Any] = {
     "symbol": "M&M.NS",
@@ -122,7 +123,7 @@ def test_an_answer_that_is_none_raises_and_never_shows_the_url(answer: bytes) ->
                     ALERT, WebhookConfig(f"http://127.0.0.1:{listener.getsockname()[1]}/secret-token?key=secret-key")
                 )
         finally:
-            thread.join(30)
+            thread.join(PATIENCE_SECONDS)
     assert "secret" not in told(caught.value)
 
 

@@ -23,6 +23,7 @@ from tests.consumer.kinesis_events import event, quote, quote_event
 from tests.consumer.test_exactly_once import deliver, load_all
 from tests.consumer.test_failures import failed_numbers
 from tests.consumer.twin import CONFIG, FakeTime, Memory, TwinStores
+from tests.patience import PATIENCE_SECONDS
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 OPEN_MS = 1_795_185_000_000
@@ -259,14 +260,14 @@ def together(count: int, act: Callable[[int], Any]) -> list[Any]:
     gate, results = threading.Barrier(count), list[Any]([None] * count)
 
     def run(number: int) -> None:
-        gate.wait(30)
+        gate.wait(PATIENCE_SECONDS)
         results[number] = act(number)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     return results
 
 

@@ -7,7 +7,6 @@ from tests.consumer.schedules import Schedule
 BLOCK = 250
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", range(10))
 def test_whatever_crashes_wakes_late_or_runs_twice_every_quote_is_stored_once_and_every_table_is_as_the_log_says(
     block: int,

@@ -19,6 +19,7 @@ from stockstream.local.provision import UNSENT_KEYS, table_request
 from stockstream.settings import Settings, load_settings
 from stockstream_wire.storage import TABLES, TableKey
 from tests.moto_server import moto_server
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +181,12 @@ async def test_an_endpoint_that_nobody_serves_is_a_problem_and_no_traceback(
 
     found = by_name(await examine(settings()))
 
-    assert found["stream"].status is Status.PROBLEM
-    assert "cannot reach AWS" in found["stream"].detail
+    assert found["credentials"].status is Status.PROBLEM
+    assert "cannot reach AWS" in found["credentials"].detail
     assert found["clock"].status is Status.SKIPPED
+    # One cause is said once; what could not be asked for the same reason points to it.
+    assert {found[check].status for check in ("stream", "table_quotes", "bucket")} == {Status.SKIPPED}
+    assert found["stream"].detail == "the same as credentials"
 
 
 async def test_no_region_is_one_problem(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +242,7 @@ def test_the_command_ends_with_one_where_anything_is_wrong(stream: str, code: in
         capture_output=True,
         text=True,
         env={**os.environ, "STOCKSTREAM_STREAM": stream},
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert done.returncode == code, done.stderr

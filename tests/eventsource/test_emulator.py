@@ -29,6 +29,7 @@ from stockstream.local._emulator_server import DEFAULT_SERVICES
 from stockstream.local.emulator import find_emulator_python, run_emulator
 from tests.eventsource.running import running
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.emulator
 
@@ -192,7 +193,7 @@ async def test_an_emulator_that_restarts_without_its_data_is_a_new_stream(tmp_pa
             await runner.drained()
         async with stream(tmp_path / "second", port) as (_, kinesis):
             await put(kinesis, [("AAPL", "good 2")])
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while "AAPL good 2" not in lines:  # noqa: ASYNC110 - the other process's state, which has no event
                     await asyncio.sleep(0.05)
             stop.set()
@@ -235,7 +236,7 @@ async def test_destinations_that_do_not_exist_say_so(tmp_path: Path) -> None:
             seen: list[str] = []
             runner = EventSourceRunner(CONFIG, kinesis, invoker, MemoryCheckpointStore(), Watched(destination, seen))
             async with running(runner):
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     while not seen:  # noqa: ASYNC110 - the runner's state, which has no event
                         await asyncio.sleep(0.05)
                 assert runner.stats.records_discarded == 0

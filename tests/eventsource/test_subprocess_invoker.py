@@ -15,6 +15,7 @@ import pytest
 from stockstream.eventsource import LocalFunction, SubprocessInvoker
 from stockstream.eventsource.errors import EventSourceConfigError, InvokerUnavailableError
 from stockstream.eventsource.invokers.deployment import deployed_modules
+from tests.patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 
@@ -88,12 +89,12 @@ async def test_a_crash_is_a_function_error_and_the_environment_is_replaced() -> 
 
 
 async def test_a_timeout_kills_the_environment_and_the_next_invocation_gets_a_new_one() -> None:
-    async with invoking(timeout_seconds=0.5) as invoker:
+    async with invoking(timeout_seconds=3) as invoker:
         before = await call(invoker)
         problem = await error(invoker, do="sleep", seconds=60)
         after = await call(invoker)
     assert problem["errorType"] == "Sandbox.Timedout"
-    assert problem["errorMessage"].endswith("Task timed out after 0.50 seconds")
+    assert problem["errorMessage"].endswith("Task timed out after 3.00 seconds")
     assert after["pid"] != before["pid"]
     with pytest.raises(ProcessLookupError):
         os.kill(before["pid"], 0)
@@ -284,7 +285,7 @@ asyncio.run(main())
     pid = int(await process.stdout.readline())
     process.kill()
     await process.wait()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while is_alive(pid):  # noqa: ASYNC110 - the state of a process that is not our child
             await asyncio.sleep(0.02)
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import boto3
 
+from tests.patience import PATIENCE_SECONDS
+
 
 def free_port() -> int:
     with contextlib.closing(socket.socket()) as probe:
@@ -68,7 +70,7 @@ class LocalCommand:
                 yield Outside(f"http://127.0.0.1:{self.port}", json.loads(self.summary_path.read_text()))
             finally:
                 process.send_signal(signal.SIGTERM)
-                process.wait(60)
+                process.wait(PATIENCE_SECONDS)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}

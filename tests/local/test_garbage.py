@@ -15,6 +15,7 @@ import pytest
 
 from stockstream_wire import Quote, encode_quote, format_epoch_ms
 from tests.local.local_command import LocalCommand, Outside, write_session
+from tests.patience import PATIENCE_SECONDS
 
 # `GARBAGE_RECORDS=10000 make test ARGS=tests/local/test_garbage.py` is the full size; the suite runs a fifth of it.
 GARBAGE = int(os.environ.get("GARBAGE_RECORDS", "2000"))
@@ -22,7 +23,7 @@ GOOD = 200
 FIRST_MS = 1_384_963_200_000
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.emulator
 
 
 def good_quote(number: int) -> Quote:
@@ -77,7 +78,7 @@ def put(client: Any, records: list[bytes]) -> None:
 
 
 def wait_for_quarantine(outside: Outside, count: int) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + PATIENCE_SECONDS
     client = outside.client("s3")
     pages = client.get_paginator("list_objects_v2")
     while True:

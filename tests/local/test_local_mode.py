@@ -16,7 +16,7 @@ from tests.local.local_command import LocalCommand, write_session
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market"
 PRICES = ("open", "high", "low", "price", "previous_close")
 
-pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.emulator
 
 
 def rows_of(path: Path) -> dict[tuple[str, str], dict[str, Decimal]]:

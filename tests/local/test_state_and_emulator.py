@@ -20,6 +20,7 @@ from stockstream.local.emulator import Emulator, check_saved_state, choose_port,
 from stockstream.local.provision import ResourceNames, provision, table_keys
 from stockstream.local.state import open_state
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=2)
 
@@ -99,7 +100,7 @@ def test_a_start_waits_for_the_emulator_of_a_killed_run_before_it_deletes_anythi
         assert emulator.stdout.readline() == "locked\n"
         threading.Timer(0.2, emulator.stdin.close).start()
         with open_state(tmp_path, fresh=True) as state:
-            assert emulator.wait(10) == 0
+            assert emulator.wait(PATIENCE_SECONDS) == 0
             assert not (state.root / "emulator").exists()
 
 

@@ -227,3 +227,43 @@ async def test_a_waiter_that_gives_up_takes_nothing_back(tmp_path: Path, disk: D
     assert committed == [*_batch(1).records, *_batch(2).records]
     await outbox.close()
     assert await _read_again(tmp_path, disk) == committed
+
+
+async def test_small_batches_of_one_turn_share_a_frame_between_large_ones_that_do_not(
+    tmp_path: Path, disk: Disk
+) -> None:
+    frames: list[tuple[int, int]] = []
+    committed: list[Record] = []
+
+    def on_commit(batch: RecordBatch, frame: WrittenFrame) -> None:
+        frames.append((frame.first, len(batch)))
+        committed.extend(batch.records)
+
+    outbox = DiskOutbox(tmp_path, max_bytes=_MEBIBYTE, lane_of_key=lambda _key, _lanes: 0, on_commit=on_commit)
+    await outbox.open()
+    large = RecordBatch.of([("L", b"x" * 100)] * 200)
+    batches = [_batch(0), _batch(1), large, _batch(2), _batch(3), _batch(4)]
+    first = outbox.view.segments
+
+    await asyncio.gather(*[outbox.append(batch) for batch in batches])
+    await outbox.close()
+
+    start = frames[0][0]
+    assert (first, disk.in_loop.count(False)) == (0, 1)
+    assert [(number - start, records) for number, records in frames] == [(0, 2), (2, 200), (202, 3)]
+    assert committed == [record for batch in batches for record in batch.records]
+    assert await _read_again(tmp_path, disk) == committed
+
+
+async def test_a_batch_that_cannot_be_encoded_fails_its_caller_and_not_those_it_would_share_a_frame_with(
+    outbox: DiskOutbox, disk: Disk
+) -> None:
+    good = outbox.append(_batch(0))
+    for bad in (("K", "no bytes"), ("\ud800", b"a lone surrogate")):
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            outbox.append(RecordBatch.of([bad]))  # type: ignore[list-item]
+    other = outbox.append(_batch(1))
+
+    await asyncio.gather(good, other)
+
+    assert len(disk.in_loop) == 1

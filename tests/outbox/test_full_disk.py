@@ -19,13 +19,13 @@ from benchmarks.null_kinesis.verify import verify
 from stockstream.aws import AwsConfig
 from stockstream.outbox import OutboxFullError
 from stockstream.sender import Sender, SenderConfig
+from tests.patience import PATIENCE_SECONDS
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SYMBOLS = 20
 _BATCH = 100
 _INODES = 24
 # Generous: what is tested is that it ends, on a busy machine too.
-_SECONDS = 60.0
 
 
 class World:
@@ -131,9 +131,9 @@ async def test_a_full_disk_heals_by_itself_when_what_is_on_it_is_acknowledged(
     world: World, of_inodes: bool, bound_bytes: int
 ) -> None:
     with capture_logs() as logs:
-        async with asyncio.timeout(_SECONDS), world.sender(outbox_max_bytes=bound_bytes) as sender:
+        async with asyncio.timeout(PATIENCE_SECONDS), world.sender(outbox_max_bytes=bound_bytes) as sender:
             await world.send(sender)
-            assert await sender.drain(_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             world.stream.faults.outage = True
             await world.send(sender)
             world.fill(inodes=of_inodes)
@@ -145,7 +145,7 @@ async def test_a_full_disk_heals_by_itself_when_what_is_on_it_is_acknowledged(
             await call
             for _ in range(50):
                 await world.send(sender)
-            assert await sender.drain(_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             assert not sender.stats.outbox_waiting
     world.assert_all_arrived()
     said = [entry["event"] for entry in logs if entry["event"].startswith("outbox_disk")]
@@ -154,10 +154,10 @@ async def test_a_full_disk_heals_by_itself_when_what_is_on_it_is_acknowledged(
 
 
 async def test_a_restart_on_a_full_disk_starts_and_drains(world: World, of_inodes: bool, bound_bytes: int) -> None:
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async with world.sender(outbox_max_bytes=bound_bytes) as sender:
             await world.send(sender)
-            assert await sender.drain(_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             world.stream.faults.outage = True
             await world.send(sender)
             world.fill(inodes=of_inodes)
@@ -172,7 +172,7 @@ async def test_a_restart_on_a_full_disk_starts_and_drains(world: World, of_inode
                 call = await world.send_until_full(sender)
                 world.stream.faults.outage = False
                 await call
-                assert await sender.drain(_SECONDS) == 0
+                assert await sender.drain(PATIENCE_SECONDS) == 0
     world.assert_all_arrived()
     assert not [entry for entry in logs if entry["event"] == "outbox_damaged"]
     assert not list((world.disk / "outbox" / "stockstream").glob("*.log"))
@@ -219,12 +219,12 @@ async def test_sigterm_is_obeyed_while_there_is_no_room(
             if until(events[-1]):
                 return
 
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         # The bound on files is felt as the one or as the other, whichever comes first.
         await read(lambda event: event in {"outbox_disk_full", "outbox_bound_reached"})
     asked_at = asyncio.get_running_loop().time()
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await read(lambda _: False)
         code = await process.wait()
     assert (code, events[-1] != "shutdown_overdue") == (0, True), events[-5:]

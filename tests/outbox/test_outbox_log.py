@@ -31,6 +31,7 @@ from stockstream.outbox.frame import (
     parse_header,
 )
 from stockstream.outbox.segment_log import SegmentLog
+from tests.patience import PATIENCE_SECONDS
 
 _keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 _records = st.lists(st.tuples(_keys, st.binary(max_size=200)), min_size=1, max_size=50)
@@ -215,7 +216,7 @@ async def test_a_full_disk_makes_the_caller_wait_says_so_once_and_goes_on_when_t
     disk = FullDisk(monkeypatch, code)
     with capture_logs() as logs:
         append = asyncio.ensure_future(outbox.append(("A", b"kept")))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while disk.tries < 5:  # noqa: ASYNC110 (the thread has no event of the loop's)
                 await asyncio.sleep(0.01)
         assert not append.done()
@@ -234,7 +235,7 @@ async def test_who_waits_no_more_for_a_full_disk_has_nothing_accepted(
     await outbox.disk.open()
     disk = FullDisk(monkeypatch)
     append = asyncio.ensure_future(outbox.append(("A", b"given up")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not outbox.disk.is_disk_full:  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.01)
     outbox.disk.give_up_waiting()

@@ -18,6 +18,7 @@ from stockstream.local.emulator import run_emulator
 from stockstream.local.provision import ResourceNames, provision
 from stockstream_wire import Quote, deaggregate, decode_quote, is_aggregated
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 NAMES = ResourceNames("stockstream", "quotes", "candles", "alerts", "stockstream-archive", shards=2)
 
@@ -121,7 +122,7 @@ async def test_sigterm_drains_and_every_accepted_quote_is_in_the_stream(tmp_path
         await running.wait_for("sender_ready")
         health = (await running.wait_for("health_listening"))["port"]
         async with aiohttp.ClientSession(f"http://127.0.0.1:{health}") as session:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     async with session.get("/readyz") as response:
                         if response.status == 200:
@@ -154,6 +155,23 @@ async def test_the_log_carries_metrics_that_cloudwatch_can_read(tmp_path: Path) 
     assert line["Component"] == "service"
 
 
+async def test_where_cloudwatch_does_not_read_no_metrics_are_in_the_log_and_ten_symbols_are_shown(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    async with (
+        emulator(tmp_path / "aws", port) as aws,
+        service(tmp_path, port, metrics_interval_seconds="1", emf_metrics="false", symbols="") as running,
+    ):
+        await running.wait_for("sender_ready")
+        await asyncio.to_thread(wait_for_outbox, tmp_path / "outbox")
+        assert await running.end() == 0
+        quotes = await quotes_in_stream(aws)
+
+    assert "metrics" not in running.events()
+    assert len({quote.symbol for quote in quotes}) == 10
+
+
 async def test_quotes_accepted_while_kinesis_is_away_wait_on_disk_and_go_first_at_the_next_start(
     tmp_path: Path,
 ) -> None:
@@ -180,7 +198,7 @@ def wait_for_outbox(folder: Path) -> None:
     """Wait until something has been accepted: the outbox's segments have grown."""
     import time
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while sum(path.stat().st_size for path in folder.rglob("*.log")) < 2_000:
         assert time.monotonic() < deadline, "nothing was accepted"
         time.sleep(0.02)

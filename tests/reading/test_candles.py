@@ -56,7 +56,7 @@ async def put_block(
     )  # fmt: skip
 
 
-def shown(candles: list[Candle]) -> list[tuple[str, Decimal, Decimal, int, int, bool]]:
+def shown(candles: list[Candle]) -> list[tuple[str, Decimal, Decimal, int | None, int, bool]]:
     return [
         (f"{candle.start:%H:%M}", candle.open, candle.close, candle.volume, candle.quotes, candle.is_closed)
         for candle in candles

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 # A name that resolves to loopback in this browser only: what a rebinding name server answers.
 FOREIGN_NAME = "evil.example"
 _PAGE = Path(__file__).with_name("attack.html")
@@ -56,7 +58,7 @@ def attack(attempts: Sequence[Mapping[str, Any]], profile: Path) -> dict[str, st
             return reports.get(timeout=_ANSWER_SECONDS)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_SECONDS)
 
 
 @contextmanager

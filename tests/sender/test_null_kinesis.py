@@ -11,6 +11,7 @@ from benchmarks.null_kinesis.signature import is_wrongly_signed
 from benchmarks.null_kinesis.stream import HASH_SPACE
 from stockstream.aws import AwsConfig, open_client
 from stockstream.sender.shards import list_open_shards
+from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
 
@@ -63,6 +64,6 @@ async def test_the_senders_calls_are_signed_right(
 ) -> None:
     async with make_sender(transport=transport, encoding=encoding) as sender:
         await sender.send(quotes.take(100))
-        assert await sender.drain(60) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     assert kinesis.stream.signatures_checked
     assert not kinesis.stream.wrongly_signed

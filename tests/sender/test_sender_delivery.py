@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from stockstream.sender.limits import MEBIBYTE
 from stockstream_wire import deaggregate
+from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "send_to_kinesis.py"
@@ -32,7 +33,7 @@ async def test_every_transport_delivers_everything_once_and_in_order(
     async with make_sender(transport=transport, encoding=encoding) as sender:
         for _ in range(20):
             assert await sender.send(quotes.take(250)) == []
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         stats = sender.stats
     _assert_perfect(kinesis, quotes)
     assert stats.accepted == stats.sent == 5000
@@ -50,7 +51,7 @@ async def test_failures_of_every_kind_lose_nothing_and_keep_the_order(
         for _ in range(40):
             await sender.send(quotes.take(100))
             await asyncio.sleep(0)
-        assert await sender.drain(30) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         stats = sender.stats
     _assert_perfect(kinesis, quotes)
     assert stats.throttled > 0
@@ -65,7 +66,7 @@ async def test_an_answer_that_is_lost_after_storing_duplicates_and_never_reorder
         for _ in range(20):
             await sender.send(quotes.take(100))
             await asyncio.sleep(0.005)
-        assert await sender.drain(30) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     verdict = kinesis.verify(quotes.made)
     assert (verdict["lost"], verdict["out_of_order"], verdict["dropped_by_kcl"]) == (0, 0, 0)
     assert verdict["duplicated"] > 0
@@ -75,14 +76,16 @@ async def test_a_reshard_under_flow_keeps_order_and_every_record_inside_its_shar
     kinesis: Kinesis, make_sender: MakeSender, quotes: Quotes
 ) -> None:
     async with make_sender() as sender:
-        for step in range(60):
+        for shards in (9, 3, 0):
+            generation = {shard.shard_id for shard in kinesis.stream.shards if not shard.closed}
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not generation & {record.shard_id for record in kinesis.stream.records}:
+                    await sender.send(quotes.take(50))
+                    await asyncio.sleep(0.003)
             await sender.send(quotes.take(50))
-            await asyncio.sleep(0.003)
-            if step == 15:
-                kinesis.stream.reshard(9)
-            if step == 35:
-                kinesis.stream.reshard(3)
-        assert await sender.drain(20) == 0
+            if shards:
+                kinesis.stream.reshard(shards)
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
     # Each generation of shards took records, or the reshards were not under flow.
     assert {len(shard.parents) > 0 for shard in kinesis.stream.shards} == {True, False}
@@ -95,7 +98,7 @@ async def test_limits_of_a_request_hold_with_large_records(kinesis: Kinesis, mak
     quotes = Quotes(symbols=40, size=900_000)
     async with make_sender(aggregate_max_bytes=MEBIBYTE, request_target_bytes=64 * MEBIBYTE) as sender:
         await sender.send(quotes.take(40))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
     assert 4 * MEBIBYTE < kinesis.stream.largest_request_bytes <= 5 * MEBIBYTE
 
@@ -104,7 +107,7 @@ async def test_limits_of_a_request_hold_with_many_small_records(kinesis: Kinesis
     quotes = Quotes(symbols=2000, size=60)
     async with make_sender(lanes=1024, request_target_bytes=4 * MEBIBYTE) as sender:
         await sender.send(quotes.take(2000))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
     assert kinesis.stream.largest_request_records == 500
 
@@ -115,7 +118,7 @@ async def test_a_record_between_a_payload_unit_and_the_streams_limit_travels_alo
     big = ("BIG", b"x" * 200_000)
     async with make_sender() as sender:
         await sender.send([*quotes.take(10), big, *quotes.take(10)])
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
     assert max(len(record.data) for record in kinesis.stream.records) > 200_000
 
@@ -128,7 +131,7 @@ async def test_what_kinesis_cannot_take_is_refused_by_name_and_the_rest_goes(
     async with make_sender() as sender:
         with capture_logs() as logs:
             rejected = await sender.send([too_large, *quotes.take(50), *bad_keys, *quotes.take(50)])
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.rejected == 4
     assert [(r.key, r.reason) for r in rejected] == [
         ("HUGE", "too_large"),
@@ -149,7 +152,7 @@ async def test_the_largest_record_that_is_accepted_fits_the_limit_of_kinesis(
             middle = (low + high + 1) // 2
             refused = await sender.send([("EDGE", b"x" * middle)])
             low, high = (low, middle - 1) if refused else (middle, high)
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     assert MEBIBYTE - 200 < max(len(record.data) for record in kinesis.stream.records) <= MEBIBYTE
 
 
@@ -164,14 +167,14 @@ async def test_a_lane_that_fails_holds_itself_and_no_other(kinesis: Kinesis, mak
     kinesis.stream.refuse_partition_key = "lane-3"
     async with make_sender() as sender:
         await sender.send(quotes.take(4000))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while sender.stats.unsent > 4000 / 4:  # noqa: ASYNC110 (the sender has no event for this)
                 await asyncio.sleep(0.01)
         arrived = {record.partition_key for record in kinesis.stream.records}
         assert arrived
         assert "lane-3" not in arrived
         kinesis.stream.refuse_partition_key = ""
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
 
 
@@ -180,7 +183,7 @@ async def test_records_of_a_lane_all_carry_one_partition_key(kinesis: Kinesis, m
     async with make_sender() as sender:
         for _ in range(10):
             await sender.send(quotes.take(400))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     keys_of_hash: dict[int, set[str]] = {}
     for record in kinesis.stream.records:
         keys_of_hash.setdefault(record.hash_key, set()).add(record.partition_key)
@@ -192,7 +195,7 @@ async def test_payload_units_stay_near_the_floor_at_full_flow(kinesis: Kinesis, 
     async with make_sender(linger_seconds=0.05) as sender:
         for _ in range(40):
             await sender.send(quotes.take(1000))
-        assert await sender.drain(30) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         units = sender.stats.payload_units
     verdict = kinesis.verify(quotes.made)
     assert verdict["payload_units"] == units
@@ -207,7 +210,7 @@ async def test_an_endpoint_that_does_not_understand_cbor_gets_json(
     kinesis.stream.faults.refuse_cbor = refused
     async with make_sender(transport="fast", encoding="cbor") as sender:
         await sender.send(quotes.take(200))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
 
 

@@ -14,6 +14,7 @@ from stockstream.aws import AwsConfig
 from stockstream.outbox import OutboxLockedError
 from stockstream.sender import Sender, SenderConfig, breaker
 from stockstream.sender.limits import MEBIBYTE
+from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ async def test_what_an_outage_left_goes_first_at_the_next_start(
     kinesis.stream.faults.outage = False
     async with make_sender(outbox_dir=outbox_dir) as sender:
         await sender.send(quotes.take(500))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.sent == 2000
     verdict = kinesis.verify(quotes.made)
     assert (verdict["lost"], verdict["out_of_order"], verdict["duplicated"]) == (0, 0, 0)
@@ -64,7 +65,7 @@ async def test_a_start_without_kinesis_accepts_and_delivers_when_it_comes(
         await sender.send(quotes.take(300))
         assert sender.stats.lanes == 0
         kinesis.stream.faults.outage = False
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
 
@@ -75,7 +76,7 @@ async def test_sending_never_waits_for_kinesis_and_the_service_away_gets_few_cal
     loop = asyncio.get_running_loop()
     async with make_sender(outbox_dir=outbox_dir if on_disk else None) as sender:
         await sender.send(quotes.take(100))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         kinesis.stream.faults.outage = True
         calls_before, began = kinesis.stream.calls, loop.time()
         while loop.time() - began < 4 * probe_seconds or sender.stats.breaker_state == "closed":
@@ -86,7 +87,7 @@ async def test_sending_never_waits_for_kinesis_and_the_service_away_gets_few_cal
         # Those in flight that open the breaker, and then probes.
         assert calls <= 8 + seconds / probe_seconds
         kinesis.stream.faults.outage = False
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.failed_calls > 0
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
@@ -103,19 +104,22 @@ async def test_what_no_retry_cures_is_said_once_with_the_remedy_and_the_data_wai
     monkeypatch.setattr("stockstream.sender.breaker.PERMANENT_PROBE_SECONDS", 0.1)
     async with make_sender(outbox_dir=outbox_dir) as sender:
         await sender.send(quotes.take(100))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         kinesis.stream.faults.refuse_code = code
         with capture_logs() as logs:
             for _ in range(20):
                 await sender.send(quotes.take(20))
                 await asyncio.sleep(0.03)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not sender.stats.blocked_by:  # noqa: ASYNC110 (the sender has no event for this)
+                    await asyncio.sleep(0.01)
         said = [entry for entry in logs if entry["event"] == "sender_blocked"]
         assert [(entry["code"], entry["log_level"]) for entry in said] == [(code, "error")]
         assert said[0]["remedy"]
         assert sender.stats.blocked_by == code
         assert sender.stats.unsent == 400
         kinesis.stream.faults.refuse_code = ""
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.blocked_by == ""
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
@@ -127,12 +131,15 @@ async def test_no_such_stream_at_the_start_is_said_and_the_data_waits_on_disk(
     with capture_logs() as logs:
         async with Sender(config, kinesis.aws) as sender:
             await sender.send(quotes.take(100))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not sender.stats.blocked_by:  # noqa: ASYNC110 (the sender has no event for this)
+                    await asyncio.sleep(0.01)
     said = [entry for entry in logs if entry["event"] == "sender_blocked"]
     assert [entry["code"] for entry in said] == ["ResourceNotFoundException"]
     assert "STOCKSTREAM_STREAM" in said[0]["remedy"]
     kinesis.stream.name = "elsewhere"
     async with Sender(config, kinesis.aws) as sender:
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
 
@@ -151,7 +158,7 @@ async def test_memory_is_bounded_and_the_disk_holds_the_rest(
         kinesis.stream.faults.outage = False
         # New records queue up behind those on disk.
         await sender.send(quotes.take(1000))
-        assert await sender.drain(60) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender._scheduler is not None
     verdict = kinesis.verify(quotes.made)
     assert (verdict["lost"], verdict["out_of_order"], verdict["duplicated"]) == (0, 0, 0)
@@ -178,7 +185,7 @@ async def test_at_its_bound_a_blocking_outbox_makes_the_caller_wait_and_loses_no
             assert not producer.done()
             assert sender.stats.outbox_bytes <= 1.2 * MEBIBYTE
             kinesis.stream.faults.outage = False
-        assert await sender.drain(30) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.dropped == 0
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
@@ -194,7 +201,7 @@ async def test_at_its_bound_an_outbox_that_drops_says_how_many_and_counts_them_e
             for _ in range(150):
                 await sender.send(quotes.take(100))
             kinesis.stream.faults.outage = False
-            assert await sender.drain(30) == 0
+            assert await sender.drain(PATIENCE_SECONDS) == 0
             stats = sender.stats
     verdict = kinesis.verify(quotes.made)
     assert stats.dropped == verdict["lost"] > 0
@@ -223,7 +230,7 @@ async def test_a_stream_that_grew_keeps_its_lanes_while_the_outbox_holds_records
 ) -> None:
     async with make_sender(outbox_dir=outbox_dir) as sender:
         await sender.send(quotes.take(200))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.lanes == 16
         kinesis.stream.faults.outage = True
         await sender.send(quotes.take(200))
@@ -231,11 +238,11 @@ async def test_a_stream_that_grew_keeps_its_lanes_while_the_outbox_holds_records
     kinesis.stream.reshard(32)
     kinesis.stream.faults.outage = False
     async with make_sender(outbox_dir=outbox_dir) as sender:
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.lanes == 16
     async with make_sender(outbox_dir=outbox_dir) as sender:
         await sender.send(quotes.take(200))
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
         assert sender.stats.lanes == 128
     verdict = kinesis.verify(quotes.made)
     assert (verdict["lost"], verdict["out_of_order"], verdict["duplicated"]) == (0, 0, 0)
@@ -292,7 +299,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
     for steps in (1, 7, 40, 150):
         accepted = await asyncio.to_thread(_produce, kinesis.url, outbox_dir, accepted, steps)
     async with make_sender(outbox_dir=outbox_dir) as sender:
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     verdict = kinesis.verify({f"S{symbol:04d}": accepted for symbol in range(20)})
     assert (verdict["lost"], verdict["out_of_order"]) == (0, 0)
     # What was acknowledged before a kill is not sent again; what was under way may be.
@@ -313,12 +320,12 @@ async def test_new_credentials_in_the_users_file_cure_refused_ones(
     config = SenderConfig(stream="stockstream", linger_seconds=0.005, outbox_dir=tmp_path / "outbox")
     async with Sender(config, AwsConfig("us-east-1", kinesis.url)) as sender:
         await sender.send(quotes.take(100))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not sender.stats.blocked_by:  # noqa: ASYNC110 (the sender has no event for this)
                 await asyncio.sleep(0.01)
         assert sender.stats.blocked_by == "ExpiredTokenException"
         _write_credentials(credentials, "NEWKEY")
-        assert await sender.drain(20) == 0
+        assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_none_lost_and_in_order(kinesis, quotes.made)
 
 

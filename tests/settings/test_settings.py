@@ -55,6 +55,7 @@ BAD_VALUES = {
     "LOG_LEVEL": "loud",
     "LOG_FORMAT": "xml",
     "METRICS_INTERVAL_SECONDS": "0",
+    "EMF_METRICS": "perhaps",
     "STALE_AFTER_SECONDS": "1e999",
     "MAX_PRICE_RATIO": "inf",
     "HEALTH_PORT": "70000",

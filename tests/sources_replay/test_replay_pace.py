@@ -7,6 +7,7 @@ import pytest
 
 from stockstream.errors import InputError
 from stockstream.sources.replay import MAX_SPEED, ReplaySource
+from tests.patience import PATIENCE_SECONDS
 from tests.virtual_clock import VirtualClock
 
 HEADER = "timestamp,symbol,open,high,low,price,previous_close,volume"
@@ -90,7 +91,7 @@ async def test_closing_ends_a_wait_for_a_far_event_time(tmp_path: Path) -> None:
     assert not waiting.done()
     await source.aclose()
     await source.aclose()
-    assert await asyncio.wait_for(waiting, 5) is None
+    assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) is None
 
 
 async def test_cancelling_passes_through_and_leaves_no_task_behind(tmp_path: Path) -> None:

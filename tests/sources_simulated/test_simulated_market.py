@@ -18,6 +18,7 @@ from stockstream.sources.simulated import DEMO_WATCHLIST, MoverPlan, SimulatedSo
 from stockstream.sources.simulated._share import TRADING_SECONDS_PER_DAY, day_fraction_traded
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, validate_quote
+from tests.patience import PATIENCE_SECONDS
 from tests.virtual_clock import VirtualClock
 
 MORNING = datetime(2026, 11, 23, 0, 0, 1, tzinfo=UTC)
@@ -212,7 +213,7 @@ async def test_closing_ends_the_wait_for_the_next_interval() -> None:
     await asyncio.sleep(0.01)
     assert not waiting.done()
     await source.aclose()
-    assert await asyncio.wait_for(waiting, 5) is None
+    assert await asyncio.wait_for(waiting, PATIENCE_SECONDS) is None
 
 
 def test_a_market_without_symbols_is_refused() -> None:

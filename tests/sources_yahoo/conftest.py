@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stockstream.sources.yahoo.client import YahooClient
+from tests.patience import PATIENCE_SECONDS
 from tests.sources_yahoo.virtual_clock import VirtualClock
 from tests.yahoo_standin import ScriptedMarket, YahooStandin
 from tests.yahoo_standin.client_state import reset_yfinance
@@ -42,7 +43,7 @@ def fresh_yfinance() -> Iterator[None]:
 async def client(
     standin: YahooStandin, fresh_yfinance: None, virtual: VirtualClock, tmp_path: Path
 ) -> AsyncIterator[YahooClient]:
-    yahoo = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=1.0)
+    yahoo = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=PATIENCE_SECONDS)
     virtual.busy = lambda: yahoo.in_flight > 0
     yield yahoo
     await yahoo.aclose()

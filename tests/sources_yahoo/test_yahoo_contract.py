@@ -9,6 +9,7 @@ import pytest
 
 from stockstream.sources.yahoo.client import YahooClient
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
+from tests.patience import PATIENCE_SECONDS
 from tests.yahoo_standin import Fault, YahooStandin
 from tests.yahoo_standin.client_state import reset_yfinance
 
@@ -99,7 +100,7 @@ async def test_a_reply_that_does_not_end_is_given_up_in_time(
         await client.quotes(["AAPL"])
         standin.faults.order(fault)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             error = await refused(client)
     finally:
         await client.aclose()
@@ -140,7 +141,7 @@ async def test_the_cure_also_drops_the_cookie_kept_on_disk(
     standin.yahoo.forget_cookies()
     await client.cure("basic")
     reset_yfinance()  # a new process, which would load a cookie left on disk
-    later = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=1.0)
+    later = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=PATIENCE_SECONDS)
     try:
         reply = await later.quotes(["AAPL"])
     finally:
@@ -152,7 +153,7 @@ async def test_the_cure_also_drops_the_cookie_kept_on_disk(
 async def test_a_good_cookie_outlives_the_process(client: YahooClient, standin: YahooStandin, tmp_path: Path) -> None:
     await client.quotes(["AAPL"])
     reset_yfinance()
-    later = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=1.0)
+    later = YahooClient(cache_dir=tmp_path / "cache", timeout_seconds=PATIENCE_SECONDS)
     try:
         reply = await later.quotes(["AAPL"])
     finally:
@@ -167,7 +168,7 @@ async def test_a_corrupt_cookie_database_is_cured_too(
     cache_dir = tmp_path / "cache"
     cache_dir.mkdir()
     (cache_dir / "cookies.db").write_bytes(b"not a database" * 1000)
-    client = YahooClient(cache_dir=cache_dir, timeout_seconds=1.0)
+    client = YahooClient(cache_dir=cache_dir, timeout_seconds=PATIENCE_SECONDS)
     try:
         assert (await refused(client)).kind is FailureKind.UNAUTHORIZED
         await client.cure("basic")

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.patience import PATIENCE_SECONDS
+
 HEAVY = ("yfinance", "pandas", "curl_cffi")
 
 
@@ -13,7 +15,9 @@ def test_nothing_that_the_command_line_imports_imports_yfinance() -> None:
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
 
     assert done.stdout.strip() == "[]"
 
@@ -30,6 +34,8 @@ def test_what_we_do_not_use_is_hidden_from_one_import_only() -> None:
         "print('lxml' in sys.modules)"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
 
     assert done.stdout.split() == ["hidden", "False"]

@@ -18,6 +18,7 @@ from stockstream.aws import AwsConfig, open_client
 from stockstream.local.emulator import run_emulator
 from stockstream_wire import Quote, WireError, decode_quote, encode_quote
 from tests.local.local_command import free_port
+from tests.patience import PATIENCE_SECONDS
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 _GOOD: dict[str, Any] = {
@@ -170,7 +171,13 @@ async def test_the_example_of_boto3_puts_a_quote_that_is_read_as_one(tmp_path: P
             }
             command = [sys.executable, "-c", _block("python")]
             done = await asyncio.to_thread(
-                subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=60
+                subprocess.run,
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE_SECONDS,
             )
             assert (done.returncode, done.stdout) == (0, "0 failed\n"), done.stderr
             shard = (await kinesis.list_shards(StreamName="stockstream"))["Shards"][0]["ShardId"]

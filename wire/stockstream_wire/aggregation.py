@@ -38,6 +38,8 @@ TAG_EXPLICIT_HASH_KEY_INDEX: Final = 0x10
 TAG_DATA: Final = 0x1A
 # Headers repeat (few keys, like lengths), so they are kept: for this many key indexes, and this many lengths of each.
 _HEADERS_KEPT: Final = 1024
+# Partition keys whose entries are kept; a library user's keys may be without end.
+_ENTRIES_KEPT: Final = 32_768
 # From this many records on, whole columns are worth their preparation.
 _COLUMNS_MIN_RECORDS: Final = 8
 
@@ -59,7 +61,9 @@ def aggregate(records: Iterable[UserRecord]) -> bytes:
         key_index = partition_keys.setdefault(partition_key, len(partition_keys))
         hash_index = None if hash_key is None else hash_keys.setdefault(hash_key, len(hash_keys))
         encoded += (_record_header(key_index, hash_index, len(data)), data)
-    return _envelope(partition_keys, hash_keys, encoded)
+    tables = [_table_entry(TAG_PARTITION_KEY, key) for key in partition_keys]
+    tables += [_table_entry(TAG_EXPLICIT_HASH_KEY, key) for key in hash_keys]
+    return _envelope(tables, encoded)
 
 
 class Aggregator:
@@ -72,8 +76,8 @@ class Aggregator:
 
     __slots__ = (
         "_empty_bytes",
+        "_hash_entry",
         "_hash_index",
-        "_hash_keys",
         "_keys",
         "_max_bytes",
         "_mean_bytes",
@@ -83,11 +87,9 @@ class Aggregator:
     )
 
     def __init__(self, max_bytes: int, explicit_hash_key: str | None = None) -> None:
-        self._hash_keys = () if explicit_hash_key is None else (explicit_hash_key,)
         self._hash_index = None if explicit_hash_key is None else 0
-        self._empty_bytes = ENVELOPE_SIZE_BYTES + sum(
-            len(_table_entry(TAG_EXPLICIT_HASH_KEY, k)) for k in self._hash_keys
-        )
+        self._hash_entry = b"" if explicit_hash_key is None else _table_entry(TAG_EXPLICIT_HASH_KEY, explicit_hash_key)
+        self._empty_bytes = ENVELOPE_SIZE_BYTES + len(self._hash_entry)
         self._max_bytes = max_bytes
         self._mean_bytes = 0.0
         self._start()
@@ -122,7 +124,7 @@ class Aggregator:
         """Return the aggregate of what was added, and start the next one."""
         if self._parts:
             self._mean_bytes = (self.size_bytes - self._empty_bytes) / len(self)
-        record = _envelope(self._keys, self._hash_keys, self._parts)
+        record = _envelope([*self._keys.entries, self._hash_entry], self._parts)
         self._start()
         return record
 
@@ -177,30 +179,43 @@ def record_size_bytes(partition_key: str, data: bytes, explicit_hash_key: str | 
 class _KeyTable(dict[str, "_Headers"]):
     """The partition keys of one aggregate in the order of their indexes; a new key gets the next when asked for."""
 
-    __slots__ = ("_hash_index", "size_bytes")
+    __slots__ = ("_hash_index", "entries", "size_bytes")
 
     def __init__(self, hash_index: int | None) -> None:
         super().__init__()
         self._hash_index = hash_index
+        self.entries: list[bytes] = []
         self.size_bytes = 0
 
     def __missing__(self, key: str) -> "_Headers":
-        headers = self[key] = _headers_of(len(self), self._hash_index)
-        self.size_bytes += len(_table_entry(TAG_PARTITION_KEY, key))
+        headers = self[key] = _known_headers[len(self.entries), self._hash_index]
+        entry = _known_entries[key]
+        self.entries.append(entry)
+        self.size_bytes += len(entry)
         return headers
 
     def forget_newest(self, key: str) -> None:
         """Take back the index of a key, if it was the last to get one."""
         if next(reversed(self)) == key:
             del self[key]
-            self.size_bytes -= len(_table_entry(TAG_PARTITION_KEY, key))
+            self.size_bytes -= len(self.entries.pop())
 
 
-def _envelope(partition_keys: Iterable[str], hash_keys: Iterable[str], encoded: list[bytes]) -> bytes:
-    tables = [_table_entry(TAG_PARTITION_KEY, key) for key in partition_keys]
-    tables += [_table_entry(TAG_EXPLICIT_HASH_KEY, key) for key in hash_keys]
+def _envelope(tables: Iterable[bytes], encoded: list[bytes]) -> bytes:
     body = b"".join((*tables, *encoded))
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
+
+
+class _PartitionKeyEntries(dict[str, bytes]):
+    """Entries of the table of partition keys; the same keys come again in aggregate after aggregate."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: str) -> bytes:
+        if len(self) >= _ENTRIES_KEPT:
+            self.clear()
+        entry = self[key] = _table_entry(TAG_PARTITION_KEY, key)
+        return entry
 
 
 def _table_entry(tag: int, key: str) -> bytes:
@@ -238,17 +253,21 @@ class _Headers(dict[int, bytes]):
         return header
 
 
-_known_headers: Final[dict[tuple[int, int | None], _Headers]] = {}
+class _KnownHeaders(dict[tuple[int, int | None], _Headers]):
+    """Headers by key index and hash key index."""
 
+    __slots__ = ()
 
-def _headers_of(key_index: int, hash_index: int | None) -> _Headers:
-    known = _known_headers.get((key_index, hash_index))
-    if known is None:
-        known = _Headers(key_index, hash_index)
+    def __missing__(self, indexes: tuple[int, int | None]) -> _Headers:
+        headers = _Headers(*indexes)
         # An aggregate of one payload unit has no more keys than this; those of larger ones are not kept.
-        if key_index < _HEADERS_KEPT:
-            _known_headers[key_index, hash_index] = known
-    return known
+        if indexes[0] < _HEADERS_KEPT:
+            self[indexes] = headers
+        return headers
+
+
+_known_headers: Final = _KnownHeaders()
+_known_entries: Final = _PartitionKeyEntries()
 
 
 def _varint(value: int) -> bytes:

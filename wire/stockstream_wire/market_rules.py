@@ -11,6 +11,7 @@ from stockstream_wire.instruments import guess_kind, may_be_negative
 from stockstream_wire.quote import Quote
 from stockstream_wire.splits import looks_split
 from stockstream_wire.timestamps import timestamp_to_epoch_ms
+from stockstream_wire.trading_day import is_regular
 
 # A price outside its own quote's day range by more than this is no trade of that day (streams lag the range a little).
 RANGE_SLACK_PERCENT: Final = 25
@@ -44,7 +45,7 @@ def bad_tick(quote: Quote, max_ratio: Decimal = MAX_PRICE_RATIO) -> tuple[str, s
             f"price={quote.price} is over {max_ratio} times away from previous_close={quote.previous_close}",
         )
     price, high, low = quote.price, quote.high, quote.low
-    if quote.regular and (price > high + abs(high) * _SLACK or price < low - abs(low) * _SLACK):
+    if is_regular(quote) and (price > high + abs(high) * _SLACK or price < low - abs(low) * _SLACK):
         return (
             "outside_range",
             f"price={price} is outside the day's range {low} to {high} by over {RANGE_SLACK_PERCENT}%",

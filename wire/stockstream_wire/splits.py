@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from stockstream_wire.quote import Quote
+from stockstream_wire.trading_day import is_regular
 
 # New shares for old ones. Fractions below 3:2 are told from a plain fall only where the feed rescaled the close too.
 _RATIOS: Final = tuple(
@@ -68,8 +69,8 @@ def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | Non
         if found and _near(quote.open, close) and _near(quote.price, close):
             return Split(found[0], found[1], None)
         return None
-    if close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH:
-        return None
+    if not is_regular(quote) or close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH:
+        return None  # before the opening there is no day yet that could lie on one scale: a fall is a fall
     found = match_ratio(close / quote.open, PRICE_TOLERANCE)
     if found is None:
         return None

@@ -104,11 +104,12 @@ def local_minute_of(utc_minute: str, zone: str) -> int:
 
 
 def _local(utc_minute: str, zone: str) -> datetime:
-    return datetime.fromisoformat(utc_minute + ":00+00:00").astimezone(_clock_of(zone))
+    return datetime.fromisoformat(utc_minute + ":00+00:00").astimezone(clock_of(zone))
 
 
 @lru_cache(maxsize=256)
-def _clock_of(zone: str) -> tzinfo:
+def clock_of(zone: str) -> tzinfo:
+    """The clock of a `DayRule`'s zone."""
     offset = _FIXED_OFFSET.fullmatch(zone)
     if offset is None:
         return ZoneInfo(zone)
@@ -133,6 +134,13 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def is_regular(quote: Quote) -> bool:
+    """Tell whether a quote's price is of regular hours: as its source says, else by its market state."""
+    if quote.session_date is not None:
+        return quote.regular
+    return quote.regular and quote.market_state not in EXTENDED_STATES
+
+
 def session_facts(quote: Quote) -> SessionFacts:
     """The session of a quote: as its source says, else by its exchange, its index, its suffix, else New York's.
 
@@ -147,7 +155,7 @@ def session_facts(quote: Quote) -> SessionFacts:
     return SessionFacts(
         session_date_of(quote.timestamp, rule),
         volume_kind,
-        quote.regular and quote.market_state not in EXTENDED_STATES,
+        is_regular(quote),
         # A future, a currency and a coin keep their clocks whatever the exchange.
         guessed=known is None and rule == DayRule(DEFAULT_ZONE),
     )

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
+from stockstream_lambda.items import attribute
+
 SEVERITIES: Final = ("info", "warning", "critical")
 
 
@@ -18,13 +20,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         severity: info, warning or critical: from one, two and three times the threshold.
         timestamp: Event time of the quote that fired it.
         price: Price in that quote, as text with its digits.
-        change_percent: Change against the previous close (split-adjusted), in percent.
+        change_percent: Change against the previous close (split-adjusted), in percent; None of one at or below 0.
         value: The number that was judged: percent, z-score or ratio.
         threshold: What it was judged against.
         previous_close: Previous close in the quote, as text.
-        volume: Cumulative volume in the quote.
+        volume: Volume in the quote, where it has one.
         currency: Where known.
+        exchange: Where known.
         source: Where the quote comes from.
+        silent_symbols: The exchange has gone silent, and so many of its symbols.
     """
 
     symbol: str
@@ -34,13 +38,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     timestamp: str
     price: str
-    change_percent: float
     value: float
     threshold: float
     previous_close: str
-    volume: int
+    change_percent: float | None = None
+    volume: int | None = None
     currency: str | None = None
+    exchange: str | None = None
     source: str | None = None
+    silent_symbols: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -48,23 +54,22 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     def item(self, more: str) -> bytes:
         """The DynamoDB item as JSON bytes; `more` are ready attributes, each with a comma before it, or empty."""
-        text = msgspec.json.encode
-        optional = b"".join(
-            [
-                b',"%b":{"S":%b}' % (name.encode(), text(value))
-                for name, value in (("currency", self.currency), ("source", self.source))
-                if value is not None
-            ]
-        )
         head = (
             f'{{"symbol":{{"S":"{self.symbol}"}},"alert_id":{{"S":"{self.alert_id}"}},"kind":{{"S":"{self.kind}"}},'
             f'"direction":{{"S":"{self.direction}"}},"severity":{{"S":"{self.severity}"}},'
             f'"timestamp":{{"S":"{self.timestamp}"}},"price":{{"N":"{self.price}"}},'
-            f'"previous_close":{{"N":"{self.previous_close}"}},"change_percent":{{"N":"{self.change_percent:.10g}"}},'
-            f'"value":{{"N":"{self.value:.10g}"}},"threshold":{{"N":"{self.threshold:.10g}"}},'
-            f'"volume":{{"N":"{self.volume}"}}'
+            f'"previous_close":{{"N":"{self.previous_close}"}},'
+            f'"value":{{"N":"{self.value:.10g}"}},"threshold":{{"N":"{self.threshold:.10g}"}}'
         )
-        return head.encode() + optional + more.encode() + b"}"
+        if self.change_percent is not None:
+            head += f',"change_percent":{{"N":"{self.change_percent:.10g}"}}'
+        for name in ("volume", "silent_symbols"):
+            if (number := getattr(self, name)) is not None:
+                head += f',"{name}":{{"N":"{number}"}}'
+        for name in ("currency", "exchange", "source"):
+            if (text := getattr(self, name)) is not None:
+                head += f',"{name}":{attribute(text)}'
+        return f"{head}{more}}}".encode()
 
     @classmethod
     def from_item(cls, item: dict[str, dict[str, Any]]) -> "Alert":

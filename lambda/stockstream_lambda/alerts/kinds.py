@@ -28,7 +28,8 @@ class Signals(NamedTuple):
 
     Attributes:
         quote: The quote.
-        change_percent: Against the previous close, the close rescaled where a split is suspected.
+        change_percent: Against the previous close, the close rescaled where a split is suspected; None of one at or
+            below 0.
         gap_percent: Opening gap, in the first quote of a session only.
         return_z: Robust z-score of the latest return; None until warm.
         return_percent: The latest return.
@@ -36,7 +37,7 @@ class Signals(NamedTuple):
     """
 
     quote: Quote
-    change_percent: Decimal
+    change_percent: Decimal | None
     gap_percent: Decimal | None = None
     return_z: float | None = None
     return_percent: float = 0.0
@@ -135,10 +136,10 @@ def _beyond(value: float, threshold: float, release: float, cooldown_seconds: in
 
 
 def _move(signals: Signals, rule: MoveRule) -> Judgement | None:
-    threshold = rule.threshold_percent
-    if threshold is None or signals.quote.stale:
+    threshold, change_percent = rule.threshold_percent, signals.change_percent
+    if threshold is None or change_percent is None or signals.quote.stale:
         return None
-    return _beyond(float(signals.change_percent), threshold, threshold * rule.hysteresis, rule.cooldown_seconds)
+    return _beyond(float(change_percent), threshold, threshold * rule.hysteresis, rule.cooldown_seconds)
 
 
 def _spike(signals: Signals, rule: SpikeRule) -> Judgement | None:
@@ -153,7 +154,7 @@ def _volume(signals: Signals, rule: VolumeRule) -> Judgement | None:
         return None
     threshold = rule.threshold_ratio
     found = _beyond(signals.volume_ratio, threshold, threshold * rule.hysteresis, rule.cooldown_seconds)
-    return found._replace(direction=direction_of(signals.change_percent))
+    return found._replace(direction=direction_of(signals.change_percent or 0.0))
 
 
 def _gap(signals: Signals, rule: GapRule) -> Judgement | None:

@@ -15,7 +15,7 @@ SMS_MAX_LENGTH: Final = 160
 
 def build_message(alert: Alert) -> Message:
     """Build the SNS message of one alert: `default` (SQS, Lambda, HTTPS) is JSON, e-mail and SMS are text."""
-    headline = _fill(KINDS[alert.kind].headline, alert)
+    headline = _headline(alert)
     text = msgspec.json.encode(alert).decode()
     body = msgspec.json.encode({"default": text, "email": _email(alert, headline), "sms": _sms(alert, headline)})
     attributes = {
@@ -38,8 +38,8 @@ def _email(alert: Alert, headline: str) -> str:
         f"Event time      {alert.timestamp}",
         f"Price           {alert.price} {alert.currency or ''}".rstrip(),
         f"Previous close  {alert.previous_close}",
-        f"Change          {alert.change_percent:+.2f}%",
-        f"Volume          {alert.volume:,}",
+        "Change          " + ("none" if alert.change_percent is None else f"{alert.change_percent:+.2f}%"),
+        "Volume          " + ("none" if alert.volume is None else f"{alert.volume:,}"),
         f"Judged          {alert.value:.4g} against {alert.threshold:g}",
         f"Severity        {alert.severity}",
     ]
@@ -54,10 +54,18 @@ def _sms(alert: Alert, headline: str) -> str:
     return _ascii(f"Stockstream {alert.severity}{simulated}: {headline} {alert.timestamp[:16]}Z")[:SMS_MAX_LENGTH]
 
 
+def _headline(alert: Alert) -> str:
+    if alert.silent_symbols is not None:
+        return (
+            f"{alert.exchange or 'An exchange'} has gone silent: {alert.silent_symbols} symbols, {alert.symbol} first"
+        )
+    return _fill(KINDS[alert.kind].headline, alert)
+
+
 def _fill(template: str, alert: Alert) -> str:
     return template.format(
         symbol=alert.symbol,
-        change=alert.change_percent,
+        change=alert.change_percent or 0.0,
         price=alert.price,
         direction=alert.direction,
         value=alert.value,

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from stockstream_lambda.analysis.sessions import local_minute
+from stockstream_lambda.analysis.volume import Traded
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import expires_attribute
 from stockstream_wire import format_epoch_ms, timestamp_to_epoch_ms
@@ -18,28 +18,62 @@ from stockstream_wire.quote import VOLUME_MAX
 from stockstream_wire.storage import (
     BLOCK_INTERVAL,
     BLOCK_MINUTES,
+    INCOMPLETE,
+    INCOMPLETE_MINUTES,
     INTERVAL_MINUTES,
     INTERVALS,
     OPEN_CANDLE_ATTRIBUTES,
     candle_key,
     window_start,
 )
+from stockstream_wire.trading_day import DayRule, session_date_of
 
 _MINUTE: Final = INTERVALS.index("1m")
 _DAY: Final = INTERVALS.index("1d")
 
 
 class Candle(msgspec.Struct, array_like=True):
-    """One window of one interval. `close` is the newest price; `quotes` counts what went into it."""
+    """One window of one interval.
+
+    Attributes:
+        window_start: In the wire form.
+        open: First price.
+        high: Highest.
+        low: Lowest.
+        close: Newest.
+        volume: What traded in it, as far as it is known; None where no quote in it told a session's volume.
+        quotes: How many went into it.
+        is_closed: Nothing changes it any more.
+        is_incomplete: More was traded about it, and nobody knows how much of that in it.
+    """
 
     window_start: str
     open: Decimal
     high: Decimal
     low: Decimal
     close: Decimal
-    volume: int
+    volume: int | None
     quotes: int
     is_closed: bool = False
+    is_incomplete: bool = False
+
+    def add(self, price: Decimal) -> None:
+        """Take a tick's price."""
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.close = price
+        self.quotes += 1
+
+    def take(self, traded: Traded, index: int) -> None:
+        """Take what traded up to a quote in it."""
+        if self.volume is None:
+            self.volume = 0
+        if not traded.is_of[index]:
+            self.is_incomplete = True
+        elif traded.volume:
+            self.volume = min(self.volume + traded.volume, VOLUME_MAX)
 
 
 class Candles(msgspec.Struct, array_like=True):
@@ -53,52 +87,60 @@ class Candles(msgspec.Struct, array_like=True):
     newest: list[Candle | None] = msgspec.field(default_factory=lambda: [None] * len(INTERVALS))
     minutes: list[Candle] = []
 
-    def add(self, timestamp: str, session: str, price: Decimal, volume: int) -> list[tuple[str, Candle]]:
-        """Take a tick; returns the windows that are over with it, by interval, minutes before their block."""
+    def add(
+        self, timestamp: str, session: str, price: Decimal, traded: Traded | None, *, is_regular: bool
+    ) -> list[tuple[str, Candle]]:
+        """Take a tick; returns the windows that are over with it, by interval, minutes before their block.
+
+        Args:
+            timestamp: Event time.
+            session: Date of its session.
+            price: Price.
+            traded: What traded up to it since the mark before; None where it tells no mark.
+            is_regular: Whether it is of regular hours: the day's prices are.
+        """
         over: list[tuple[str, Candle]] = []
         newest = self.newest
         for index, start in enumerate(window_starts(timestamp[:16], session)):
-            candle = newest[index]
-            if candle is not None:
-                if candle.window_start == start:
-                    if not candle.is_closed:
-                        if price > candle.high:
-                            candle.high = price
-                        elif price < candle.low:
-                            candle.low = price
-                        candle.close = price
-                        if volume:
-                            candle.volume = min(candle.volume + volume, VOLUME_MAX)
-                        candle.quotes += 1
+            candle, is_priced = newest[index], is_regular or index != _DAY
+            if candle is not None and traded is not None and not traded.is_of[index]:
+                _reach_back(candle, index, traded.since, session)
+            if candle is None or candle.window_start < start:
+                if not is_priced:
                     continue
-                if candle.window_start > start:
-                    continue  # the exchange's zone has changed under us: that day is over
-                if not candle.is_closed:
+                if candle is not None and not candle.is_closed:
                     over.append((INTERVALS[index], candle))
-            newest[index] = Candle(start, price, price, price, price, volume, 1)
+                newest[index] = candle = Candle(start, price, price, price, price, None, 0)
+            elif candle.is_closed or candle.window_start > start:
+                continue  # a later one: the exchange's zone has changed under us, and that day is over
+            if is_priced:
+                candle.add(price)
+            if traded is not None:
+                candle.take(traded, index)
         return over
 
-    def correct(self, timestamp: str, session: str, price: Decimal) -> None:
+    def correct(self, timestamp: str, session: str, price: Decimal, *, is_regular: bool) -> None:
         """Take a late price: it may widen the range of a window still open, and moves nothing else."""
-        for candle, start in zip(self.newest, window_starts(timestamp[:16], session), strict=True):
+        starts = window_starts(timestamp[:16], session)
+        for candle, start in zip(self.newest, starts if is_regular else starts[:_DAY], strict=False):
             if candle is not None and candle.window_start == start and not candle.is_closed:
                 candle.high = max(candle.high, price)
                 candle.low = min(candle.low, price)
                 candle.quotes += 1
 
-    def close(self, until: str, zone: str) -> list[tuple[str, Candle]]:
+    def close(self, until: str, rule: DayRule) -> list[tuple[str, Candle]]:
         """Close what ends by a moment; returns the windows, by interval. What is closed stays, to be known as such."""
-        over = self.over_by(until, zone)
+        over = self.over_by(until, rule)
         for _, candle in over:
             candle.is_closed = True
         return over
 
-    def over_by(self, until: str, zone: str) -> list[tuple[str, Candle]]:
+    def over_by(self, until: str, rule: DayRule) -> list[tuple[str, Candle]]:
         """The windows that end by a moment and are still open, by interval."""
         return [
             (INTERVALS[index], candle)
             for index, candle in enumerate(self.newest)
-            if candle is not None and not candle.is_closed and _ends_by(candle.window_start, index, until, zone)
+            if candle is not None and not candle.is_closed and _ends_by(candle.window_start, index, until, rule)
         ]
 
     def items_of(self, symbol: str, over: list[tuple[str, Candle]], retention_days: int) -> list[tuple[Key, bytes]]:
@@ -110,24 +152,31 @@ class Candles(msgspec.Struct, array_like=True):
                 continue
             minutes = ""
             if interval == BLOCK_INTERVAL:
-                minutes = f',"{BLOCK_MINUTES}":{{"L":[{",".join(map(_minute, self.minutes))}]}}'
+                minutes = _minutes(self.minutes)
                 self.minutes = []
             expires_at = expires_attribute(candle.window_start, retention_days)
             key = candle_key(symbol, interval), candle.window_start
             items.append((key, _item(symbol, interval, candle, minutes + expires_at)))
         return items
 
-    def open_attributes(self, timestamp: str, session: str) -> str:
+    def open_attributes(self, timestamp: str, session: str, *, is_regular: bool) -> str:
         """The attributes of a quote that show the candles it is in, each with a comma before it."""
         starts = window_starts(timestamp[:16], session)
-        return "".join(
-            [
-                f',"{name}":{{"L":[{{"N":"{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},'
-                f'{{"N":"{c.volume}"}},{{"N":"{c.quotes}"}}]}}'
-                for name, start, c in zip(OPEN_CANDLE_ATTRIBUTES, starts, self.newest, strict=True)
-                if c is not None and c.window_start == start and not c.is_closed
-            ]
-        )
+        parts, incomplete = [], []
+        # The price outside regular hours is not the day's close.
+        for index in range(len(INTERVALS) if is_regular else _DAY):
+            c = self.newest[index]
+            if c is None or c.window_start != starts[index] or c.is_closed:
+                continue
+            parts.append(
+                f',"{OPEN_CANDLE_ATTRIBUTES[index]}":{{"L":[{{"N":"{c.open!s}"}},{{"N":"{c.high!s}"}},'
+                f'{{"N":"{c.low!s}"}},{_volume(c)},{{"N":"{c.quotes}"}}]}}'
+            )
+            if c.is_incomplete:
+                incomplete.append(INTERVALS[index])
+        if incomplete:
+            parts.append(f',"{INCOMPLETE}":{{"S":"{" ".join(incomplete)}"}}')
+        return "".join(parts)
 
 
 @lru_cache(maxsize=4096)
@@ -136,26 +185,48 @@ def window_starts(minute: str, session: str) -> tuple[str, ...]:
     return tuple([window_start(minute, interval, session) for interval in INTERVALS])
 
 
-def _ends_by(start: str, index: int, until: str, zone: str) -> bool:
+def _reach_back(candle: Candle, index: int, since: str, session: str) -> None:
+    """Mark the window before a gap: what traded in the gap may have traded at its end."""
+    if since and not candle.is_closed and candle.window_start >= window_starts(since, session)[index]:
+        candle.is_incomplete = True
+
+
+def _ends_by(start: str, index: int, until: str, rule: DayRule) -> bool:
     if index == _DAY:
-        return local_minute(until[:16], zone).session > start[:10]
+        return session_date_of(until, rule) > start[:10]
     end_ms = timestamp_to_epoch_ms(start) + INTERVAL_MINUTES[INTERVALS[index]] * 60_000
     return format_epoch_ms(end_ms) <= until
 
 
 def _item(symbol: str, interval: str, candle: Candle, more: str) -> bytes:
+    volume = "" if candle.volume is None else f'"volume":{_volume(candle)},'
+    incomplete = f',"{INCOMPLETE}":{{"BOOL":true}}' if candle.is_incomplete else ""
     return (
         f'{{"symbol_interval":{{"S":"{candle_key(symbol, interval)}"}},"window_start":{{"S":"{candle.window_start}"}},'
         f'"symbol":{{"S":"{symbol}"}},"interval":{{"S":"{interval}"}},'
         f'"open":{{"N":"{candle.open!s}"}},"high":{{"N":"{candle.high!s}"}},"low":{{"N":"{candle.low!s}"}},'
-        f'"close":{{"N":"{candle.close!s}"}},"volume":{{"N":"{candle.volume}"}},"quotes":{{"N":"{candle.quotes}"}},'
-        f'"closed":{{"BOOL":true}}{more}}}'
+        f'"close":{{"N":"{candle.close!s}"}},{volume}"quotes":{{"N":"{candle.quotes}"}},'
+        f'"closed":{{"BOOL":true}}{incomplete}{more}}}'
     ).encode()
 
 
-def _minute(candle: Candle) -> str:
-    """A closed minute within its block, in the order of MINUTE_FIELDS."""
-    return (
-        f'{{"L":[{{"N":"{int(candle.window_start[14:16])}"}},{{"N":"{candle.open!s}"}},{{"N":"{candle.high!s}"}},'
-        f'{{"N":"{candle.low!s}"}},{{"N":"{candle.close!s}"}},{{"N":"{candle.volume}"}},{{"N":"{candle.quotes}"}}]}}'
+def _volume(candle: Candle) -> str:
+    return '{"NULL":true}' if candle.volume is None else f'{{"N":"{candle.volume}"}}'
+
+
+def _minutes(minutes: list[Candle]) -> str:
+    """The closed minutes of a block, each in the order of MINUTE_FIELDS."""
+    lists = ",".join(
+        [
+            f'{{"L":[{{"N":"{_of_hour(c)}"}},{{"N":"{c.open!s}"}},{{"N":"{c.high!s}"}},'
+            f'{{"N":"{c.low!s}"}},{{"N":"{c.close!s}"}},{_volume(c)},{{"N":"{c.quotes}"}}]}}'
+            for c in minutes
+        ]
     )
+    incomplete = ",".join([f'{{"N":"{_of_hour(c)}"}}' for c in minutes if c.is_incomplete])
+    more = f',"{INCOMPLETE_MINUTES}":{{"L":[{incomplete}]}}' if incomplete else ""
+    return f',"{BLOCK_MINUTES}":{{"L":[{lists}]}}{more}'
+
+
+def _of_hour(candle: Candle) -> int:
+    return int(candle.window_start[14:16])

@@ -18,15 +18,18 @@ from stockstream_lambda.alerts.kinds import VOLUME, Signals
 from stockstream_lambda.alerts.rules import AlertRules, SymbolRules
 from stockstream_lambda.analysis.averages import Averages
 from stockstream_lambda.analysis.candles import Candles
-from stockstream_lambda.analysis.sessions import LocalMinute, local_minute, zone_of
-from stockstream_lambda.analysis.splits import Seen, Split, suspect_split
 from stockstream_lambda.analysis.state import States, SymbolState
 from stockstream_lambda.aws.dynamodb import Key
-from stockstream_lambda.items import Indicators, expires_attribute, quote_attributes
+from stockstream_lambda.items import Indicators, Marks, expires_attribute, quote_attributes
 from stockstream_lambda.log import Accepted, Close, Entry
 from stockstream_lambda.published import Published, published_fields
-from stockstream_wire import Quote
+from stockstream_wire import Quote, SessionFacts, is_old_news, session_facts
+from stockstream_wire.exchanges import DEFAULT_ZONE, known_zone_of
+from stockstream_wire.instruments import guess_kind
+from stockstream_wire.openings import session_opening
+from stockstream_wire.splits import Seen, Split, suspect_split
 from stockstream_wire.storage import BACKFILL_SOURCE
+from stockstream_wire.trading_day import local_minute_of
 
 _HUNDRED: Final = Decimal(100)
 
@@ -70,7 +73,7 @@ class Fold:
         elif isinstance(entry, Close):
             for symbol, state in sorted(states.items()):
                 try:
-                    over = state.candles.close(entry.until, state.zone)
+                    over = state.candles.close(entry.until, state.day_rule)
                     effects.candles += state.candles.items_of(symbol, over, self._retention_days)
                 except Exception:
                     log.exception("close_failed", symbol=symbol, until=entry.until)
@@ -99,58 +102,64 @@ class Fold:
             effects.quotes.append(((symbol, timestamp), item.encode()))
 
     def _take_late(self, state: SymbolState, quote: Quote) -> str:
-        session = local_minute(quote.timestamp[:16], state.zone).session
+        facts = session_facts(quote)
         if not quote.stale:
-            state.candles.correct(quote.timestamp, session, quote.price)
-        return quote_attributes(quote, self._published(quote), [], {"session": session, "late": True})
+            state.candles.correct(quote.timestamp, facts.session_date, quote.price, is_regular=facts.regular)
+        return quote_attributes(quote, self._published(quote), [], _marks(facts) | {"late": True})
 
     def _take_new(self, state: SymbolState, quote: Quote, rules: SymbolRules, effects: Effects) -> str:
-        if not state.zone or quote.exchange is not None:
-            state.zone = zone_of(quote.symbol, quote.exchange)
-        local = local_minute(quote.timestamp[:16], state.zone)
-        session = local.session
-        is_new_session = session > state.session
+        facts = session_facts(quote)
+        _locate(state, quote, facts)
         state.last_timestamp = quote.timestamp
-        marks: dict[str, str | bool] = {"session": session}
+        marks = _marks(facts)
         published = self._published(quote)
         if quote.stale:
             signals = Signals(quote, _adjusted_change(state, quote, published))
             effects.alerts += detect(state.alerts, signals, rules)
             return quote_attributes(quote, published, [], marks)
-        _start_session_or_scale(state, quote, session, marks, is_new_session=is_new_session)
-        indicators = self._advance(state, quote, local, effects)
-        volume_ratio = state.volume.ratio(rules[VOLUME].minimum_sessions)
-        if volume_ratio is not None:
-            indicators.append(("volume_ratio", volume_ratio))
+        opens = _start_session_or_scale(state, quote, facts, marks)
+        indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
         returns = state.returns
         signals = Signals(
             quote,
             _adjusted_change(state, quote, published),
-            _gap(state, quote) if is_new_session else None,
+            _gap(state, quote) if opens else None,
             returns.z,
             returns.last_return * 100,
             volume_ratio,
         )
         alerts = detect(state.alerts, signals, rules)
-        # History is remembered like any quote (no second alert when the live feed goes on) and rings nobody's phone.
-        if quote.source != BACKFILL_SOURCE:
+        # What is no news is remembered like any quote (no second alert when the feed goes on) and rings nobody's phone.
+        if quote.source != BACKFILL_SOURCE and not is_old_news(quote):
             effects.alerts += alerts
-        state.last_price, state.last_open, state.last_previous_close = quote.price, quote.open, quote.previous_close
         attributes = quote_attributes(quote, published, indicators, marks)
-        return attributes + state.candles.open_attributes(quote.timestamp, session)
+        return attributes + state.candles.open_attributes(quote.timestamp, facts.session_date, is_regular=facts.regular)
 
-    def _advance(self, state: SymbolState, quote: Quote, local: LocalMinute, effects: Effects) -> Indicators:
-        """Move candles and statistics by a tick; the indicators that are warm."""
-        price = quote.price
+    def _advance(
+        self, state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules, effects: Effects
+    ) -> tuple[Indicators, float | None]:
+        """Move candles and statistics by a tick; the indicators that are warm, and the minute's volume ratio."""
+        price, minute = quote.price, quote.timestamp[:16]
         state.averages.add(price)
         state.returns.add(float(price))
-        cumulative = state.volume.last if quote.volume is None else quote.volume
-        traded = state.volume.add(price, cumulative, local.minute)
+        indicators = [*state.averages.warm(), *state.returns.warm()]
+        traded = volume_ratio = None
+        if facts.session_date == state.session:  # before the opening it has no volume yet
+            volume = state.volume
+            local_minute = local_minute_of(minute, state.day_rule.zone)
+            if quote.volume is not None and facts.volume_kind == "session":
+                traded = volume.add(price, quote.volume, minute, local_minute)
+            indicators += volume.warm()
+            volume_ratio = volume.ratio(local_minute, rules[VOLUME].minimum_sessions)
+        if facts.regular:
+            indicators += _of_the_day(quote)
+        if volume_ratio is not None:
+            indicators.append(("volume_ratio", volume_ratio))
         candles = state.candles
-        over = candles.add(quote.timestamp, local.session, price, traded)
+        over = candles.add(quote.timestamp, facts.session_date, price, traded, is_regular=facts.regular)
         if over:
             effects.candles += candles.items_of(quote.symbol, over, self._retention_days)
-        return [*state.averages.warm(), *state.returns.warm(), *state.volume.warm(), *_of_the_day(quote)]
+        return indicators, volume_ratio
 
     def _published(self, quote: Quote) -> Published:
         return published_fields(quote, self._threshold_percent)
@@ -170,22 +179,52 @@ def _restarted(state: SymbolState, quote: Quote) -> SymbolState:
     """Statistics anew, but for what must not be forgotten: how far the symbol is, and which windows are over."""
     closed = [candle if candle is not None and candle.is_closed else None for candle in state.candles.newest]
     latest = max(state.last_timestamp, quote.timestamp)
-    zone = state.zone or zone_of(quote.symbol, quote.exchange)
-    return SymbolState(latest, state.session, zone, candles=Candles(closed))
+    anew = SymbolState(latest, state.session, state.zone or DEFAULT_ZONE, candles=Candles(closed))
+    anew.day, anew.kind, anew.is_guessed = state.day, state.kind, state.is_guessed
+    # What traded before is the day's alone.
+    anew.volume.last = state.volume.last
+    return anew
+
+
+def _marks(facts: SessionFacts) -> Marks:
+    marks: Marks = {"session": facts.session_date}
+    if not facts.regular:
+        marks["regular"] = False
+    if facts.volume_kind != "session":
+        marks["volume_kind"] = facts.volume_kind
+    return marks
+
+
+def _locate(state: SymbolState, quote: Quote, facts: SessionFacts) -> None:
+    """Where and what the instrument is; said once where it is but a guess."""
+    if not state.zone or quote.exchange is not None:
+        state.zone = known_zone_of(quote.symbol, quote.exchange) or DEFAULT_ZONE
+        state.kind = quote.kind or guess_kind(quote.symbol, quote.exchange)
+    if facts.guessed and not state.is_guessed:
+        state.is_guessed = True
+        log.info("session_guessed", symbol=quote.symbol, exchange=quote.exchange, zone=state.zone)
 
 
 def _of_the_day(quote: Quote) -> Indicators:
     span = quote.high - quote.low
-    found = [("day_range_percent", float(span / quote.previous_close) * 100)]
+    found = []
+    if quote.previous_close > 0:
+        found.append(("day_range_percent", float(span / quote.previous_close) * 100))
     if span:
         found.append(("day_range_position", float((quote.price - quote.low) / span)))
     return found
 
 
-def _start_session_or_scale(
-    state: SymbolState, quote: Quote, session: str, marks: dict[str, str | bool], *, is_new_session: bool
-) -> None:
-    split = _split(state, quote, is_new_session=is_new_session)
+def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFacts, marks: Marks) -> bool:
+    """Begin anew what a session or a new scale of prices ends; tells whether the quote opens its session.
+
+    A session opens with its first quote of regular hours. The day of alerts begins with the first quote at all: before
+    the opening the previous close is the new one already.
+    """
+    session = facts.session_date
+    is_new_day = session > max(state.day, state.session)
+    opens = facts.regular and session > state.session
+    split = _split(state, quote, is_new_session=is_new_day or opens)
     if quote.previous_close != state.split_old_close:
         state.split_ratio = state.split_old_close = None
     if split is not None:
@@ -194,14 +233,19 @@ def _start_session_or_scale(
         marks["split_suspected"] = state.split_label
     elif state.split_ratio is not None:
         marks["split_suspected"] = state.split_label
-    if is_new_session or split is not None:
+    if facts.regular or split is not None:
+        state.last_price, state.last_open, state.last_previous_close = quote.price, quote.open, quote.previous_close
+    if is_new_day or opens or split is not None:
         state.averages = Averages()
         state.returns.start_session()
-    if is_new_session:
-        if state.session:
-            state.volume.start_session()
-        state.session = session
+    if is_new_day:
+        state.day = session
         start_session(state.alerts)
+    if opens:
+        state.session = session
+        is_placed = quote.exchange is None or known_zone_of(quote.symbol, quote.exchange) is not None
+        state.volume.start_session(session_opening(session, state.day_rule) if is_placed else "")
+    return opens
 
 
 def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split | None:
@@ -213,12 +257,12 @@ def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split |
     return suspect_split(quote, seen, new_session=is_new_session)
 
 
-def _gap(state: SymbolState, quote: Quote) -> Decimal:
+def _gap(state: SymbolState, quote: Quote) -> Decimal | None:
     close = _scaled_close(state, quote)
-    return (quote.open - close) / close * _HUNDRED
+    return (quote.open - close) / close * _HUNDRED if close > 0 else None
 
 
-def _adjusted_change(state: SymbolState, quote: Quote, published: Published) -> Decimal:
+def _adjusted_change(state: SymbolState, quote: Quote, published: Published) -> Decimal | None:
     if state.split_ratio is None:
         return published.change_percent
     close = _scaled_close(state, quote)

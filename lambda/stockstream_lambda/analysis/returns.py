@@ -31,7 +31,7 @@ class Returns(msgspec.Struct, array_like=True):
     """State of return statistics.
 
     Attributes:
-        last_price: Price of the previous tick of the session; 0 before the first.
+        last_price: Price of the previous tick of the session; 0 before the first, below 0 where prices are.
         sum_of_squares: Sum of squared log returns of the session.
         count: Returns of the session.
         center: Running median of returns, in log units.
@@ -59,7 +59,8 @@ class Returns(msgspec.Struct, array_like=True):
     def add(self, price: float) -> None:
         """Take the next price of the session."""
         previous, self.last_price = self.last_price, price
-        if previous <= 0.0:
+        if previous <= 0.0 or price <= 0.0:  # the first; or a price at or below 0, to and from which no return leads
+            self.z, self.last_return = None, 0.0
             return
         value = log(price / previous)
         self.last_return = value

@@ -9,6 +9,7 @@ from stockstream_lambda.analysis.averages import Averages
 from stockstream_lambda.analysis.candles import Candles
 from stockstream_lambda.analysis.returns import Returns
 from stockstream_lambda.analysis.volume import Volume
+from stockstream_wire.trading_day import DayRule, day_rule
 
 
 class SymbolState(msgspec.Struct, array_like=True):
@@ -18,9 +19,9 @@ class SymbolState(msgspec.Struct, array_like=True):
 
     Attributes:
         last_timestamp: Event time of the latest quote; earlier ones are late.
-        session: Local date of the session at its exchange.
+        session: Date of the last session that a quote of regular hours has opened.
         zone: Time zone of the exchange.
-        last_price: Price of the last tick (stale facts aside).
+        last_price: Price of the last tick of regular hours (stale facts aside).
         last_open: The open that came with it.
         last_previous_close: The previous close that came with it.
         split_ratio: Ratio of the split that is suspected, while the feed's previous close is of the old scale.
@@ -31,6 +32,9 @@ class SymbolState(msgspec.Struct, array_like=True):
         volume: Volume statistics.
         candles: Open candles, and closed minutes of the open block.
         alerts: Memory per kind of alert.
+        day: Date of the session of the newest quote: before the opening it is ahead of `session`.
+        kind: Kind of instrument.
+        is_guessed: It was said that the session is a guess.
     """
 
     last_timestamp: str = ""
@@ -47,6 +51,14 @@ class SymbolState(msgspec.Struct, array_like=True):
     volume: Volume = msgspec.field(default_factory=Volume)
     candles: Candles = msgspec.field(default_factory=Candles)
     alerts: Memories = msgspec.field(default_factory=dict)
+    day: str = ""
+    kind: str = "equity"
+    is_guessed: bool = False
+
+    @property
+    def day_rule(self) -> DayRule:
+        """How the instrument counts its days."""
+        return day_rule(self.kind, self.zone)
 
 
 # By symbol.

@@ -15,9 +15,12 @@ def summary(alert: Alert) -> str:
     """One line for a person."""
     sign = _SIGNS.get(str(alert.get("direction")), "●")
     simulated = " (simulated)" if alert.get("source") == "simulated" else ""
+    percent, silent = alert.get("change_percent"), alert.get("silent_symbols")
+    change = "" if percent is None else f" ({percent:+.2f}%)"
+    whole = "" if silent is None else f" ({silent} symbols of {alert.get('exchange') or 'its exchange'})"
     return (
-        f"{sign} {alert['symbol']} {alert['kind']} {alert['severity']}: {alert['price']} "
-        f"({alert['change_percent']:+.2f}%), {alert['value']:.4g} against {alert['threshold']:g} "
+        f"{sign} {alert['symbol']} {alert['kind']} {alert['severity']}{whole}: {alert['price']}"
+        f"{change}, {alert['value']:.4g} against {alert['threshold']:g} "
         f"at {alert['timestamp']}{simulated}"
     )[:_TEXT_MAX_LENGTH]
 

@@ -84,7 +84,7 @@ def tidy_partition(
 
 
 def _is_any_over(known: PartitionLog, until: str) -> bool:
-    return any(state.candles.over_by(until, state.zone) for state in known.states.values())
+    return any(state.candles.over_by(until, state.day_rule) for state in known.states.values())
 
 
 def _fields(marker: TidyMarker) -> dict[str, Any]:

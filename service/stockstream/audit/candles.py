@@ -2,8 +2,8 @@
 
 The daily candle follows the exchange's session and not the UTC day, so it is not compared here. A quote that came late
 may have widened a window that was still open and changes nothing in a closed one: both are right, so the bounds allow
-both. Volume is compared where it follows from the day alone: not in the first window, nor where the cumulative volume
-falls (a new session, or a correction of the feed).
+both. Volume is compared where it follows from the day alone: not in the first window of a session, for who audits a day
+does not know what its first mark counts from.
 
 Two things are compared: what each quote says of the windows it is in, as they stood with it, and the closed candles. A
 window is closed once a later window has a quote; a night's close may close the newest one, so that may be either.
@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from stockstream.audit.findings import Finding, Problem
-from stockstream_wire import Quote
+from stockstream_wire import Quote, session_facts, timestamp_to_epoch_ms
 from stockstream_wire.storage import OPEN_CANDLE_FIELDS
 
 INTERVALS: Final = {"1m": 1, "5m": 5, "1h": 60}
@@ -31,9 +31,19 @@ class InTime(NamedTuple):
     item: Mapping[str, Any]
 
 
+class Span(NamedTuple):
+    """What traded between two marks, and when the earlier was; None for the first of a session."""
+
+    volume: int
+    since: str | None
+
+
 @dataclass(slots=True)
 class Expected:
-    """One window as the quotes in order make it; `volume` is None where the day alone does not say it."""
+    """One window as the quotes in order make it.
+
+    `volume` is None where no quote in it has a mark; `is_known` says whether the day alone tells it.
+    """
 
     open: Decimal
     high: Decimal
@@ -44,13 +54,23 @@ class Expected:
     widest_high: Decimal
     widest_low: Decimal
     late: int = 0
+    is_known: bool = True
 
-    def add(self, price: Decimal, difference: int | None) -> None:
+    def add(self, price: Decimal) -> None:
         self.high, self.low = max(self.high, price), min(self.low, price)
         self.widest_high, self.widest_low = max(self.widest_high, price), min(self.widest_low, price)
         self.close = price
         self.quotes += 1
-        self.volume = None if self.volume is None or difference is None else self.volume + difference
+
+    def trade(self, span: "Span", window: Window) -> None:
+        """Take what traded up to a mark in the window, if that belongs to it."""
+        if span.since is None:
+            self.is_known = False
+        else:
+            minutes = INTERVALS[window[0]]
+            windows = _minutes_since_1970(window[1]) // minutes - _minutes_since_1970(span.since) // minutes
+            belongs = span.volume == 0 or windows <= 1
+            self.volume = (self.volume or 0) + (span.volume if belongs else 0)
 
     def problems(self, item: Mapping[str, Any]) -> Iterator[str]:
         """What the stored candle says that it cannot."""
@@ -61,7 +81,7 @@ class Expected:
             yield f"high is {item.get('high')}, must be {self.high}"
         if not self.widest_low <= item.get("low", Decimal(-1)) <= self.low:
             yield f"low is {item.get('low')}, must be {self.low}"
-        if self.volume is not None and item.get("volume") != self.volume:
+        if self.is_known and item.get("volume") != self.volume:
             yield f"volume is {item.get('volume')}, must be {self.volume}"
         if not self.quotes <= item.get("quotes", -1) <= self.quotes + self.late:
             yield f"quotes is {item.get('quotes')}, must be {self.quotes}"
@@ -96,20 +116,19 @@ class CandleCheck:
         found: dict[Window, Expected] = {}
         findings: list[Finding] = []
         late = _late_windows(quotes)
-        last_volume: int | None = None
+        marks = Marks()
         for quote, is_late, item in quotes:
             if is_late:
                 continue
-            volume, difference = quote.volume, None
-            if volume is not None:
-                difference = None if last_volume is None or volume < last_volume else volume - last_volume
-                last_volume = volume
+            span = marks.take(quote)
             for interval, minutes in INTERVALS.items():
                 window = interval, window_start(quote.timestamp, minutes)
                 values = item.get(f"candle_{interval}")
                 if item and values is None and window in self.stored:
                     continue  # the window had been closed by the clock when the quote came
-                candle = _take(found, window, quote.price, difference, late)
+                candle = _take(found, window, quote.price, late)
+                if span is not None:
+                    candle.trade(span, window)
                 if item and not item.get("fold_failed"):
                     findings += self._compare_open(window, quote, candle, values)
         closed = {window: candle for window, candle in found.items() if not self._may_be_open(window)}
@@ -169,18 +188,40 @@ def _late_windows(quotes: Sequence[InTime]) -> dict[Window, list[Quote]]:
 
 
 def _take(
-    found: dict[Window, Expected],
-    window: Window,
-    price: Decimal,
-    difference: int | None,
-    late: Mapping[Window, Sequence[Quote]],
+    found: dict[Window, Expected], window: Window, price: Decimal, late: Mapping[Window, Sequence[Quote]]
 ) -> Expected:
     candle = found.get(window)
     if candle is not None:
-        candle.add(price, difference)
+        candle.add(price)
         return candle
     came_late = [quote.price for quote in late.get(window, ())]
     widest_high, widest_low = max([price, *came_late]), min([price, *came_late])
-    candle = Expected(price, price, price, price, difference, 1, widest_high, widest_low, len(came_late))
+    candle = Expected(price, price, price, price, None, 1, widest_high, widest_low, len(came_late))
     found[window] = candle
     return candle
+
+
+class Marks:
+    """The marks of a symbol's cumulative volume: within a session none is lower than one before it."""
+
+    def __init__(self) -> None:
+        self._session, self._volume, self._since = "", 0, ""
+
+    def take(self, quote: Quote) -> Span | None:
+        """What traded up to a quote, or None where it makes no mark."""
+        facts = session_facts(quote)
+        if not facts.regular and facts.session_date > self._session:
+            # Before the opening; or, first of all that is audited, after the close of a session that began before it.
+            return None if self._session else Span(0, None)
+        if quote.volume is None or facts.volume_kind != "session":
+            return None
+        is_first = facts.session_date > self._session
+        if not is_first and quote.volume < self._volume:
+            return None
+        span = Span(quote.volume if is_first else quote.volume - self._volume, None if is_first else self._since)
+        self._session, self._volume, self._since = facts.session_date, quote.volume, quote.timestamp
+        return span
+
+
+def _minutes_since_1970(timestamp: str) -> int:
+    return timestamp_to_epoch_ms(timestamp) // 60_000

@@ -157,12 +157,14 @@ def _wrong_fields(quote: Quote, item: Mapping[str, Any], threshold_percent: Deci
             yield f"{name} is {item.get(name)}, archived {archived}"
     # The published rule, computed anew; DynamoDB keeps 38 digits, the rule is stated to 28.
     change = quote.price - quote.previous_close
-    change_percent = _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100))
+    change_percent = None
+    if quote.previous_close > 0:
+        change_percent = _CONTEXT.multiply(_CONTEXT.divide(change, quote.previous_close), Decimal(100))
     expected: dict[str, Any] = {
         "change": change,
         "change_percent": change_percent,
         "moving_average": _CONTEXT.divide(quote.open + quote.high + quote.low + quote.price, Decimal(4)),
-        "anomaly": "Yes" if abs(change_percent) > threshold_percent else "No",
+        "anomaly": "Yes" if change_percent is not None and abs(change_percent) > threshold_percent else "No",
     }
     for name, value in expected.items():
         if item.get(name) != value:

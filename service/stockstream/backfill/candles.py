@@ -2,12 +2,12 @@
 
 Late quotes make no candle in the consumer: it never moves a closed window, and does not know which ones it has never
 seen. So they are written here, in the consumer's form plus `source: "backfill"`, under keys beside the consumer's own:
-neither ever overwrites the other. What the consumer has is left out, and whatever of history is there already stays.
+neither ever overwrites the other. What the consumer has whole is left out, and whatever of history is there already
+stays. A window that the consumer has marked incomplete is written where history knows of more volume.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +25,8 @@ from stockstream_wire.storage import (
     BLOCK_INTERVAL,
     BLOCK_MINUTES,
     EXPIRES_AT,
+    INCOMPLETE,
+    INCOMPLETE_MINUTES,
     INTERVAL_MINUTES,
     INTERVALS,
     MINUTE_FIELDS,
@@ -64,18 +66,20 @@ class FilledCandle:
         self.quotes += quotes
 
 
-def history_items(
-    symbol: str, candles: Sequence[FilledCandle], own: Mapping[str, AbstractSet[str]], retention_days: int
-) -> list[dict[str, Any]]:
+# The windows that the consumer has, by interval and start: None for a whole one, the volume of an incomplete one.
+Own = Mapping[tuple[str, str], Decimal | None]
+
+
+def history_items(symbol: str, candles: Sequence[FilledCandle], own: Own, retention_days: int) -> list[dict[str, Any]]:
     """The DynamoDB items of windows that the consumer lacks; a 5-minute item has the minutes that it lacks.
 
     Args:
         symbol: Ticker.
         candles: Candles of history.
-        own: Starts of the windows that the consumer has, by interval.
+        own: The windows that the consumer has.
         retention_days: Days after its window that an item expires, 0 never.
     """
-    missing = [candle for candle in candles if candle.window_start not in own.get(candle.interval, ())]
+    missing = [candle for candle in candles if _says_more(candle, own)]
     minutes: dict[str, list[FilledCandle]] = {}
     items: dict[tuple[str, str], dict[str, Any]] = {}
     for candle in missing:
@@ -95,6 +99,14 @@ def history_items(
         if (seconds := expires_at_seconds(start, retention_days)) is not None:
             item[EXPIRES_AT] = {"N": str(seconds)}
     return list(items.values())
+
+
+def _says_more(candle: FilledCandle, own: Own) -> bool:
+    key = candle.interval, candle.window_start
+    if key not in own:
+        return True
+    volume = own[key]
+    return volume is not None and candle.volume > volume
 
 
 def _head(symbol: str, interval: str, start: str) -> dict[str, Any]:
@@ -191,8 +203,8 @@ class DynamoCandles:
             raise AwsSetupError(f"table {self._tables.candles}: {refused.exceptions[0]}") from group
         return sum(put.result() for put in puts)
 
-    async def _own(self, symbol: str, candles: Sequence[FilledCandle]) -> dict[str, set[str]]:
-        own: dict[str, set[str]] = {interval: set() for interval in INTERVALS}
+    async def _own(self, symbol: str, candles: Sequence[FilledCandle]) -> Own:
+        own: dict[tuple[str, str], Decimal | None] = {}
         starts = [candle.window_start for candle in candles]
         for interval in STORED_INTERVALS:
             # A block that begins before the first minute may hold it; so may the day before the first hour.
@@ -201,8 +213,12 @@ class DynamoCandles:
                 start = item[TABLES["candles"].sort]
                 if item.get("source") == BACKFILL_SOURCE:
                     continue
-                own[interval].add(start)
-                own[_MINUTE].update(minute_start(start, values[0]) for values in item.get(BLOCK_MINUTES, ()))
+                own[interval, start] = _volume_if(item, is_incomplete=item.get(INCOMPLETE, False))
+                incomplete = item.get(INCOMPLETE_MINUTES, ())
+                for values in item.get(BLOCK_MINUTES, ()):
+                    minute = dict(zip(MINUTE_FIELDS, values, strict=True))
+                    key = _MINUTE, minute_start(start, minute["minute"])
+                    own[key] = _volume_if(minute, is_incomplete=minute["minute"] in incomplete)
         return own
 
     async def _put(self, item: dict[str, Any]) -> bool:
@@ -218,6 +234,10 @@ class DynamoCandles:
                     return False
                 raise
         return True
+
+
+def _volume_if(candle: Mapping[str, Any], *, is_incomplete: bool) -> Decimal | None:
+    return (candle.get("volume") or Decimal(0)) if is_incomplete else None
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ class MinuteBar:
 
     Attributes:
         start_ms: Start of the minute, milliseconds since 1970.
-        session: Trading day in the exchange's own time, `YYYY-MM-DD`.
+        session: Date of the trading session, `YYYY-MM-DD`.
         open: First price.
         high: Highest.
         low: Lowest.
@@ -55,6 +55,7 @@ class SymbolHistory:
         running_session: The session that is not over yet, or None.
         currency: Of the prices.
         exchange: As the provider names it.
+        kind: Kind of instrument, where it is no share.
         rejected: Bars that are no bars, by name.
     """
 
@@ -65,6 +66,7 @@ class SymbolHistory:
     running_session: str | None = None
     currency: str | None = None
     exchange: str | None = None
+    kind: str | None = None
     rejected: Sequence[Rejection] = ()
 
 
@@ -133,6 +135,8 @@ def _session_quotes(history: SymbolHistory, bars: Iterable[MinuteBar], previous_
                 currency=history.currency,
                 exchange=history.exchange,
                 source=BACKFILL_SOURCE,
+                session_date=bar.session,
+                kind=history.kind,
             )
 
 

@@ -16,8 +16,11 @@ from stockstream.errors import SourceError
 from stockstream.redaction import redact
 from stockstream.sources.base import Rejection
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
+from stockstream.sources.yahoo.instrument import instrument_of_chart
 from stockstream.sources.yahoo.numbers import float32_decimal
 from stockstream.sources.yahoo.reply import decode_json
+from stockstream_wire import format_epoch_ms
+from stockstream_wire.trading_day import DayRule, session_date_of
 
 if TYPE_CHECKING:
     from stockstream.sources.yahoo._session import YahooSession
@@ -98,6 +101,7 @@ class YahooHistory:
             running_session=running_session(meta),
             currency=_text(meta.get("currency")),
             exchange=_text(meta.get("exchangeName")),
+            kind=instrument_of_chart(meta, symbol).wire_kind,
             rejected=rejected,
         )
 
@@ -167,6 +171,8 @@ def parse_bars(symbol: str, chart: Mapping[str, Any]) -> tuple[list[MinuteBar], 
     """The bars of a chart, of whatever interval; those without a trade (nulls) are left out, broken ones named."""
     meta = chart["meta"]
     offset_seconds = _integer(meta.get("gmtoffset")) or 0
+    # A day's bar has the date of its session for its own.
+    rule = None if meta.get("dataGranularity") == "1d" else instrument_of_chart(meta, symbol).rule
     hint = _integer(meta.get("priceHint"))
     times = chart.get("timestamp") or []
     columns = (chart.get("indicators", {}).get("quote") or [{}])[0]
@@ -178,7 +184,7 @@ def parse_bars(symbol: str, chart: Mapping[str, Any]) -> tuple[list[MinuteBar], 
             continue
         try:
             prices = [float32_decimal(float(value), hint) for value in (open_, high, low, close)]
-            session = _day(int(seconds) + offset_seconds)
+            session = _session(int(seconds), rule, offset_seconds)
             bar = MinuteBar(
                 int(seconds) * 1000, session, prices[0], max(prices), min(prices), prices[3], int(volume or 0)
             )
@@ -209,7 +215,8 @@ def running_session(meta: Mapping[str, Any]) -> str | None:
     close_seconds = _integer(regular.get("end")) if isinstance(regular, Mapping) else None
     if last_trade_seconds is None or close_seconds is None or last_trade_seconds >= close_seconds:
         return None
-    return _day(last_trade_seconds + (_integer(meta.get("gmtoffset")) or 0))
+    rule = instrument_of_chart(meta, _text(meta.get("symbol")) or "").rule
+    return _session(last_trade_seconds, rule, _integer(meta.get("gmtoffset")) or 0)
 
 
 def previous_closes(bars: Sequence[MinuteBar], daily: Sequence[MinuteBar]) -> dict[str, Decimal]:
@@ -222,6 +229,10 @@ def previous_closes(bars: Sequence[MinuteBar], daily: Sequence[MinuteBar]) -> di
         if earlier:
             found[session] = closes[earlier[-1]]
     return found
+
+
+def _session(seconds: int, rule: DayRule | None, offset_seconds: int) -> str:
+    return _day(seconds + offset_seconds) if rule is None else session_date_of(format_epoch_ms(seconds * 1000), rule)
 
 
 def _day(local_seconds: int) -> str:

@@ -7,7 +7,10 @@ import click
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
+from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
+from stockstream.cli.export import export
+from stockstream.cli.latest import candles, latest, tail
 from stockstream.cli.local import local
 from stockstream.cli.outbox import outbox
 from stockstream.cli.provision import provision
@@ -29,7 +32,25 @@ def stockstream() -> None:
     """
 
 
-for command in (run, local, provision, consume, query, backfill, audit, redrive, outbox, tidy, rebuild, doctor):
+for command in (
+    run,
+    local,
+    dashboard,
+    latest,
+    candles,
+    tail,
+    export,
+    provision,
+    consume,
+    query,
+    backfill,
+    audit,
+    redrive,
+    outbox,
+    tidy,
+    rebuild,
+    doctor,
+):
     stockstream.add_command(command)
 
 

@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from stockstream.cli._target import Target, open_target
 from stockstream.errors import InputError
 from stockstream.settings import Settings
-
-if TYPE_CHECKING:
-    from stockstream.aws import AwsConfig
 
 state_option = click.option(
     "--state",
@@ -20,7 +17,7 @@ state_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="State folder of a `stockstream local` that has ended: its emulator is started for this "
-    "[default: AWS, or the emulator that AWS_ENDPOINT_URL names].",
+    "[default: AWS as the environment names it, else the local stack].",
 )
 
 
@@ -42,17 +39,17 @@ def checked_day(text: str | None, option: str) -> str:
 
 
 @asynccontextmanager
-async def aws_for(settings: Settings, state_dir: Path | None) -> AsyncIterator["AwsConfig"]:
-    """AWS as the environment names it, or the emulator of a state folder."""
+async def target_of(settings: Settings, state_dir: Path | None) -> AsyncIterator[Target]:
+    """AWS as the environment names it, the local stack where it names none, or the emulator of a state folder."""
     # Imported late: every command of ours pays for what this module imports at its top.
-    from stockstream.aws import resolve_aws  # noqa: PLC0415
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
 
     configure_logging("error", settings.log_format)
     if state_dir is None:
-        yield resolve_aws(settings.region)
+        async with open_target(settings) as target:
+            yield target
         return
     from stockstream.local.upkeep import aws_of_state  # noqa: PLC0415
 
     async with aws_of_state(state_dir, settings) as aws:
-        yield aws
+        yield Target(settings, aws, state_dir)

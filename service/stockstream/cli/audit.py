@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stockstream.cli._target import open_target
 from stockstream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     "ledger_dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder of the ledger; local mode keeps it in its state folder [default: STOCKSTREAM_LEDGER_DIR].",
+    help="Folder of the ledger [default: STOCKSTREAM_LEDGER_DIR, or the local stack's].",
 )
 def audit(day: str | None, ledger_dir: Path | None, *, as_json: bool) -> None:
     """Reconcile the ledger of accepted quotes with the archive, `quotes` and `candles`.
@@ -32,10 +33,7 @@ def audit(day: str | None, ledger_dir: Path | None, *, as_json: bool) -> None:
     no ledger says what was accepted.
     """
     settings = load_settings()
-    folder = ledger_dir or settings.ledger_folder
-    # A folder that somebody named must be there; the default one may well be on another machine.
-    is_named = ledger_dir is not None or settings.ledger_dir is not None
-    report = asyncio.run(_audit(settings, day, folder if is_named or folder.is_dir() else None))
+    report = asyncio.run(_audit(settings, day, ledger_dir))
     from stockstream.audit import render  # noqa: PLC0415 - as below
 
     if as_json:
@@ -50,13 +48,13 @@ async def _audit(settings: Settings, day: str | None, ledger_dir: Path | None) -
     # Imported late: every command of ours pays for what this module imports at its top.
     from stockstream.audit import Stores  # noqa: PLC0415
     from stockstream.audit import audit as reconcile  # noqa: PLC0415
-    from stockstream.aws import open_client, resolve_aws  # noqa: PLC0415
+    from stockstream.aws import open_client  # noqa: PLC0415
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
     from stockstream.redrive import waiting_messages  # noqa: PLC0415
 
     configure_logging("warning", settings.log_format, sys.stderr)
-    aws = resolve_aws(settings.region)
     async with (
+        open_target(settings) as (named, aws, _),
         open_client(aws, "s3", max_pool_connections=64) as s3,
         open_client(aws, "dynamodb", max_pool_connections=64) as dynamodb,
         open_client(aws, "sqs") as sqs,
@@ -64,12 +62,19 @@ async def _audit(settings: Settings, day: str | None, ledger_dir: Path | None) -
         stores = Stores(
             s3=s3,
             dynamodb=dynamodb,
-            bucket=settings.archive_bucket,
-            quotes_table=settings.quotes_table,
-            candles_table=settings.candles_table,
-            anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
+            bucket=named.archive_bucket,
+            quotes_table=named.quotes_table,
+            candles_table=named.candles_table,
+            anomaly_threshold_percent=Decimal(str(named.anomaly_threshold_percent)),
         )
-        report = await reconcile(stores, ledger_dir, day=day)
-        if settings.failed_batches_queue_url is not None:
-            report.failed_batches = await waiting_messages(sqs, settings.failed_batches_queue_url)
+        report = await reconcile(stores, _ledger_folder(named, ledger_dir), day=day)
+        if named.failed_batches_queue_url is not None:
+            report.failed_batches = await waiting_messages(sqs, named.failed_batches_queue_url)
     return report
+
+
+def _ledger_folder(settings: Settings, named_dir: Path | None) -> Path | None:
+    """A folder that somebody named must be there; the default one may well be on another machine."""
+    folder = named_dir or settings.ledger_folder
+    is_named = named_dir is not None or settings.ledger_dir is not None
+    return folder if is_named or folder.is_dir() else None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from stockstream.cli._target import Target, on_disk, open_target
 from stockstream.errors import InputError, only_error
 from stockstream.settings import Settings, load_settings
 from stockstream_wire import QuoteInvalidError, validate_symbol
 
 if TYPE_CHECKING:
-    from stockstream.backfill import SymbolOutcome
+    from stockstream.backfill import BackfillReport, SymbolOutcome
 
 _DATE_LENGTH: Final = len("2026-11-20")
 _DRAIN_SECONDS: Final = 120.0
@@ -31,7 +32,7 @@ def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps:
     """
     settings = load_settings()
     if gaps:
-        _list_gaps(settings)
+        _list_gaps(on_disk(settings))
         return
     if start is None:
         raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
@@ -100,42 +101,14 @@ def _list_gaps(settings: Settings) -> None:
 
 
 async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> int:
-    from stockstream.aws import resolve_aws  # noqa: PLC0415
-    from stockstream.backfill import YahooHistory, open_candles  # noqa: PLC0415
-    from stockstream.backfill import backfill as fill  # noqa: PLC0415
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
-    from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
 
     configure_logging("warning", settings.log_format, sys.stderr)
-    # An outbox of its own: the service may be running, and owns the other.
-    outbox_dir = settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")
-    config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
-    provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
     try:
-        aws = resolve_aws(settings.region)
-        async with (
-            open_candles(aws, settings.candles_table, retention_days=settings.retention_days) as candles,
-            Sender(config, aws=aws) as sender,
-        ):
-            with click.progressbar(length=len(symbols), label="Backfilling", item_show_func=_shown) as bar:
-
-                def advance(outcome: "SymbolOutcome") -> None:
-                    bar.update(1, outcome.symbol)
-
-                report = await fill(
-                    symbols,
-                    start,
-                    end,
-                    provider=provider,
-                    sender=sender,
-                    candles=candles,
-                    drain_seconds=_DRAIN_SECONDS,
-                    on_symbol=advance,
-                )
+        async with open_target(settings) as target:
+            report = await _fill(target, symbols, start, end)
     except BaseExceptionGroup as group:
         raise only_error(group) or group from group
-    finally:
-        await provider.aclose()
     for outcome in report.outcomes:
         _say(outcome)
     if report.unsent:
@@ -145,6 +118,40 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
             err=True,
         )
     return 0 if report.is_complete else 1
+
+
+async def _fill(target: Target, symbols: Sequence[str], start: datetime, end: datetime) -> "BackfillReport":
+    from stockstream.backfill import YahooHistory, open_candles  # noqa: PLC0415
+    from stockstream.backfill import backfill as fill  # noqa: PLC0415
+    from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
+
+    settings = target.settings
+    # An outbox of its own: the service may be running, and owns the other.
+    outbox_dir = settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")
+    config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
+    provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
+    try:
+        async with (
+            open_candles(target.aws, settings.candles_table, retention_days=settings.retention_days) as candles,
+            Sender(config, aws=target.aws) as sender,
+        ):
+            with click.progressbar(length=len(symbols), label="Backfilling", item_show_func=_shown) as bar:
+
+                def advance(outcome: "SymbolOutcome") -> None:
+                    bar.update(1, outcome.symbol)
+
+                return await fill(
+                    symbols,
+                    start,
+                    end,
+                    provider=provider,
+                    sender=sender,
+                    candles=candles,
+                    drain_seconds=_DRAIN_SECONDS,
+                    on_symbol=advance,
+                )
+    finally:
+        await provider.aclose()
 
 
 def _shown(symbol: str | None) -> str:

@@ -17,7 +17,14 @@ from stockstream.settings.paths import default_state_dir
     metavar="DIR",
     help="Folder that keeps the checkpoints [default: in the user's state folder].",
 )
-def consume(checkpoints_dir: Path | None) -> None:
+@click.option(
+    "--provision",
+    "provisions",
+    is_flag=True,
+    help="Make stream, tables, bucket, topic and queues where they are missing, now and whenever the emulator has come "
+    "back without its state.",
+)
+def consume(checkpoints_dir: Path | None, *, provisions: bool) -> None:
     """Read the stream and invoke the real handler by Lambda's contract, until SIGTERM or SIGINT.
 
     For emulators (compose runs it): AWS Lambda itself does this in production.
@@ -34,6 +41,6 @@ def consume(checkpoints_dir: Path | None) -> None:
         stop = asyncio.Event()
         with stop_on_signals(stop):
             folder = checkpoints_dir or default_state_dir() / "checkpoints"
-            await run_consumer(settings, resolve_aws(settings.region), folder, stop)
+            await run_consumer(settings, resolve_aws(settings.region), folder, stop, provisions=provisions)
 
     asyncio.run(main())

@@ -1,10 +1,15 @@
 """`stockstream doctor`: what is wrong, and what to do."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
-from stockstream.settings import load_settings
+from stockstream.cli._target import open_local
+from stockstream.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from stockstream.doctor import Finding
 
 
 @click.command()
@@ -12,8 +17,15 @@ from stockstream.settings import load_settings
 def doctor(*, as_json: bool) -> None:
     """Check Yahoo, credentials, stream, tables, bucket, topic and clock; exit code 1 if anything is wrong."""
     settings = load_settings()
-    from stockstream.doctor import examine, has_problem, render_json, render_text  # noqa: PLC0415
+    from stockstream.doctor import has_problem, render_json, render_text  # noqa: PLC0415
 
-    findings = asyncio.run(examine(settings))
+    findings = asyncio.run(_examine(settings))
     click.echo(render_json(findings) if as_json else render_text(findings))
     raise SystemExit(1 if has_problem(findings) else 0)
+
+
+async def _examine(settings: Settings) -> "list[Finding]":
+    from stockstream.doctor import examine  # noqa: PLC0415
+
+    async with open_local(settings) as target:
+        return await (examine(settings) if target is None else examine(target.settings, aws=target.aws))

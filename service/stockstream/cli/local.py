@@ -8,7 +8,6 @@ import click
 
 from stockstream.errors import InputError
 from stockstream.settings import Settings, load_settings
-from stockstream.settings.paths import default_cache_dir
 
 
 @click.command()
@@ -44,10 +43,10 @@ from stockstream.settings.paths import default_cache_dir
 )
 @click.option(
     "--state",
-    "state_dir",
+    "local_state_dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder that keeps the state between runs [default: in the user's cache].",
+    help="Folder that keeps the state between runs [default: STOCKSTREAM_LOCAL_STATE_DIR, in the user's state folder].",
 )
 @click.option("--fresh", is_flag=True, help="Discard the state of earlier runs first.")
 @click.option("--plain", is_flag=True, help="Log lines in place of the live view [default without a terminal].")
@@ -75,7 +74,7 @@ def local(**options: Any) -> None:
     from stockstream.local.options import LocalOptions  # noqa: PLC0415
 
     chosen = LocalOptions(
-        state_dir=options["state_dir"] or default_cache_dir() / "local",
+        state_dir=settings.local_state_dir,
         fresh=options["fresh"],
         plain=options["plain"],
         endpoint_port=options["endpoint_port"],
@@ -87,22 +86,23 @@ def local(**options: Any) -> None:
 
 
 # Settings that an option here stands for.
-_REPLAY_OPTIONS: Final = {
+_OPTIONS: Final = {
     "replay_speed": "--speed",
     "replay_timezone": "--timezone",
     "replay_columns": "--columns",
+    "local_state_dir": "--state",
 }
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", *_REPLAY_OPTIONS)}
+    given: dict[str, Any] = {name: options[name] for name in ("source", "symbols", *_OPTIONS)}
     if options["replay_files"]:
         given["replay_files"] = tuple(options["replay_files"])
         # A file named here and now wins over STOCKSTREAM_SOURCE; beside another --source one of the two is a mistake.
         given["source"] = options["source"] or "replay"
         if given["source"] != "replay":
             raise InputError(f"--replay goes with --source replay, not {given['source']}. Remedy: leave one out")
-    settings = load_settings(given, {**_REPLAY_OPTIONS, "replay_files": "--replay"})
+    settings = load_settings(given, {**_OPTIONS, "replay_files": "--replay"})
     asked = settings.model_fields_set
     changes: dict[str, Any] = {}
     if "source" not in asked:

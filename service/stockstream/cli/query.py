@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stockstream.cli._target import open_target
 from stockstream.errors import InputError
 from stockstream.settings import load_settings
 
@@ -29,8 +30,8 @@ PUBLISHED = "published"
 def query(query: str | None, form: str, archive_dir: Path | None, *, show_sql: bool, listing: bool) -> None:
     """Run Athena SQL on the archive with DuckDB: a file, a query's NAME (see --list), or SQL.
 
-    The archive is the bucket STOCKSTREAM_ARCHIVE_BUCKET (at AWS_ENDPOINT_URL where that is set), copied into the cache
-    folder first: new and changed objects only.
+    The archive is the bucket STOCKSTREAM_ARCHIVE_BUCKET of the AWS that the environment names, or else of the local
+    stack, copied into the cache folder first: new and changed objects only.
     """
     # Imported late: DuckDB and sqlglot take longer than the rest of the command line.
     from stockstream.cli._rows import render  # noqa: PLC0415
@@ -69,8 +70,10 @@ def _sql(text: str, files: "AthenaFiles") -> str:
 
 
 async def _fetch() -> "LocalArchive":
-    from stockstream.aws import resolve_aws  # noqa: PLC0415
     from stockstream.lake import fetch_archive  # noqa: PLC0415
 
     settings = load_settings()
-    return await fetch_archive(resolve_aws(settings.region), settings.archive_bucket, settings.cache_dir)
+    async with open_target(settings) as (named, aws, state_dir):
+        # The emulator's port is another each time; what is copied is the bucket of this folder.
+        origin = None if state_dir is None else str(state_dir.resolve())
+        return await fetch_archive(aws, named.archive_bucket, settings.cache_dir, origin=origin)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stockstream.cli._upkeep import aws_for, checked_day, state_option
+from stockstream.cli._upkeep import checked_day, state_option, target_of
 from stockstream.settings import Settings, load_settings
 
 
@@ -42,9 +42,9 @@ async def _rebuild(
     from stockstream.local.event_source import refuse_while_consumed  # noqa: PLC0415 - a wrong option is told at once
     from stockstream.local.upkeep import REBUILD_HANDLER, open_upkeep  # noqa: PLC0415
 
-    async with aws_for(settings, state_dir) as aws:
-        await refuse_while_consumed(aws, settings.stream, function, datetime.now(UTC))
-        async with open_upkeep(settings, aws, REBUILD_HANDLER) as upkeep:
+    async with target_of(settings, state_dir) as (named, aws, _):
+        await refuse_while_consumed(aws, named.stream, function, datetime.now(UTC))
+        async with open_upkeep(named, aws, REBUILD_HANDLER) as upkeep:
             progress = await upkeep.call({"begin": wanted})
             with click.progressbar(length=progress["total"], label="Rebuilding", file=sys.stderr) as bar:
                 bar.update(progress["done"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stockstream.cli._target import open_target
 from stockstream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ async def _redrive(settings: Settings, selection: "Selection", *, dry_run: bool,
     from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
 
     # In memory: what the sender holds is still set aside until Kinesis has it.
-    config = SenderConfig(stream=settings.stream)
-    async with _places(settings) as (aws, places), Sender(config, aws=aws) as sender:
+    async with (
+        _places(settings) as (aws, places),
+        Sender(SenderConfig(stream=places.stream), aws=aws) as sender,
+    ):
         total = await places.count(selection)
         label = "Looking at" if dry_run else "Redriving"
         with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
@@ -98,17 +101,17 @@ async def _redrive(settings: Settings, selection: "Selection", *, dry_run: bool,
 
 @asynccontextmanager
 async def _places(settings: Settings) -> AsyncIterator["tuple[AwsConfig, Places]"]:
-    from stockstream.aws import open_client, resolve_aws  # noqa: PLC0415
+    from stockstream.aws import open_client  # noqa: PLC0415
     from stockstream.redrive import Places  # noqa: PLC0415
 
-    aws = resolve_aws(settings.region)
     async with (
+        open_target(settings) as (named, aws, _),
         open_client(aws, "s3", max_pool_connections=32) as s3,
         open_client(aws, "sqs") as sqs,
         open_client(aws, "kinesis") as kinesis,
     ):
-        queue_url = settings.failed_batches_queue_url
-        yield aws, Places(s3, sqs, kinesis, settings.archive_bucket, settings.stream, queue_url)
+        queue_url = named.failed_batches_queue_url
+        yield aws, Places(s3, sqs, kinesis, named.archive_bucket, named.stream, queue_url)
 
 
 def _lines(items: "Sequence[Item]", *, as_json: bool) -> list[str]:

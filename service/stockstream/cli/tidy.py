@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stockstream.cli._upkeep import aws_for, checked_day, state_option
+from stockstream.cli._upkeep import checked_day, state_option, target_of
 from stockstream.settings import Settings, load_settings
 
 
@@ -43,12 +43,12 @@ async def _tidy(
 
     tidied: dict[str, list[str]] = {}
     failed: dict[str, str] = {}
-    async with aws_for(settings, state_dir) as aws:
+    async with target_of(settings, state_dir) as (named, aws, _):
         async with open_client(aws, "s3") as s3:
-            partitions = await read_layout(s3, settings.archive_bucket)
+            partitions = await read_layout(s3, named.archive_bucket)
         if partitions is None:
-            raise UpkeepError(f"s3://{settings.archive_bucket} holds no log: nothing has been consumed into it yet")
-        async with open_upkeep(settings, aws, TIDY_HANDLER) as upkeep:
+            raise UpkeepError(f"s3://{named.archive_bucket} holds no log: nothing has been consumed into it yet")
+        async with open_upkeep(named, aws, TIDY_HANDLER) as upkeep:
             with click.progressbar(range(partitions), label="Tidying", file=sys.stderr) as bar:
                 for number in bar:
                     more = True

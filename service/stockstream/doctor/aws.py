@@ -34,7 +34,7 @@ async def guarded(check: str, look: Callable[[], Awaitable[Finding]], *, missing
         return _no_credentials(check, exc)
     except (BotoCoreError, OSError) as exc:
         remedy = "check the network, the region (STOCKSTREAM_REGION, AWS_REGION) and AWS_ENDPOINT_URL"
-        return Finding(check, Status.PROBLEM, f"cannot reach AWS: {exc}", remedy)
+        return Finding(check, Status.PROBLEM, f"cannot reach AWS: {exc}", remedy, cause="unreachable")
 
 
 async def check_credentials(sts: Any) -> tuple[Finding, datetime | None]:
@@ -170,7 +170,7 @@ def _no_credentials(check: str, exc: Exception) -> Finding:
     remedy = (
         "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` (or `aws sso login`)"
     )
-    return Finding(check, Status.PROBLEM, str(exc), remedy)
+    return Finding(check, Status.PROBLEM, str(exc), remedy, cause="credentials")
 
 
 def _client_error(check: str, exc: ClientError, missing: str) -> Finding:
@@ -178,13 +178,11 @@ def _client_error(check: str, exc: ClientError, missing: str) -> Finding:
     code, words = str(error.get("Code", "")), str(error.get("Message", ""))
     kind = kind_of(code, 0)
     if kind is ErrorKind.EXPIRED:
-        return Finding(
-            check, Status.PROBLEM, f"{code}: {words}", "renew the credentials (`aws sso login`, a new session)"
-        )
+        remedy = "renew the credentials (`aws sso login`, a new session)"
+        return Finding(check, Status.PROBLEM, f"{code}: {words}", remedy, cause="credentials")
     if kind is ErrorKind.CREDENTIALS or code == "SignatureDoesNotMatch":
-        return Finding(
-            check, Status.PROBLEM, f"{code}: {words}", "the credentials are not of this account; check AWS_*"
-        )
+        remedy = "the credentials are not of this account; check AWS_*"
+        return Finding(check, Status.PROBLEM, f"{code}: {words}", remedy, cause="credentials")
     if kind is ErrorKind.ACCESS or code == "403":
         remedy = "allow the action to this identity; docs/deploy.md lists the service's policy"
         return Finding(check, Status.PROBLEM, f"{code}: {words}", remedy)

@@ -24,12 +24,26 @@ class Finding:
         status: How it stands.
         detail: What was found.
         remedy: What to do; empty where nothing is to be done.
+        cause: What is behind it, where other checks may meet the same: `unreachable`, `credentials`, ...
     """
 
     check: str
     status: Status
     detail: str
     remedy: str = ""
+    cause: str = ""
+
+
+def one_cause_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave a cause to the first check that met it; the others were not answered, and point to it."""
+    first: dict[str, str] = {}
+    said = []
+    for finding in findings:
+        met_by = first.setdefault(finding.cause, finding.check) if finding.cause else finding.check
+        if met_by != finding.check:
+            finding = Finding(finding.check, Status.SKIPPED, f"the same as {met_by}")  # noqa: PLW2901
+        said.append(finding)
+    return said
 
 
 def has_problem(findings: Iterable[Finding]) -> bool:

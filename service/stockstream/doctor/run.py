@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
 
-from stockstream.aws import open_client, resolve_aws
+from stockstream.aws import AwsConfig, open_client, resolve_aws
 from stockstream.doctor import aws as aws_checks
-from stockstream.doctor.findings import Finding, Status
+from stockstream.doctor.findings import Finding, Status, one_cause_once
 from stockstream.doctor.local import check_folder, check_watchlist, check_yahoo
 from stockstream.errors import SettingsError
 from stockstream.settings import Settings
@@ -26,12 +26,15 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def examine(settings: Settings, now: Callable[[], datetime] = _utc_now) -> list[Finding]:
-    """Run every check.
+async def examine(
+    settings: Settings, now: Callable[[], datetime] = _utc_now, aws: AwsConfig | None = None
+) -> list[Finding]:
+    """Run every check; what has one cause is said once.
 
     Args:
         settings: Of the service to be examined.
         now: Our clock, for the comparison with AWS's.
+        aws: Where AWS is; None takes it from settings and environment.
     """
     findings = [
         check_watchlist(settings),
@@ -41,13 +44,13 @@ async def examine(settings: Settings, now: Callable[[], datetime] = _utc_now) ->
         findings.append(check_folder("outbox_folder", settings.outbox_dir, "STOCKSTREAM_OUTBOX_DIR"))
     async with asyncio.TaskGroup() as group:
         yahoo = group.create_task(check_yahoo(settings, timeout_seconds=YAHOO_TIMEOUT_SECONDS))
-        aws = group.create_task(_examine_aws(settings, now))
-    return [yahoo.result(), *findings, *aws.result()]
+        on_aws = group.create_task(_examine_aws(settings, now, aws))
+    return [yahoo.result(), *findings, *one_cause_once(on_aws.result())]
 
 
-async def _examine_aws(settings: Settings, now: Callable[[], datetime]) -> list[Finding]:
+async def _examine_aws(settings: Settings, now: Callable[[], datetime], aws: AwsConfig | None) -> list[Finding]:
     try:
-        config = resolve_aws(settings.region)
+        config = aws if aws is not None else resolve_aws(settings.region)
     except SettingsError as exc:
         return [Finding("region", Status.PROBLEM, str(exc), "set STOCKSTREAM_REGION or AWS_REGION")]
     async with AsyncExitStack() as stack:

@@ -103,6 +103,8 @@ class ShardWorker:
                     assert_never(action)
         finally:
             self._running -= 1
+            # At once: who is woken by another shard must not find this one's state resolved and its figures old.
+            self._publish()
             self._wake.set()
 
     async def _invoke(self, action: Invoke) -> None:

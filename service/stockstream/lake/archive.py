@@ -45,13 +45,19 @@ class LocalArchive:
         return next(self.root.glob(str(Path(glob).relative_to(self.root))), None) is not None
 
 
-def cache_folder(cache_dir: Path, endpoint: str, bucket: str) -> Path:
+def cache_folder(cache_dir: Path, origin: str, bucket: str) -> Path:
     """The folder of one bucket at one endpoint: an emulator's bucket must not mix with AWS's of the same name."""
-    return cache_dir / "lake" / f"{hashlib.sha256(endpoint.encode()).hexdigest()[:12]}-{bucket}"
+    return cache_dir / "lake" / f"{hashlib.sha256(origin.encode()).hexdigest()[:12]}-{bucket}"
 
 
-async def fetch_archive(aws: AwsConfig, bucket: str, cache_dir: Path) -> LocalArchive:
+async def fetch_archive(aws: AwsConfig, bucket: str, cache_dir: Path, *, origin: str | None = None) -> LocalArchive:
     """Bring the cached copy in step with the bucket: download what is new or changed, delete what is gone.
+
+    Args:
+        aws: Where S3 is.
+        bucket: Its name.
+        cache_dir: Folder of all copies.
+        origin: What tells this bucket from others of its name; None: the endpoint.
 
     Raises:
         InputError: there is no such bucket.
@@ -59,7 +65,7 @@ async def fetch_archive(aws: AwsConfig, bucket: str, cache_dir: Path) -> LocalAr
     """
     try:
         async with open_client(aws, "s3", max_pool_connections=_PARALLEL_DOWNLOADS, retries=_RETRIES) as s3:
-            folder = cache_folder(cache_dir, str(s3.meta.endpoint_url), bucket)
+            folder = cache_folder(cache_dir, origin or str(s3.meta.endpoint_url), bucket)
             remote = {key: etag async for key, etag in _list(s3, bucket)}
             await _synchronise(s3, bucket, folder, remote)
     except ClientError as exc:

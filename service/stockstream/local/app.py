@@ -15,10 +15,12 @@ from stockstream.eventsource import EventSourceRunner
 from stockstream.local.alerts_inbox import AlertsInbox
 from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
+from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
+from stockstream.local.stack import LOCAL_CREDENTIALS, LocalStack
 from stockstream.local.state import LocalState, open_state
 from stockstream.local.summary import Summary, check_summary_path
 from stockstream.local.tally import RunTally
@@ -86,8 +88,9 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
                 run_emulator(state.root, choose_port(options.endpoint_port), region=region)
             )
             # Fixed credentials: whatever account the user's environment names is never spoken to.
-            aws = AwsConfig(region, emulator.endpoint_url, "test", "test")
+            aws = AwsConfig(region, emulator.endpoint_url, *LOCAL_CREDENTIALS)
             resources = await provision(aws, names)
+            _stack(state, aws, names, resources, settings.source).write()
             log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
             local = _Local(
                 settings=settings.model_copy(update={"outbox_dir": state.outbox_dir}),
@@ -116,6 +119,8 @@ class _Local:
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
             run = await self._open(stack, presenter)
+            page_url = await stack.enter_async_context(open_dashboard(self.aws, run))
+            presenter.say(f"The page: {page_url}")
             consumer_stop = asyncio.Event()
             try:
                 async with asyncio.TaskGroup() as group:
@@ -255,6 +260,24 @@ class _Local:
             },
             error=error,
         )
+
+
+def _stack(state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, source: str) -> LocalStack:
+    return LocalStack(
+        state_dir=state.root,
+        endpoint_url=aws.endpoint_url or "",
+        region=aws.region,
+        names={
+            "source": source,
+            "stream": names.stream,
+            "quotes_table": names.quotes_table,
+            "candles_table": names.candles_table,
+            "alerts_table": names.alerts_table,
+            "archive_bucket": names.archive_bucket,
+            "alerts_topic_arn": resources.alerts_topic_arn,
+            "failed_batches_queue_url": resources.failed_batches_queue_url,
+        },
+    )
 
 
 async def _drained_or_stalled(runner: EventSourceRunner) -> str | None:

@@ -2,29 +2,78 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import AwsSetupError
 from stockstream.local.consumer import handler_environment, open_consumer
-from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, resource_names
+from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, provision, resource_names
 from stockstream.observability.health import serve_health
 from stockstream.settings import Settings
+
+_LOOK_SECONDS: Final = 2.0
+# How the handler's metric lines begin; all others are events.
+_EMF_STARTS: Final = '{"_aws":'
 
 log = structlog.get_logger("stockstream.consume")
 
 
-async def run_consumer(settings: Settings, aws: AwsConfig, checkpoints_dir: Path, stop: asyncio.Event) -> None:
+async def run_consumer(
+    settings: Settings, aws: AwsConfig, checkpoints_dir: Path, stop: asyncio.Event, *, provisions: bool = False
+) -> None:
     """Invoke the handler for the stream's records until `stop` is set.
+
+    Args:
+        settings: Names, and the handler's own settings.
+        aws: The emulator.
+        checkpoints_dir: Keeps the checkpoints; those of a stream that is no more are dropped.
+        stop: Ends it.
+        provisions: Make what is missing, and all of it anew where the emulator has lost the stream.
 
     Raises:
         AwsSetupError: topic or queue do not exist.
         LocalModeError: the handler cannot be imported.
     """
+    while not stop.is_set():
+        if provisions:
+            await provision(aws, resource_names(settings))
+        # A new handler each time: the old one's memory is of an archive that is no more.
+        ended = asyncio.Event()
+        watch = asyncio.create_task(_watch(aws, settings.stream, stop, ended, provisions=provisions))
+        try:
+            await _run_handler(settings, aws, checkpoints_dir, ended)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _watch(aws: AwsConfig, stream: str, stop: asyncio.Event, ended: asyncio.Event, *, provisions: bool) -> None:
+    """Set `ended` with `stop`, when the stream is another one, and where we provision, when there is none."""
+    first_made_at = None
+    async with open_client(aws, "kinesis") as kinesis:
+        while not stop.is_set():
+            try:
+                summary = (await kinesis.describe_stream_summary(StreamName=stream))["StreamDescriptionSummary"]
+                first_made_at = first_made_at or summary["StreamCreationTimestamp"]
+                is_lost = summary["StreamCreationTimestamp"] != first_made_at
+            except kinesis.exceptions.ResourceNotFoundException:
+                is_lost = provisions
+            except (BotoCoreError, ClientError):
+                is_lost = False  # away; whoever reads the stream says so
+            if is_lost:
+                log.warning("emulator_lost_its_state", stream=stream, consequence="the handler begins anew")
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+    ended.set()
+
+
+async def _run_handler(settings: Settings, aws: AwsConfig, checkpoints_dir: Path, stop: asyncio.Event) -> None:
     names = resource_names(settings)
     topic_arn = settings.alerts_topic_arn or await _find_topic(aws)
     queue_url = settings.failed_batches_queue_url or await _find_queue(aws)
@@ -44,7 +93,7 @@ async def run_consumer(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
                 environment=environment,
                 failed_batches_queue_url=queue_url,
                 checkpoints_dir=checkpoints_dir,
-                on_log=_write_line,
+                on_log=_write_line if settings.emf_metrics else _write_unless_emf,
                 shards=names.shards,
             )
         )
@@ -70,6 +119,11 @@ def _write_line(line: str) -> None:
     """Pass the handler's own log lines on as they are: they are JSON already."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _write_unless_emf(line: str) -> None:
+    if not line.startswith(_EMF_STARTS):
+        _write_line(line)
 
 
 async def _find_topic(aws: AwsConfig) -> str:

@@ -22,7 +22,8 @@ from stockstream.local._emulator_server import DEFAULT_SERVICES
 DEFAULT_PORT: Final = 4566
 _HOST: Final = "127.0.0.1"
 _LAUNCHER: Final = Path(__file__).with_name("_emulator_launcher.py")
-_START_SECONDS: Final = 30.0
+# A bound against hanging: one that ends is seen at once, and a cold, busy machine is slow to start one.
+_START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
 _VARIABLE: Final = "STOCKSTREAM_EMULATOR_PYTHON"
@@ -79,11 +80,16 @@ def choose_port(requested: int | None) -> int:
         return requested
     if _is_free(DEFAULT_PORT):
         return DEFAULT_PORT
-    with closing(socket.socket()) as probe:
-        probe.bind((_HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = any_free_port()
     log.info("endpoint_port_taken", taken=DEFAULT_PORT, using=port)
     return port
+
+
+def any_free_port() -> int:
+    """Choose a port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def keep_off_proxies(environ: MutableMapping[str, str]) -> None:

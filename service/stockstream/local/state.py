@@ -12,6 +12,8 @@ from typing import Final
 
 from stockstream.errors import InputError, LocalModeError
 
+LOCK_NAME: Final = "local.lock"
+STACK_NAME: Final = "stack.json"
 _MARKER: Final = "stockstream-local-state"
 # What the folder's bucket and tables look like; an earlier one is not read.
 _LAYOUT: Final = "layout: the archive is the log (2)"
@@ -21,7 +23,7 @@ _EMULATOR_LOCK: Final = "emulator.lock"
 _OURS: Final = frozenset(
     {
         _MARKER, _EMULATOR_LOCK, "emulator", "emulator.log", "outbox", "ledger", "checkpoints", "gaps.jsonl",
-        "last-seen.json", "consumer.log", "service.log",
+        "last-seen.json", "consumer.log", "service.log", STACK_NAME,
     }
 )  # fmt: skip
 # The emulator of a run that was killed saves its snapshot and ends by itself, in a second or so; a save of hours of
@@ -64,7 +66,7 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / "local.lock").open("a+")
+        lock = (root / LOCK_NAME).open("a+")
     except OSError as exc:
         msg = f"cannot use the state folder {root}: {exc}. Remedy: --state DIR with a folder that can be written"
         raise LocalModeError(msg) from exc

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Self
 
 Record = tuple[str, bytes]
@@ -39,6 +40,19 @@ class RecordBatch:
         datas = [data for _, data in records]
         data_lengths = list(map(len, datas))
         return cls(records, keys, datas, data_lengths, sum(data_lengths))
+
+    @classmethod
+    def joined(cls, batches: Sequence["RecordBatch"]) -> "RecordBatch":
+        """One batch of several, in their order."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls(
+            list(chain.from_iterable([batch.records for batch in batches])),
+            list(chain.from_iterable([batch.keys for batch in batches])),
+            list(chain.from_iterable([batch.datas for batch in batches])),
+            list(chain.from_iterable([batch.data_lengths for batch in batches])),
+            sum([batch.size_bytes for batch in batches]),
+        )
 
     def parts(self) -> Iterator["RecordBatch"]:
         """The batch in parts small enough to read back whole."""

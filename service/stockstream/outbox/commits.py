@@ -22,6 +22,10 @@ _DISK_FULL_SAY_SECONDS: Final = 60.0
 # back takes more CPU than the commit, and stops the loop as long. One slow commit sends those after it to the thread.
 _FAST_COMMIT_SECONDS: Final = 0.002
 _FAST_COMMIT_MAX_BYTES: Final = 1024 * 1024
+# Batches of this size at most share a frame with those that are committed together: most of what a frame costs it costs
+# for itself, and not for its records.
+_SMALL_RECORDS: Final = 64
+_SMALL_BYTES: Final = 64 * 1024
 # Until the disk has shown what it is.
 _ASSUMED_COMMIT_SECONDS: Final = 0.01
 
@@ -36,8 +40,11 @@ class WrittenFrame(NamedTuple):
 
 
 class _Append(NamedTuple):
+    """A batch that waits for its commit; a small one has no frames of its own."""
+
     batch: RecordBatch
     frames: list[EncodedFrame]
+    accepted_at_ms: int
     done: "asyncio.Future[None]"
 
 
@@ -86,10 +93,16 @@ class CommitQueue:
     def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """See `DiskOutbox.append`."""
         accepted_at_ms = self._now_ms()
-        # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
-        frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
+        frames: list[EncodedFrame] = []
+        if _is_small(batch):
+            # What cannot be encoded is the fault of this caller, and not of those whose frame it would share.
+            "".join(batch.keys).encode()
+            b"".join(batch.datas)
+        else:
+            # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
+            frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
         loop = asyncio.get_running_loop()
-        append = _Append(batch, frames, loop.create_future())
+        append = _Append(batch, frames, accepted_at_ms, loop.create_future())
         self._queue.append(append)
         self.waiting_bytes += batch.size_bytes
         if not self._running:
@@ -126,24 +139,29 @@ class CommitQueue:
     def _start(self) -> None:
         self._next = None
         batch, self._queue = self._queue, []
-        commit = partial(self._commit, batch)
+        frames = _frames_of(batch)
+        commit = partial(self._commit, frames)
         is_fast = self._usual_seconds <= _FAST_COMMIT_SECONDS
         if is_fast and self._worker.idle and self.waiting_bytes <= _FAST_COMMIT_MAX_BYTES:
-            self._on_committed(batch, *attempt(commit))
+            self._on_committed(batch, frames, *attempt(commit))
         else:
-            self._worker.call(commit, partial(self._on_committed, batch))
+            self._worker.call(commit, partial(self._on_committed, batch, frames))
 
-    def _commit(self, batch: list[_Append]) -> list[WrittenFrame]:
-        """Write and sync the batches; returns where each frame lies."""
+    def _commit(self, frames: list[EncodedFrame]) -> list[WrittenFrame]:
+        """Write and sync frames; returns where each lies."""
         began = self._monotonic()
         try:
-            return self._write([frame for append in batch for frame in append.frames])
+            return self._write(frames)
         finally:
             # A disk that takes its time to fail is slow too.
             self._usual_seconds += (self._monotonic() - began - self._usual_seconds) / 8
 
     def _on_committed(
-        self, batch: list[_Append], written: list[WrittenFrame] | None, failure: BaseException | None
+        self,
+        batch: list[_Append],
+        frames: list[EncodedFrame],
+        written: list[WrittenFrame] | None,
+        failure: BaseException | None,
     ) -> None:
         if is_disk_full(failure) and not self._giving_up:
             # The thread stays free: removing what is acknowledged is what makes room.
@@ -152,15 +170,14 @@ class CommitQueue:
             self._say_disk_full()
             self._on_disk_full()
             return
-        self.waiting_bytes -= sum(append.batch.size_bytes for append in batch)
+        self.waiting_bytes -= sum([append.batch.size_bytes for append in batch])
         if failure is not None or written is None:
             self._fail(batch, failure or RuntimeError("a commit without a result"))
         else:
             self._say_disk_has_room()
-            places = iter(written)
+            for frame, place in zip(frames, written, strict=True):
+                self._on_commit(frame.batch, place)
             for append in batch:
-                for frame in append.frames:
-                    self._on_commit(frame.batch, next(places))
                 if not append.done.done():
                     append.done.set_result(None)
         self._running = bool(self._queue)
@@ -198,6 +215,31 @@ class CommitQueue:
             )
             error.__cause__ = cause
             append.done.set_exception(error)
+
+
+def _is_small(batch: RecordBatch) -> bool:
+    return len(batch) <= _SMALL_RECORDS and batch.size_bytes <= _SMALL_BYTES
+
+
+def _frames_of(appends: Sequence[_Append]) -> list[EncodedFrame]:
+    """The frames of batches, in order; small ones that follow one another share frames."""
+    frames: list[EncodedFrame] = []
+    small: list[_Append] = []
+    for append in appends:
+        if append.frames:
+            frames += _shared_frames(small)
+            frames += append.frames
+            small = []
+        else:
+            small.append(append)
+    return frames + _shared_frames(small)
+
+
+def _shared_frames(appends: Sequence[_Append]) -> list[EncodedFrame]:
+    if not appends:
+        return []
+    joined = RecordBatch.joined([append.batch for append in appends])
+    return [encode_frame(part, appends[0].accepted_at_ms) for part in joined.parts()]
 
 
 def _nothing() -> None:

@@ -146,7 +146,7 @@ class Service:
             log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=round(drain_seconds, 1))
             await self._sender.drain(drain_seconds)
             report = self._report(self._sender.stats)
-            log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": self.source.label}))
+            self._emit_once(metrics, self.source.label)
         return report
 
     async def _stopped_at(self, stop: asyncio.Event) -> float:
@@ -219,7 +219,11 @@ class Service:
         while True:
             await self._clock.sleep(self._settings.metrics_interval_seconds)
             label = self.source.label if self.source is not None else "none"
-            log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": label}))
+            self._emit_once(metrics, label)
+
+    def _emit_once(self, metrics: ServiceMetrics, source: str) -> None:
+        if self._settings.emf_metrics:
+            log.info("metrics", **metrics.emf_fields(self._epoch_ms(), {"source": source}))
 
     def _epoch_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

@@ -2,7 +2,7 @@
 
 `candles` has the closed ones: 5 m, 1 h and 1 d as items, the minutes inside the 5-minute items. What the consumer is
 still at stands on the quotes: each carries the windows that it is in, as they stood with it. Candles of history lie
-beside the consumer's own and fill what those lack.
+beside the consumer's own, fill what those lack, and stand for those that are incomplete.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from stockstream_wire.storage import (
     BACKFILL_SOURCE,
     BLOCK_INTERVAL,
     BLOCK_MINUTES,
+    INCOMPLETE,
+    INCOMPLETE_MINUTES,
     INTERVALS,
     MINUTE_FIELDS,
     OPEN_CANDLE_ATTRIBUTES,
@@ -45,10 +47,11 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
         high: Highest price.
         low: Lowest price.
         close: Last price.
-        volume: Shares traded in it.
+        volume: Shares traded in it, as far as they are known; None where the feed tells no session's volume.
         quotes: Quotes that are in it.
         is_closed: Nothing changes it any more.
         source: "backfill" where it was made of history, else None.
+        is_incomplete: More was traded about it while nobody watched, and nobody knows how much of that in it.
     """
 
     symbol: str
@@ -58,10 +61,16 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
     high: Decimal
     low: Decimal
     close: Decimal
-    volume: int
+    volume: int | None
     quotes: int
     is_closed: bool
     source: str | None = None
+    is_incomplete: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Of two candles of a window the higher one counts: the consumer's, history's, the consumer's incomplete."""
+        return 1 if self.source is not None else 0 if self.is_incomplete else 2
 
 
 async def candles_of(tables: Tables, symbol: str, interval: str, start: datetime, end: datetime) -> list[Candle]:
@@ -89,12 +98,11 @@ async def candles_of(tables: Tables, symbol: str, interval: str, start: datetime
     async for item in tables.candles_between(candle_key(symbol, stored), lower, last):
         for candle in _closed(item, symbol, interval):
             window = format_timestamp(candle.start)
-            # The consumer's own wins over history, whichever comes first.
-            if window not in found or found[window].source is not None:
+            if window not in found or found[window].rank < candle.rank:
                 found[window] = candle
     for candle in await _running(tables, symbol, interval):
         window = format_timestamp(candle.start)
-        if window not in found or found[window].source is not None:
+        if window not in found or found[window].rank < candle.rank:
             found[window] = candle
     return [found[window] for window in sorted(found) if first <= window < last]
 
@@ -108,8 +116,10 @@ def _closed(item: Item, symbol: str, interval: str) -> Iterator[Candle]:
     start, _, beside = item["window_start"].partition("/")
     source = BACKFILL_SOURCE if beside else None
     if interval == _MINUTE:
+        incomplete = item.get(INCOMPLETE_MINUTES, ())
         for values in item.get(BLOCK_MINUTES, ()):
             named = dict(zip(MINUTE_FIELDS, values, strict=True))
+            named[INCOMPLETE] = named["minute"] in incomplete
             minute = minute_start(start, named["minute"])
             yield _candle(symbol, interval, minute, named, is_closed=True, source=source)
     elif "open" in item:
@@ -142,8 +152,9 @@ async def _running(tables: Tables, symbol: str, interval: str) -> list[Candle]:
 
 def _open(quote: Item, interval: str, *, is_closed: bool) -> Candle:
     values = dict(zip(OPEN_CANDLE_FIELDS, quote[_ATTRIBUTE_OF[interval]], strict=True))
+    values |= {"close": quote["price"], INCOMPLETE: interval in quote.get(INCOMPLETE, "").split()}
     start = window_start(quote["timestamp"], interval, quote["session"])
-    return _candle(quote["symbol"], interval, start, values | {"close": quote["price"]}, is_closed=is_closed)
+    return _candle(quote["symbol"], interval, start, values, is_closed=is_closed)
 
 
 def _candle(
@@ -157,8 +168,9 @@ def _candle(
         high=values["high"],
         low=values["low"],
         close=values["close"],
-        volume=int(values["volume"]),
+        volume=None if (volume := values.get("volume")) is None else int(volume),
         quotes=int(values["quotes"]),
         is_closed=is_closed,
         source=source,
+        is_incomplete=bool(values.get(INCOMPLETE)),
     )

@@ -14,7 +14,7 @@ Item = Mapping[str, Any]
 
 
 def plain_item(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """An item as Python values: numbers are Decimal, lists are lists."""
+    """An item as Python values: numbers are Decimal, lists are lists, NULL is None."""
     return {name: _plain(value) for name, value in attributes.items()}
 
 
@@ -24,7 +24,7 @@ def _plain(value: Mapping[str, Any]) -> Any:
         return Decimal(content)
     if kind == "L":
         return [_plain(entry) for entry in content]
-    return content
+    return None if kind == "NULL" else content
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,14 @@ class Tables:
         quotes: Name of the table of quotes.
         candles: Name of the table of candles.
         is_consistent: Read what was written last, at twice the read units.
+        alerts: Name of the table of alerts.
     """
 
     dynamodb: Any
     quotes: str
     candles: str
     is_consistent: bool = False
+    alerts: str = "alerts"
 
     def quotes_between(
         self, symbol: str, first: str, last: str, *, newest_first: bool = False, page_items: int | None = None
@@ -53,6 +55,23 @@ class Tables:
     def candles_between(self, symbol_interval: str, first: str, last: str) -> AsyncIterator[Item]:
         """Stored candles of a symbol and interval by window start, both ends included."""
         return self._query(self.candles, TABLES["candles"], symbol_interval, (first, last))
+
+    def alerts_between(self, symbol: str, first: str, last: str) -> AsyncIterator[Item]:
+        """Alerts of a symbol by event time; the last is excluded."""
+        # An alert's id begins with its event time, and goes on with a dash.
+        return self._query(self.alerts, TABLES["alerts"], symbol, (first, last))
+
+    async def all_alerts(self, first: str, last: str) -> AsyncIterator[Item]:
+        """Alerts of all symbols by event time, in no order: a scan; the last is excluded."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.alerts,
+            FilterExpression="#id BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#id": TABLES["alerts"].sort},
+            ExpressionAttributeValues={":first": {"S": first}, ":last": {"S": last}},
+        )
+        async for page in pages:
+            for raw in page["Items"]:
+                yield plain_item(raw)
 
     async def stored_among(self, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which quotes (symbol, event time) are there; always read consistently."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stockstream.request_guard import parse_hosts
@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     symbols: Annotated[Watchlist, NoDecode] = _setting(
         "Source",
         Watchlist(("AAPL",)),
-        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes)",
+        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes). Without it "
+        "`auto` and `simulated` follow ten well-known ones",
     )
     poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
     send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
@@ -196,6 +197,13 @@ class Settings(BaseSettings):
         "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
     )
 
+    # --- local mode -------------------------------------------------------------------------------------------------
+    local_state_dir: Path = _setting(
+        "Local mode",
+        default_state_dir() / "local",
+        "Folder that keeps the state of `stockstream local`; other commands look for the local stack there",
+    )
+
     # --- observability ----------------------------------------------------------------------------------------------
     deployment: str = _setting(
         "Observability",
@@ -210,6 +218,9 @@ class Settings(BaseSettings):
     metrics_interval_seconds: float = _setting(
         "Observability", 60.0, "Seconds between two EMF metric lines in the log", ge=1, le=3600
     )
+    emf_metrics: bool = _setting(
+        "Observability", True, "Write metrics into the log as EMF lines too: for CloudWatch. Compose turns it off"
+    )
     health_host: str = _setting("Observability", "127.0.0.1", "Address of /healthz, /readyz and /metrics")
     health_port: int = _setting(
         "Observability", 8080, "Port of /healthz, /readyz and /metrics; 0 takes a free one", ge=0, le=65535
@@ -222,9 +233,25 @@ class Settings(BaseSettings):
         "compose or in a scraper's list. Any other is refused, as is every page of another origin",
     )
 
-    @field_validator("health_allowed_hosts", mode="before")
+    # --- dashboard --------------------------------------------------------------------------------------------------
+    dashboard_host: str = _setting(
+        "Dashboard", "127.0.0.1", "Address of the page and the read API; beyond loopback a token is required"
+    )
+    dashboard_port: int = _setting(
+        "Dashboard", 8765, "Port of the page and the read API; 0 takes a free one", ge=0, le=65535
+    )
+    dashboard_token: SecretStr | None = _setting(
+        "Dashboard", None, "What whoever opens the page must know, in its login or as `Authorization: Bearer`"
+    )
+    dashboard_allowed_hosts: Annotated[frozenset[str], NoDecode] = _setting(
+        "Dashboard",
+        frozenset(),
+        "Host names that requests may name, beside `localhost` and addresses: what a proxy before the page is called",
+    )
+
+    @field_validator("health_allowed_hosts", "dashboard_allowed_hosts", mode="before")
     @classmethod
-    def _parse_health_allowed_hosts(cls, value: object) -> object:
+    def _parse_allowed_hosts(cls, value: object) -> object:
         return parse_hosts(value) if isinstance(value, str) else value
 
     @field_validator("symbols", mode="before")
@@ -262,7 +289,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("outbox_dir", "cache_dir", mode="after")
+    @field_validator("outbox_dir", "cache_dir", "local_state_dir", mode="after")
     @classmethod
     def _expand_user(cls, value: Path) -> Path:
         return Path(os.path.expandvars(value)).expanduser()

@@ -21,6 +21,8 @@ _SPECIAL: Final = {
     "replay_columns": "pairs NAME=COLUMN separated by commas",
     "replay_speed": "a number of at least 1, or max",
     "health_allowed_hosts": "host names, without ports, separated by commas",
+    "dashboard_allowed_hosts": "host names, without ports, separated by commas",
+    "dashboard_token": "16 to 200 printable ASCII characters without spaces",
 }
 _TABLE: Final = "3 to 255 of a-z A-Z 0-9 _ . -"
 # What the patterns of _model.py say, in words.
@@ -35,6 +37,7 @@ _FORMS: Final = {
     "failed_batches_queue_url": "the URL of an SQS queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",
     "deployment": "2 to 24 of a-z 0-9 -, starting with a letter",
     "health_host": "an address or host name",
+    "dashboard_host": "an address or host name",
 }
 
 

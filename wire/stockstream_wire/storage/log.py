@@ -10,6 +10,7 @@ import gzip
 import io
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -72,6 +73,26 @@ class CheckpointHead(msgspec.Struct, frozen=True, array_like=True):
     v: int
     revision: int
     folder: str
+
+
+class SymbolHead(msgspec.Struct, frozen=True, array_like=True):
+    """The beginning of a symbol's state in a checkpoint; what the consumer alone needs follows."""
+
+    last_timestamp: str = ""
+    session: str = ""
+    zone: str = ""
+    last_price: Decimal | None = None
+    last_open: Decimal | None = None
+    last_previous_close: Decimal | None = None
+
+
+class CheckpointSymbols(msgspec.Struct, frozen=True, array_like=True):
+    """A checkpoint, as readers need it: where it stands, and the last tick of each symbol."""
+
+    v: int
+    revision: int
+    folder: str
+    symbols: dict[str, SymbolHead]
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -163,6 +184,17 @@ def decode_marker(data: bytes) -> TidyMarker:
 def decode_checkpoint_head(data: bytes) -> CheckpointHead:
     """Read format number, revision and folder of a checkpoint; raises ValueError where it is none."""
     return msgspec.msgpack.decode(data, type=CheckpointHead)
+
+
+def decode_checkpoint_symbols(data: bytes) -> CheckpointSymbols:
+    """Read the symbols of a checkpoint.
+
+    Raises:
+        ValueError: it is none, or of a later format.
+    """
+    if (head := decode_checkpoint_head(data)).v > FORMAT:
+        raise ValueError(f"the checkpoint has format {head.v}, this code reads up to {FORMAT}")
+    return msgspec.msgpack.decode(data, type=CheckpointSymbols)
 
 
 def pack_lines(quotes: Iterable[bytes]) -> bytes:

@@ -46,6 +46,10 @@ MINUTE_FIELDS: Final = ("minute", "open", "high", "low", "close", "volume", "quo
 # fields (the close is the quote's price).
 OPEN_CANDLE_ATTRIBUTES: Final = tuple(f"candle_{interval}" for interval in INTERVALS)
 OPEN_CANDLE_FIELDS: Final = ("open", "high", "low", "volume", "quotes")
+# More was traded about such a window, and nobody knows how much of that in it. `true` in a candle; in a quote the
+# intervals of its windows that are incomplete, as `1m 5m`; in a block its incomplete minutes, as those of the hour.
+INCOMPLETE: Final = "incomplete"
+INCOMPLETE_MINUTES: Final = "incomplete_minutes"
 
 
 def candle_key(symbol: str, interval: str) -> str:

@@ -1,0 +1,30 @@
+// Preact and htm, bound once; the few pieces that several places draw.
+import { Component, h, render } from "./vendor/preact.mjs";
+import htm from "./vendor/htm.mjs";
+import * as format from "./format.js";
+
+export { Component, render };
+export const html = htm.bind(h);
+
+export function Change({ value, digits = 2, unit = "" }) {
+  return html`<span class=${`change ${format.side(value)}`}><span aria-hidden="true">${format.arrow(value)}</span> ${format.signed(value, digits)}${unit}</span>`;
+}
+export function Spark({ values, change, width = 96, height = 24, label }) {
+  const points = format.sparkline(values, width, height);
+  return html`<svg class=${`spark ${format.side(change)}`} width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} role="img" aria-label=${label}>
+    ${points && html`<polyline points=${points} />`}</svg>`;
+}
+export function Range({ low, high, price }) {
+  if (low == null || high == null) return "";
+  const share = high > low ? Math.min(1, Math.max(0, (price - low) / (high - low))) : 0.5;
+  return html`<svg class="range" width="72" height="10" viewBox="0 0 72 10" role="img" aria-label=${`from ${format.price(low)} to ${format.price(high)}`}>
+    <line x1="1" y1="5" x2="71" y2="5" /><circle cx=${3 + share * 66} cy="5" r="3" /></svg>`;
+}
+export function Badges({ row }) {
+  const found = [];
+  if (row.anomaly) found.push(["anomaly", "anomaly"]);
+  if (row.stale) found.push(["stale", "stale"]);
+  const market = { PRE: "pre", PREPRE: "pre", POST: "post", POSTPOST: "post", CLOSED: "closed", HALTED: "halted" }[row.market];
+  if (market) found.push([market, market]);
+  return found.map(([name, text]) => html`<span class=${`badge ${name}`} key=${name}>${text}</span>`);
+}

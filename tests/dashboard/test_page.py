@@ -1,0 +1,89 @@
+"""The page in a real browser: it shows what is stored, live, by keys, and goes on when its server starts anew."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.audit.stored_day import DAY, QUOTES, WINDOWS, item_of, quote
+from tests.dashboard.devtools import Tab, browser_tab
+from tests.dashboard.serving import serving
+from tests.reading.stored import Stored, stored_market
+
+# A browser and its server share a busy machine with other tests.
+pytestmark = pytest.mark.timeout(600)
+SESSION = {"session": DAY}
+PRICE = "document.querySelector('td.price')?.textContent"
+
+
+@pytest.fixture(name="stored")
+async def _stored() -> AsyncIterator[Stored]:
+    async with stored_market() as stored:
+        await stored.begin()
+        for item in QUOTES:
+            await stored.put("quotes", **item_of(item, **WINDOWS[item.timestamp], **SESSION))
+            await stored.append(item)
+        await stored.put_alert("AAPL", QUOTES[2].timestamp, value=5.19, threshold=5)
+        yield stored
+
+
+@pytest.fixture(name="tab")
+async def _tab(tmp_path: Path) -> AsyncIterator[Tab]:
+    async with browser_tab(tmp_path / "profile") as tab:
+        yield tab
+        assert tab.complaints == []
+
+
+async def test_every_place_is_shown_and_reached_by_keys(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(served.url)
+        assert await tab.until(f"{PRICE} === '98.25'")
+        await stored.append(quote(96, "97.5", 9100))
+        assert await tab.until(f"{PRICE} === '97.50'")
+        assert "replay" in await tab.until("document.querySelector('.banner.note')?.textContent")
+        await tab.press("Enter")
+        assert await tab.until("location.pathname === '/s/AAPL' && document.querySelector('.chart canvas') !== null")
+        await tab.press("d")
+        assert await tab.until("document.querySelector('[aria-pressed=true]')?.textContent === '1d'")
+        await tab.press("g")
+        await tab.press("a")
+        assert await tab.until("location.pathname === '/alerts' && document.querySelector('summary a') !== null")
+        assert "against a threshold of 5.00%" in await tab.evaluate("document.querySelector('.alert p').textContent")
+        await tab.press("g")
+        await tab.press("h")
+        assert await tab.until("document.querySelectorAll('#main tbody tr').length === 4")
+
+
+async def test_five_thousand_symbols_make_only_the_rows_that_can_be_seen(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(f"{served.url}?q=S4")
+        assert await tab.until("document.querySelector('.box') !== null")
+        for batch in range(5):
+            many = [quote(32, "8", 1, symbol=f"S{number}") for number in range(batch * 1000, batch * 1000 + 1000)]
+            await stored.append(*many)
+        assert await tab.until("document.querySelector('table.list')?.getAttribute('aria-rowcount') === '1112'")
+        assert await tab.evaluate("document.querySelectorAll('table.list tbody tr').length") < 60
+
+
+async def test_a_server_that_starts_anew_is_found_again_and_nothing_is_missing(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(served.url)
+        assert await tab.until(f"{PRICE} === '98.25'")
+        port = int(served.url.rstrip("/").rpartition(":")[2])
+    assert await tab.until("document.querySelector('.banner.bad') !== null")
+    await stored.append(quote(96, "97.5", 9100))
+    async with serving(stored, port=port):
+        assert await tab.until(f"{PRICE} === '97.50'")
+        assert await tab.until("document.querySelector('.banner.bad') === null")
+    # The browser tells of each connection that was refused meanwhile: that is no fault of the page's.
+    tab.complaints[:] = [text for text in tab.complaints if "net::ERR_" not in text]
+
+
+async def test_with_a_token_the_page_asks_for_it_and_then_opens(stored: Stored, tab: Tab) -> None:
+    async with serving(stored, token="correct-horse-battery") as served:
+        await tab.open(served.url)
+        assert await tab.until("location.pathname === '/login' && document.querySelector('input') !== null")
+        await tab.evaluate("document.querySelector('input').value = 'correct-horse-battery'")
+        await tab.evaluate("document.querySelector('form button').click()")
+        assert await tab.until(f"{PRICE} === '98.25'")
+        assert await tab.evaluate("document.cookie") == ""

@@ -1,0 +1,102 @@
+"""Commands that nobody told of an AWS find the local stack: running, at rest, or say that there is none."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stockstream.cli._target import names_aws
+from stockstream.errors import LocalModeError
+from stockstream.local.stack import LocalStack, find_stack
+from stockstream.local.state import open_state
+from stockstream.settings import Settings
+from tests.local.local_command import LocalCommand, write_session
+
+ROWS = [
+    (f"2026-11-20T15:{minute:02d}:00.000Z", "AAPL", 270, 272, 269, 270 + minute, 268, 1000 + minute)
+    for minute in range(10)
+]
+
+
+def stockstream(state: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
+    folder = str(state.parent)
+    environment = {"STOCKSTREAM_LOCAL_STATE_DIR": str(state), "STOCKSTREAM_CACHE_DIR": folder, "HOME": folder}
+    return subprocess.run(
+        [sys.executable, "-m", "stockstream", *arguments],
+        env=kept | environment | extra,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.emulator
+def test_commands_work_on_the_local_stack_while_it_runs_and_after_it_has_ended(tmp_path: Path) -> None:
+    replay = write_session(tmp_path / "session.csv", ROWS)
+    local = LocalCommand(tmp_path)
+    state = tmp_path / "state"
+    with local.keep_running("--replay", str(replay)) as outside:
+        running = stockstream(state, "doctor")
+        assert f"on the local stack at {outside.endpoint_url}" in running.stderr
+        assert running.returncode == 0, running.stdout
+        assert "problem" not in running.stdout
+
+    at_rest = stockstream(state, "doctor", "--json")
+    listed = stockstream(state, "redrive", "--list")
+
+    assert "on the local stack at rest" in at_rest.stderr
+    assert at_rest.returncode == 0, at_rest.stdout
+    checks = {finding["check"]: finding["status"] for finding in json.loads(at_rest.stdout)["findings"]}
+    assert checks["stream"] == checks["bucket"] == checks["table_quotes"] == "ok"
+    assert checks["yahoo"] == "skipped"  # the run replayed a file
+    assert listed.returncode == 0
+    assert "Nothing is set aside." in listed.stdout
+
+
+def test_where_nothing_ever_ran_and_no_aws_is_named_a_command_says_what_to_set(tmp_path: Path) -> None:
+    done = stockstream(tmp_path / "state", "redrive", "--list")
+
+    assert done.returncode == 2
+    assert "AWS_REGION" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]
+)
+def test_an_aws_that_the_environment_names_is_never_replaced_by_the_local_stack(name: str) -> None:
+    assert names_aws(Settings(), {name: "something"})
+    assert not names_aws(Settings(), {name: ""})
+    assert names_aws(Settings(region="eu-west-1"), {})
+
+
+def test_a_stack_is_running_while_its_folder_is_locked(tmp_path: Path) -> None:
+    stack = LocalStack(state_dir=tmp_path, endpoint_url="http://127.0.0.1:1", region="us-east-1", names={"stream": "s"})
+    with open_state(tmp_path, fresh=False):
+        stack.write()
+        assert stack.is_running
+    found = find_stack(tmp_path)
+    assert found == stack
+    assert not stack.is_running
+
+
+def test_names_that_the_user_gave_win_over_those_of_the_stack(tmp_path: Path) -> None:
+    names = {"stream": "of-the-stack", "archive_bucket": "of-the-stack"}
+    stack = LocalStack(state_dir=tmp_path, endpoint_url="http://127.0.0.1:1", region="us-east-1", names=names)
+
+    settings = stack.settings(Settings(stream="mine"))
+
+    assert (settings.stream, settings.archive_bucket) == ("mine", "of-the-stack")
+    assert settings.ledger_folder == tmp_path / "ledger"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"v":1}', '{"v":2,"names":{}}', '{"v":1,"names":[]}'])
+def test_a_damaged_stack_file_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
+    (tmp_path / "stack.json").write_text(content)
+
+    with pytest.raises(LocalModeError, match=r"stack\.json .*Remedy"):
+        find_stack(tmp_path)
