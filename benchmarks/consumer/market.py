@@ -59,18 +59,19 @@ class _Prices:
                 "partitionKey": quote.symbol,
                 "sequenceNumber": sequence,
                 "data": b64encode(encode_quote(quote)).decode(),
-                "approximateArrivalTimestamp": 1_795_185_000.0,
+                "approximateArrivalTimestamp": moment_ms / 1000,
             },
             "eventID": f"shardId-000000000000:{sequence}",
             "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/stockstream",
         }
 
 
-def make_event(symbols: int, records: int = RECORDS) -> dict[str, Any]:
-    """Records of a quiet session, a second apart, one symbol after the other."""
+def make_events(symbols: int, events: int) -> list[dict[str, Any]]:
+    """Events of RECORDS each, one behind the other: a quiet session, a second apart, one symbol after the other."""
     prices = _Prices(symbols)
-    moments = [_OPEN_MS + number // symbols * 1000 for number in range(records)]
-    return {"Records": [prices.record(n % symbols, moment, _OPEN_MS + n) for n, moment in enumerate(moments)]}
+    moments = [_OPEN_MS + number // symbols * 1000 for number in range(RECORDS * events)]
+    records = [prices.record(n % symbols, moment, _OPEN_MS + n) for n, moment in enumerate(moments)]
+    return [{"Records": records[start : start + RECORDS]} for start in range(0, len(records), RECORDS)]
 
 
 class Market:
