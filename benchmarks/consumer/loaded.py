@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.consumer.market import TOPIC_ARN, Market, environ_of
 from stockstream_lambda.app import build_pipeline
@@ -27,8 +28,7 @@ def main(url: str, symbols: int) -> None:
         for partition in loaded:
             partition.checkpoint()
         assert sum(len(partition.states) for partition in loaded) == symbols
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            pages = int(statm.read().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     print(pages * os.sysconf("SC_PAGE_SIZE"))
 
 

@@ -15,7 +15,8 @@ from stockstream_wire.storage import EXPIRES_AT, expires_at_seconds
 
 _encode: Final = msgspec.json.encode
 
-Indicators = list[tuple[str, float]]
+# By name.
+Indicators = dict[str, float]
 
 
 def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: str) -> str:
@@ -24,17 +25,18 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
     Args:
         quote: The quote.
         published: Its derived fields.
-        indicators: Our indicators by name; those not warm are left out.
+        indicators: Our indicators; those not warm are left out.
         marks: Ready attributes, each with a comma before it.
     """
     q, percent = quote, published.change_percent
-    parts = [
+    head = (
         f'"symbol":{{"S":"{q.symbol}"}},"timestamp":{{"S":"{q.timestamp}"}},'
         f'"open":{{"N":"{q.open!s}"}},"high":{{"N":"{q.high!s}"}},"low":{{"N":"{q.low!s}"}},'
         f'"price":{{"N":"{q.price!s}"}},"previous_close":{{"N":"{q.previous_close!s}"}},'
         f'"change":{{"N":"{published.change!s}"}},"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
-    ]
+    )
+    parts = [head]
     if percent is not None:
         parts.append(f',"change_percent":{{"N":"{percent!s}"}}')
     if q.volume is not None:
@@ -51,8 +53,7 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         parts.append(f',"polled_at":{{"S":"{q.polled_at}"}}')
     parts.append(_described(q.source, q.currency, q.exchange, q.market_state, q.stale))
     if indicators:
-        names, values = zip(*indicators, strict=True)
-        parts.append(_template(names) % values)
+        parts.append(_template(tuple(indicators)) % tuple(indicators.values()))
     parts.append(marks)
     return "".join(parts)
 

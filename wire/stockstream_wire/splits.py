@@ -61,10 +61,11 @@ def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | Non
     """
     close = quote.previous_close
     is_usual = close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH
-    if is_usual and close == seen.previous_close and not new_session:
-        return None  # neither the close has changed nor the price by much: nearly every quote
-    if min(close, quote.open, seen.price, seen.open, seen.previous_close) <= 0:
-        return None  # nothing that splits has such prices
+    # Neither the close has changed nor the price by much: nearly every quote. Nor does anything split at prices below 0.
+    if (is_usual and close == seen.previous_close and not new_session) or (
+        min(close, quote.open, seen.price, seen.open, seen.previous_close) <= 0
+    ):
+        return None
     if not (seen.price * _NEAR_LOW < close < seen.price * _NEAR_HIGH):
         # The close is not what we last saw traded: rescaled, if it is new and the day's prices fit it.
         reference = seen.price if new_session else seen.previous_close

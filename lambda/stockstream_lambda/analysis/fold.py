@@ -108,7 +108,7 @@ class Fold:
         facts = session_facts(quote)
         if not quote.stale:
             state.candles.correct(quote.timestamp, facts.session_date, quote.price, is_regular=facts.regular)
-        return quote_attributes(quote, self._published(quote), [], _marks(facts) + _LATE)
+        return quote_attributes(quote, self._published(quote), {}, _marks(facts) + _LATE)
 
     def _take_new(self, state: SymbolState, quote: Quote, rules: SymbolRules, effects: Effects) -> str:
         facts = session_facts(quote)
@@ -119,7 +119,7 @@ class Fold:
         if quote.stale:
             signals = Signals(quote, _adjusted_change(state, quote, published))
             effects.alerts += detect(state.alerts, signals, rules)
-            return quote_attributes(quote, published, [], marks)
+            return quote_attributes(quote, published, {}, marks)
         opens, split_label = _start_session_or_scale(state, quote, facts)
         if split_label:
             marks += f',"split_suspected":{attribute(split_label)}'
@@ -147,19 +147,21 @@ class Fold:
         price, minute = quote.price, quote.timestamp[:16]
         state.averages.add(price)
         state.returns.add(float(price))
-        indicators = [*state.averages.warm(), *state.returns.warm()]
+        indicators: Indicators = {}
+        state.averages.tell(indicators)
+        state.returns.tell(indicators)
         traded = volume_ratio = None
         if facts.session_date == state.session:  # before the opening it has no volume yet
             volume = state.volume
             local_minute = local_minute_of(minute, state.day_rule.zone)
             if quote.volume is not None and facts.volume_kind == "session":
                 traded = volume.add(price, quote.volume, minute, local_minute)
-            indicators += volume.warm()
+            volume.tell(indicators)
             volume_ratio = volume.ratio(local_minute, rules[VOLUME].minimum_sessions)
         if facts.regular:
-            indicators += _of_the_day(quote)
+            _tell_of_the_day(indicators, quote)
         if volume_ratio is not None:
-            indicators.append(("volume_ratio", volume_ratio))
+            indicators["volume_ratio"] = volume_ratio
         candles = state.candles
         over = candles.add(quote.timestamp, facts.session_date, price, traded, is_regular=facts.regular)
         if over:
@@ -171,7 +173,7 @@ class Fold:
 
     def _plain(self, quote: Quote) -> str:
         try:
-            return quote_attributes(quote, self._published(quote), [], _FOLD_FAILED)
+            return quote_attributes(quote, self._published(quote), {}, _FOLD_FAILED)
         except Exception:
             log.exception("item_failed", symbol=quote.symbol, timestamp=quote.timestamp)
             return (
@@ -211,14 +213,12 @@ def _locate(state: SymbolState, quote: Quote, facts: SessionFacts) -> None:
         log.info("session_guessed", symbol=quote.symbol, exchange=quote.exchange, zone=state.zone)
 
 
-def _of_the_day(quote: Quote) -> Indicators:
-    span = quote.high - quote.low
-    found = []
-    if quote.previous_close > 0:
-        found.append(("day_range_percent", float(span / quote.previous_close) * 100))
+def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
+    span, close = float(quote.high - quote.low), float(quote.previous_close)
+    if close > 0:
+        indicators["day_range_percent"] = span / close * 100
     if span:
-        found.append(("day_range_position", float((quote.price - quote.low) / span)))
-    return found
+        indicators["day_range_position"] = float(quote.price - quote.low) / span
 
 
 def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFacts) -> tuple[bool, str]:
@@ -233,7 +233,7 @@ def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFact
     is_new_day = session > max(state.day, state.session)
     opens = facts.regular and session > state.session
     split = _split(state, quote, is_new_session=is_new_day or opens)
-    if quote.previous_close != state.split_old_close:
+    if not _is_known_split(state, quote):
         state.split_ratio = state.split_old_close = None
     if split is not None:
         ratio, state.split_label, state.split_old_close = split
@@ -257,10 +257,15 @@ def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFact
 def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split | None:
     if state.last_price is None or state.last_open is None or state.last_previous_close is None:
         return None
-    if quote.previous_close == state.split_old_close:
-        return None  # known already
+    if _is_known_split(state, quote):
+        return None
     seen = Seen(state.last_price, state.last_open, state.last_previous_close)
     return suspect_split(quote, seen, new_session=is_new_session)
+
+
+def _is_known_split(state: SymbolState, quote: Quote) -> bool:
+    # Not a comparison with None: to a Decimal that is the slowest of all.
+    return state.split_old_close is not None and state.split_old_close == quote.previous_close
 
 
 def _gap(state: SymbolState, quote: Quote) -> Decimal | None:
