@@ -61,7 +61,7 @@ def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | Non
     """
     close = quote.previous_close
     is_usual = close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH
-    # Neither the close has changed nor the price by much: nearly every quote. Nor does anything split at prices below 0.
+    # Neither the close has changed nor the price by much: nearly every quote. And below zero nothing splits.
     if (is_usual and close == seen.previous_close and not new_session) or (
         min(close, quote.open, seen.price, seen.open, seen.previous_close) <= 0
     ):
