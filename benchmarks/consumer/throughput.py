@@ -16,7 +16,7 @@ LATENCY_MS = 5.0
 QUICK_PUBLISHED_RECORDS = 500
 
 
-def measure(*, quick: bool, symbols: int = 100, rounds: int = 3) -> dict[str, Any]:
+def measure(*, quick: bool, symbols: int = 100, rounds: int = 6) -> dict[str, Any]:
     """Wall and CPU seconds of both, best of `rounds` batches for ours, and ours's calls by operation."""
     with stub_aws(LATENCY_MS) as stub:
         first, *events = make_events(symbols, rounds + 1)
