@@ -2,8 +2,8 @@
 
 python -m benchmarks.audit_in_flow [--times 10]
 
-A local run with simulated quotes, and `stockstream audit` beside it, so many times in a row. Exit code 1 where one finds
-anything.
+A local run with simulated quotes, and `stockstream audit` beside it, so many times in a row. Exit code 1 where one
+finds anything.
 """
 
 import argparse
