@@ -59,7 +59,7 @@ public final class Reader {
                 UUID.randomUUID().toString(), Processor::new);
         Scheduler scheduler = new Scheduler(
                 configs.checkpointConfig(), configs.coordinatorConfig(),
-                configs.leaseManagementConfig().failoverTimeMillis(3_000), configs.lifecycleConfig(),
+                configs.leaseManagementConfig().failoverTimeMillis(1_500).shardSyncIntervalMillis(500L), configs.lifecycleConfig(),
                 configs.metricsConfig().metricsFactory(new NullMetricsFactory()), configs.processorConfig(),
                 configs.retrievalConfig().retrievalSpecificConfig(
                         new PollingConfig(stream, kinesis).idleTimeBetweenReadsInMillis(200)));
