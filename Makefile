@@ -15,7 +15,7 @@ ifeq ($(shell command -v $(PYTHON)),)
 $(error There is no $(PYTHON) on the PATH. Remedy: install Python 3.11 or later, or name another: make PYTHON=python3.13 ...)
 endif
 
-.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
+.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images wheel-check e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,16 +75,21 @@ types: setup ## Check types: mypy --strict
 docs: setup ## Write the generated pages: docs/settings.md, THIRD-PARTY-NOTICES.md
 	@$(BIN)/python -m scripts.settings_docs
 	@$(BIN)/python -m scripts.third_party_notices
+	@$(BIN)/python -m scripts.emulator_requirements
 
 docs-check: setup ## Compare the generated pages with what generates them
 	@$(BIN)/python -m scripts.settings_docs --check
 	@$(BIN)/python -m scripts.third_party_notices --check
+	@$(BIN)/python -m scripts.emulator_requirements --check
 
 advisories: setup ## Ask for known advisories against everything locked; says "not checked", and why, where none can be had
 	@$(BIN)/python -m scripts.check_advisories
 
 pin-images: setup ## Write the digests of the images that we build on (needs Docker and a registry)
 	@$(BIN)/python -m scripts.pin_images
+
+wheel-check: setup ## Build the wheel, install it into a fresh folder as users do, and run it there
+	@$(BIN)/python -m scripts.wheel_check
 
 e2e: setup ## Build the image and run compose end to end, containers killed in the middle (needs Docker)
 	@$(BIN)/python -m scripts.e2e

@@ -18,6 +18,7 @@ from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
+from stockstream.local.emulator_environment import find_emulator_python
 from stockstream.local.look import look_command
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
@@ -53,6 +54,8 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
     if options.summary_path is not None:
         check_summary_path(options.summary_path)
     keep_off_proxies(os.environ)
+    # Now, and not when a stop is only noted: it may have to be installed first.
+    await asyncio.to_thread(find_emulator_python, os.environ)
     with open_state(options.state_dir, fresh=options.fresh) as state:
         presenter = make_presenter(settings, options, state)
         settings, simulated_because = await _with_local_defaults(settings)

@@ -11,7 +11,9 @@ from stockstream.redaction import redact
 LogFormat = Literal["auto", "json", "console"]
 
 # They narrate every request at INFO, or repeat what our own events say.
-_NOISY_LOGGERS: Final = ("aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3", "uvicorn.error")
+_NOISY_LOGGERS: Final = (
+    "aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3", "uvicorn.error",
+)  # fmt: skip
 # Without the frames' locals, which may hold credentials.
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
