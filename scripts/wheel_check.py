@@ -24,10 +24,10 @@ def main() -> None:
         _step("build", [UV, "build", "--quiet", "--wheel", "--out-dir", folder / "dist", ROOT], environment, folder)
         (wheel,) = (folder / "dist").glob("*.whl")
         requirement = f"stockstream[local] @ {wheel.as_uri()}"
-        install = [UV, "tool", "install", "--quiet", "--python", sys.executable, requirement]
+        install: list[str | Path] = [UV, "tool", "install", "--quiet", "--python", sys.executable, requirement]
         _step("install", install, environment, folder)
         nowhere = environment | {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}
-        run = [stockstream, "local", "--for", "3", "--source", "simulated", "--plain"]
+        run: list[str | Path] = [stockstream, "local", "--for", "3", "--source", "simulated", "--plain"]
         offline = {name: value for name, value in nowhere.items() if name != "PIP_FIND_LINKS"}
         _step(
             "first run, offline",

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from io import TextIOBase
 from typing import IO, Any, Final, Literal
 
 import structlog
@@ -20,7 +21,7 @@ _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
 )
 
 
-def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None = None) -> None:
+def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | TextIOBase | None = None) -> None:
     """Configure structlog and the standard library's logging to write one line an event.
 
     Args:
