@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "backfill": {"sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill"},
     "doctor": {"settings", "sources"},
-    "local": {"audit", "dashboard", "eventsource", "pipeline", "reading", "settings", "sources"},
+    "local": {"audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},
 }
 # Nothing imports these, but for `cli`, which calls all rooms.
 LEAVES = {"cli", "doctor", "local"}

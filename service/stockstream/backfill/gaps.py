@@ -146,8 +146,7 @@ class GapWatch:
 class GapNotingSource:
     """A source that notes its own silences; everything else is the source's.
 
-    A batch counts as an answer unless all it says is that calls failed, or that quotes are stale. A closed market is
-    no gap: its exchanges are still asked, and answer.
+    A closed market is no gap: its exchanges are still asked, and answer.
 
     Args:
         source: The source.
@@ -177,7 +176,7 @@ class GapNotingSource:
         last_seen = await asyncio.to_thread(self._log.last_seen, self.label)
         watch = GapWatch(self._threshold, last_seen)
         async for batch in self._source.batches():
-            if _is_answer(batch):
+            if batch.is_answer:
                 await self._note(watch)
             yield batch
 
@@ -201,9 +200,3 @@ class GapNotingSource:
             # Notes are a help, not a duty: the quotes go on. Said once, for it will not get better by itself.
             self._is_writable = False
             log.warning("gaps_not_noted", error=str(exc), remedy="make the outbox's folder writable")
-
-
-def _is_answer(batch: SourceBatch) -> bool:
-    if batch.quotes:
-        return any(not quote.stale for quote in batch.quotes)
-    return batch.failures == 0

@@ -38,6 +38,7 @@ from stockstream.settings import Settings, load_settings
     help="Columns of a file under other names: price=Last,volume=Vol.",
 )
 @click.option("--symbols", metavar="A,B", help="Symbols to follow, or @FILE [default: a demonstration watchlist].")
+@click.option("--interval", "poll_interval_seconds", metavar="SECONDS", help="Pause between two polls of the source.")
 @click.option(
     "--for", "for_seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long."
 )
@@ -91,6 +92,7 @@ _OPTIONS: Final = {
     "replay_timezone": "--timezone",
     "replay_columns": "--columns",
     "local_state_dir": "--state",
+    "poll_interval_seconds": "--interval",
 }
 
 

@@ -36,6 +36,12 @@ class ConsumerLog:
     ) -> None:
         self._file.close()
 
+    @property
+    def quotes_done(self) -> int:
+        """Quotes that the handler committed, found committed already, or set aside."""
+        totals = self.totals
+        return int(totals["QuotesStored"] + totals["QuotesDuplicate"] + totals["RecordsQuarantined"])
+
     def on_line(self, line: str) -> None:
         """Take one line, without its line end."""
         self._file.write(line + "\n")

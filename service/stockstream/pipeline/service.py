@@ -199,7 +199,7 @@ class Service:
 
     def _report(self, stats: SenderStats) -> ServiceReport:
         in_memory = self._settings.outbox == "memory"
-        failure = self.source.failure if self.source is not None else None
+        failure = self._source_failure()
         lost = stats.lost + stats.dropped + (stats.unsent if in_memory else 0)
         report = ServiceReport(self.counters, stats, lost, failure)
         if failure is not None:
@@ -214,6 +214,15 @@ class Service:
             lost=report.lost,
         )
         return report
+
+    def _source_failure(self) -> str | None:
+        source = self.source
+        if source is None:
+            return None
+        if source.failure is None and source.label in _LIVE_SOURCES and not self.counters.polled:
+            reason = self.counters.failure or "it had not answered yet"
+            return f"{source.label} never gave a quote: {reason}"
+        return source.failure
 
     async def _emit_metrics(self, metrics: ServiceMetrics) -> None:
         while True:

@@ -30,11 +30,20 @@ class SourceBatch:
         quotes: Valid quotes, in order of event time per symbol.
         rejected: What was reported and skipped.
         failures: Calls to the source that failed in this step (an open breaker counts none).
+        failure: Why the last of them did, for a person; may be empty.
     """
 
     quotes: list[Quote]
     rejected: list[Rejection] = field(default_factory=list)
     failures: int = 0
+    failure: str = ""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the source answered: not where all it says is that calls failed, or that quotes are stale."""
+        if self.quotes:
+            return any(not quote.stale for quote in self.quotes)
+        return self.failures == 0
 
 
 class Source(Protocol):

@@ -1,7 +1,7 @@
 """From settings to a source; `auto` tries Yahoo and says plainly when it simulates instead."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger("stockstream.sources")
 
 
+class Choice(NamedTuple):
+    """Which source runs.
+
+    Attributes:
+        name: Its name in the settings; never `auto`.
+        reason: Where `auto` simulates: why Yahoo cannot be had; else empty.
+    """
+
+    name: str
+    reason: str = ""
+
+
 async def make_source(settings: Settings, clock: Clock) -> Source:
     """Make the source that the settings name.
 
@@ -28,7 +40,7 @@ async def make_source(settings: Settings, clock: Clock) -> Source:
     """
     for skipped in settings.symbols.skipped:
         log.warning("symbol_rejected", detail=skipped)
-    name = await choose_source(settings)
+    name = (await choose_source(settings)).name
     if name == "replay":
         return _replay(settings, clock)
     if name == "simulated":
@@ -48,23 +60,23 @@ async def check_source(settings: Settings) -> None:
         await asyncio.to_thread(_replay(settings, SYSTEM_CLOCK).check_files)
 
 
-async def choose_source(settings: Settings) -> str:
-    """Name the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
+async def choose_source(settings: Settings) -> Choice:
+    """Choose the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
     if settings.source != "auto":
-        return settings.source
+        return Choice(settings.source)
     from stockstream.sources.yahoo import probe  # noqa: PLC0415
 
     reason = await probe(cache_dir=settings.cache_dir)
     if reason is None:
         log.info("source_chosen", source="yahoo", asked_for="auto")
-        return "yahoo"
+        return Choice("yahoo")
     log.warning(
         "yahoo_unreachable",
         reason=reason,
         using="simulated",
         meaning="the quotes that follow are SIMULATED, not from the market",
     )
-    return "simulated"
+    return Choice("simulated", reason)
 
 
 def _replay(settings: Settings, clock: Clock) -> "ReplaySource":

@@ -188,7 +188,7 @@ class YahooSource:
         self.cycles_total += 1
         if self.cycles_total == 1:
             return_freed_pages()  # what starting took: the AWS models, the first replies
-        await self._worker.put(SourceBatch([], rejected, failures=report.failures_untold))
+        await self._worker.put(SourceBatch([], rejected, report.failures_untold, report.failure))
         await asyncio.sleep(0)  # each of these walks the whole watchlist; the loop is not theirs for all of them
         self._say_sessions()
         await asyncio.sleep(0)

@@ -181,7 +181,7 @@ class YahooStreamSource:
                     self._bases[quote.symbol], is_news = merge_snapshot(base, quote)
                     if is_news:
                         news.append(quote)
-                await self._worker.put(SourceBatch(news, batch.rejected, batch.failures))
+                await self._worker.put(dataclasses.replace(batch, quotes=news))
                 await self._suspect_silence(news)
 
     async def _suspect_silence(self, news: list[Quote]) -> None:
