@@ -65,10 +65,12 @@ types: setup ## Check types: mypy --strict
 
 docs: setup ## Write the generated pages: docs/settings.md, THIRD-PARTY-NOTICES.md
 	@$(BIN)/python -m scripts.settings_docs
+	@$(BIN)/python -m scripts.terraform_sources
 	@$(BIN)/python -m scripts.third_party_notices
 
 docs-check: setup ## Compare the generated pages with what generates them
 	@$(BIN)/python -m scripts.settings_docs --check
+	@$(BIN)/python -m scripts.terraform_sources --check
 	@$(BIN)/python -m scripts.third_party_notices --check
 
 advisories: setup ## Ask for known advisories against everything locked; says "not checked", and why, where none can be had

@@ -34,7 +34,7 @@ variable "symbols" {
 }
 
 variable "source_name" {
-  description = "Where quotes come from: yahoo (polls) or yahoo-stream (WebSocket); simulated for a deployment that must not call Yahoo."
+  description = "Where quotes come from; docs/settings.md says what each source gives."
   type        = string
   default     = "yahoo"
 

@@ -11,7 +11,7 @@ import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
-from stockstream.pipeline.schedule import Ticker
+from stockstream.schedule import Ticker
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
