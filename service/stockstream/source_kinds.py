@@ -66,6 +66,14 @@ SOURCE_KINDS: Final = (
         answers_every_seconds=120.0,  # nothing but the poll behind it answers in a closed market
     ),
     SourceKind(
+        name="coinbase",
+        meaning="coins at Coinbase Exchange, round the clock and without a key ([coinbase.md](coinbase.md))",
+        make="stockstream.sources.coinbase:coinbase_source",
+        probe="stockstream.sources.coinbase:probe_source",
+        own_symbols=("BTC-USD", "ETH-USD", "SOL-USD"),
+        pace_of_a_look_seconds=1.0,
+    ),
+    SourceKind(
         name="replay",
         meaning="files of quotes or bars ([sources.md](sources.md))",
         make="stockstream.sources.replay:replay_source",

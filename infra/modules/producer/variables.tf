@@ -39,8 +39,8 @@ variable "source_name" {
   default     = "yahoo"
 
   validation {
-    condition     = contains(["yahoo", "yahoo-stream", "simulated", "auto"], var.source_name)
-    error_message = "source_name must be yahoo, yahoo-stream, simulated or auto."
+    condition     = contains(["yahoo", "yahoo-stream", "coinbase", "simulated", "auto"], var.source_name)
+    error_message = "source_name must be yahoo, yahoo-stream, coinbase, simulated or auto."
   }
 }
 
