@@ -136,13 +136,18 @@ async def _yahoo(port: int, _: Path) -> object:
 
 async def _yahoo_stream(port: int, _: Path) -> object:
     from stockstream.clock import SYSTEM_CLOCK
-    from stockstream.sources.yahoo_stream.connection import StreamConnection
+    from stockstream.sources.stream import StreamConnection
 
     async def take(_: str | bytes) -> bool:
         raise AssertionError("the message has come through")
 
     connection = StreamConnection(
-        lambda: ["AAPL"], take, clock=SYSTEM_CLOCK, rng=random.Random(1), url=f"ws://127.0.0.1:{port}"
+        lambda: ["AAPL"],
+        take,
+        orders=lambda joined, _left: joined,
+        url=f"ws://127.0.0.1:{port}",
+        clock=SYSTEM_CLOCK,
+        rng=random.Random(1),
     )
     task = asyncio.create_task(connection.run())
     try:
@@ -254,12 +259,8 @@ CASES: Final[dict[str, Case]] = {
         for kind in ("endless", "declared", "until-close", "gzip", "error")
     },
     "yahoo: head": Case("head", _yahoo, "Too large response headers", "stockstream.sources.yahoo._session"),
-    "yahoo stream: endless": Case(
-        "websocket", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
-    ),
-    "yahoo stream: deflate": Case(
-        "websocket-deflate", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
-    ),
+    "yahoo stream: endless": Case("websocket", _yahoo_stream, "given up", "stockstream.sources.stream"),
+    "yahoo stream: deflate": Case("websocket-deflate", _yahoo_stream, "given up", "stockstream.sources.stream"),
     # The body of a webhook's answer is never read.
     "webhook: endless": Case("endless", _webhook, "returned 200", "stockstream_lambda.notifier.receiver"),
     "webhook: error": Case("error", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),

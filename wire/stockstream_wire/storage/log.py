@@ -27,8 +27,8 @@ FORMAT: Final = 1
 # The folder of revision 1, which is a roll.
 FIRST_FOLDER: Final = "first"
 
-# Level 5 costs twice level 1 on quotes and saves a fifth of the bytes, by which Athena is billed; level 6 saves 1% more.
-# The largest is what the tidy makes of a day of one symbol: 300 bytes a quote, ten quotes a second.
+# Level 5 costs twice level 1 on quotes and saves a fifth of the bytes, by which Athena is billed; level 6 saves 1%
+# more. The largest is what the tidy makes of a day of one symbol: 300 bytes a quote, ten quotes a second.
 UNPACKED_MAX_BYTES: Final = 256 * 1024 * 1024
 _GZIP_LEVEL: Final = 5
 _LOG_KEY: Final = re.compile(r"raw/dt=(first|\d{4}-\d\d-\d\d)/p(\d+)-(\d{2,})-(\d{12,})\.json\.gz")
