@@ -38,6 +38,8 @@ from stockstream_wire.storage import (
 )
 
 COVERED_FOR_SECONDS: Final = 86_400.0
+# Lines of one object: far below what a reader takes (storage.UNPACKED_MAX_BYTES).
+RUN_MAX_BYTES: Final = 16 * 1024 * 1024
 # Lines held unpacked at once; the whole of a unit is held packed, a tenth of its size.
 SLICE_MAX_BYTES: Final = 64 * 1024 * 1024
 _READ_AT_ONCE: Final = 64
@@ -223,13 +225,13 @@ class Folders:
 
 
 def _runs(of_symbol: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, list[bytes]]]:
-    """A symbol's lines, in order, cut where the event's day changes."""
-    run_day, run = "", list[bytes]()
+    """A symbol's lines, in order, cut where the event's day changes, and where an object would be too large."""
+    run_day, run, size = "", list[bytes](), 0
     for day, line in of_symbol:
-        if run and day != run_day:
+        if run and (day != run_day or size + len(line) > RUN_MAX_BYTES):
             yield run_day, run
-            run = []
-        run_day = day
+            run, size = [], 0
+        run_day, size = day, size + len(line)
         run.append(line)
     if run:
         yield run_day, run
