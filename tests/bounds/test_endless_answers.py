@@ -29,6 +29,8 @@ SLACK_BYTES = 32 * MIB
         ("kinesis, aiobotocore: endless", MIB),
         ("aws call: endless", 2 * 32 * MIB),
         ("s3 object: endless", 2 * 64 * MIB),
+        ("consumer, dynamodb: endless", 2 * 32 * MIB),
+        ("consumer, s3: until-close", 2 * 32 * MIB),
         ("ecs credentials: endless", MIB),
         ("ec2 credentials: endless", MIB),
         ("yahoo: gzip", 2 * 16 * MIB),
