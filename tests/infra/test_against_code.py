@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scripts import terraform_sources
 from scripts.infra_check.hcl import INFRA, ROOT, Block, blocks, literals
 from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, resource_names, table_keys
 from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIMENSIONS, NAMESPACE, SERVICE_METRICS
@@ -178,9 +179,10 @@ def test_the_modules_ranges_are_the_settings_ranges() -> None:
     interval = {type(entry).__name__: entry for entry in Settings.model_fields["poll_interval_seconds"].metadata}
     assert f">= {interval['Ge'].ge}" in validations["poll_interval_seconds"]
     assert f"<= {interval['Le'].le}" in validations["poll_interval_seconds"]
-    sources = set(re.findall(r'"([a-z-]+)"', validations["source_name"]))
-    allowed = set(Settings.model_fields["source"].annotation.__args__)  # type: ignore[union-attr]
-    assert sources == allowed - {"replay"}, "a task has no file to replay"
+
+
+def test_terraform_takes_the_sources_of_the_catalogue() -> None:
+    assert terraform_sources.TARGET.read_text(encoding="utf-8") == terraform_sources.render(), "Remedy: make docs"
 
 
 def test_operators_get_variables_that_exist() -> None:
