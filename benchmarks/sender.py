@@ -34,9 +34,9 @@ ROUNDS_MAX: Final = 5
 ROUNDS_SECONDS_MAX: Final = 15 * 60
 MEMORY, ON_DISK = OURS[:2]
 # At 20 ms a call, one quote a call.
-THROTTLED_QUOTES_MAX = {"boto3 put_record": 500, "aiokpl": 4_000}
+THROTTLED_QUOTES_MAX = {"boto3 put_record": 300, "aiokpl": 2_000}
 # Enough for a second or so of each, so that starting up does not count.
-QUOTES = {"boto3 put_record": 2_000, "aiokpl": 8_000, "async-kinesis": 20_000}
+QUOTES = {"boto3 put_record": 1_000, "aiokpl": 4_000, "async-kinesis": 20_000}
 QUICK_QUOTES = {"boto3 put_record": 200, "aiokpl": 600, "async-kinesis": 4_000}
 OUR_QUOTES, OUR_QUICK_QUOTES = 600_000, 120_000
 PEER_QUOTES, PEER_QUICK_QUOTES = 100_000, 25_000
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="where to write the results")
     parser.add_argument("--quick", action="store_true", help="one round of short runs, some two minutes")
     parser.add_argument("--chart", type=Path, help="where to write a chart (SVG)")
-    parser.add_argument("--only", help="names of senders that contain this")
+    parser.add_argument("--only", help="senders and rows whose name contains this, such as `disk, 100 callers`")
     arguments = parser.parse_args()
     began = time.monotonic()
     peers_python()
@@ -73,17 +73,15 @@ def main() -> None:
                 run = _measure(kinesis, name, scenario, quick=arguments.quick)
                 runs.setdefault((scenario, name), []).append(run)
                 say(scenario, name, run["records_per_cpu_second"])
-            if arguments.only:
-                continue
-            for name, rate in rows.round():
+            for name, rate in rows.round(arguments.only or ""):
                 say("row", name, rate)
-        more = {} if arguments.only else rows.summary(rows.thin_units())
+        more = {"rows": rows.rates()} if arguments.only else rows.summary(rows.thin_units())
     result = {**_summarise(runs, arguments.quick, time.monotonic() - began), **more}
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:
         rate_chart(result, arguments.chart)
     print(_table(result))
-    if more:
+    if not arguments.only:
         print(sender_rows.table(result))
 
 
@@ -152,7 +150,7 @@ def _summarise(runs: dict[tuple[str, str], list[dict[str, Any]]], quick: bool, s
         # A single loss is a loss: the worst round counts.
         summary |= {field: max(run[field] for run in of_sender) for field in _CHECKED}
         scenarios.setdefault(scenario, {})[name] = summary
-    clean = scenarios["clean"]
+    clean = scenarios.get("clean", {})
     rates = {name: found["records_per_cpu_second"] for name, found in clean.items()}
     peers = {name: rate for name, rate in rates.items() if name in {*PEERS, *SECOND_SETTINGS}}
     best = max(peers, key=lambda name: peers[name], default="")
@@ -161,7 +159,7 @@ def _summarise(runs: dict[tuple[str, str], list[dict[str, Any]]], quick: bool, s
         "quick": quick,
         "seconds": seconds,
         "python": platform.python_version(),
-        "rounds": max(len(of_sender) for of_sender in runs.values()),
+        "rounds": max((len(of_sender) for of_sender in runs.values()), default=0),
         "records_per_cpu_second": rates,
         "best_peer": best,
         "ratio_to_best_peer": ours / peers[best] if best and ours else None,
@@ -203,7 +201,7 @@ def _table(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     throttled = result["scenarios"].get("throttled", {})
-    for name, found in result["scenarios"]["clean"].items():
+    for name, found in result["scenarios"].get("clean", {}).items():
         other = throttled.get(name)
         worst = [
             max(found[field], other[field] if other else 0) for field in ("lost", "out_of_order", "dropped_by_kcl")

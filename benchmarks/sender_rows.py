@@ -79,24 +79,30 @@ class Rows:
         self._syncs: list[dict[str, float]] = []
         self.absent = {"kpl": absence(kpl_peer), "go": absence(go_peer)}
 
-    def round(self) -> Iterator[tuple[str, float]]:
-        """Measure every row once; yields its name and its rate."""
+    def round(self, only: str = "") -> Iterator[tuple[str, float]]:
+        """Measure every row whose name contains `only` once; yields its name and its rate."""
         self._kinesis.set_faults(latency_seconds=0.0, throttled_entries=0.0)
         self._syncs.append(_measure_sync())
         for name, quotes in _QUOTES.items():
+            if only not in name:
+                continue
             yield name, self._note(name, quotes * self._factor, partial(self._run_ours, _job(name)))
-            if name == "memory 1000" and self.absent["go"] is None:
+            if name == "memory 1000" and not only and self.absent["go"] is None:
                 yield GO, self._note(GO, _GO_QUOTES * self._factor, self._run_go)
-            if name == "TLS" and self.absent["kpl"] is None:
+            if name == "TLS" and not only and self.absent["kpl"] is None:
                 for kpl, buffered_ms in list(KPL.items())[: 1 if self._quick else None]:
                     run = self._run_kpl(buffered_ms)
                     yield kpl, self._note(kpl, _KPL_QUOTES * self._factor, run)
 
-    def summary(self, units: dict[str, Any]) -> dict[str, Any]:
-        """The fields of the benchmark's result."""
-        rates = {
+    def rates(self) -> dict[str, float]:
+        """Medians of the rows that were measured."""
+        return {
             name: statistics.median(run["records_per_cpu_second"] for run in runs) for name, runs in self.runs.items()
         }
+
+    def summary(self, units: dict[str, Any]) -> dict[str, Any]:
+        """The fields of the benchmark's result."""
+        rates = self.rates()
         by_batch: dict[str, dict[str, float]] = {}
         for name, rate in rates.items():
             where, _, batch = name.rpartition(" ")
