@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
+from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source, SourceBatch
 from stockstream_wire import format_timestamp, parse_timestamp
 
@@ -26,8 +27,6 @@ LAST_SEEN_FILE: Final = "last-seen.json"
 GAP_INTERVALS: Final = 3
 GAP_MIN_SECONDS: Final = 60.0
 _LAST_SEEN_EVERY_SECONDS: Final = 10.0
-# In a closed market nothing but the stream's v7 backstop answers, and that asks no sooner than this.
-_ANSWERS_EVERY_SECONDS_MIN: Final = {"yahoo-stream": 120.0}
 
 log = structlog.get_logger("stockstream.gaps")
 
@@ -159,7 +158,7 @@ class GapNotingSource:
         self._source = source
         self._log = GapLog(folder)
         self._clock = clock
-        answers_every_seconds = max(interval_seconds, _ANSWERS_EVERY_SECONDS_MIN.get(source.label, 0.0))
+        answers_every_seconds = max(interval_seconds, source_kind(source.label).answers_every_seconds)
         self._threshold = timedelta(seconds=max(GAP_MIN_SECONDS, GAP_INTERVALS * answers_every_seconds))
         self._noted_at = float("-inf")
         self._is_writable = True

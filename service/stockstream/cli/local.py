@@ -8,12 +8,13 @@ import click
 
 from stockstream.errors import InputError
 from stockstream.settings import Settings, load_settings
+from stockstream.source_kinds import SOURCE_CHOICES
 
 
 @click.command()
 @click.option(
     "--source",
-    type=click.Choice(["auto", "yahoo", "yahoo-stream", "simulated", "replay"]),
+    type=click.Choice(SOURCE_CHOICES),
     help="Where quotes come from [default: auto, or replay where --replay is given].",
 )
 @click.option(

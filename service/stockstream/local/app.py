@@ -21,7 +21,7 @@ from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.emulator_environment import find_emulator_python
 from stockstream.local.look import look_command
-from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
+from stockstream.local.options import LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
 from stockstream.local.run import LocalRun
@@ -33,8 +33,8 @@ from stockstream.local.verify import count_quarantined, verify
 from stockstream.pipeline.service import Service, ServiceReport
 from stockstream.pipeline.signals import stop_on_signals
 from stockstream.settings import Settings, Watchlist
+from stockstream.source_kinds import DEMO_WATCHLIST, source_kind
 from stockstream.sources.factory import check_source, choose_source
-from stockstream.sources.simulated import DEMO_WATCHLIST
 
 # A consumer that has made no progress for this long after the source has ended will not make any.
 _DRAIN_STALL_SECONDS: Final = 60.0
@@ -315,8 +315,9 @@ async def _with_local_defaults(settings: Settings) -> tuple[Settings, str]:
     choice = await choose_source(settings)
     because = f"Yahoo: {choice.reason}" if choice.reason else "as --source or STOCKSTREAM_SOURCE asked"
     changes: dict[str, Any] = {"source": choice.name}
-    if changes["source"] != "replay" and "symbols" not in asked:
-        changes["symbols"] = Watchlist(DEMO_WATCHLIST)
-    if changes["source"] == "simulated" and "poll_interval_seconds" not in asked:
-        changes["poll_interval_seconds"] = LOCAL_POLL_INTERVAL_SECONDS
+    kind = source_kind(choice.name)
+    if kind.follows_watchlist and "symbols" not in asked:
+        changes["symbols"] = Watchlist(kind.own_symbols or DEMO_WATCHLIST)
+    if kind.pace_of_a_look_seconds is not None and "poll_interval_seconds" not in asked:
+        changes["poll_interval_seconds"] = kind.pace_of_a_look_seconds
     return settings.model_copy(update=changes), because

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# The demonstration's pace: quotes move on the screen from the first second.
-LOCAL_POLL_INTERVAL_SECONDS: Final = 1.0
 KEEP_DAYS: Final = 7
 LOCAL_REGION: Final = "us-east-1"
 

@@ -46,10 +46,25 @@ class SourceBatch:
         return self.failures == 0
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Whether a source can be reached now.
+
+    Attributes:
+        reachable: It answered.
+        detail: The answer, or what stood in its way.
+        remedy: What to do about that; empty where it answered.
+    """
+
+    reachable: bool
+    detail: str
+    remedy: str = ""
+
+
 class Source(Protocol):
     """A source of quotes that owns its pace: iterating waits until there is something to say.
 
-    `label` is what its quotes carry in `source` ("yahoo", "replay", "simulated", …); `is_market_data` is False where
+    `label` is its name in the catalogue, which its quotes carry in `source`; `is_market_data` is False where
     the quotes are not the market's, and every face of the program then says so. `failure` says, once the source is
     through, what it was asked for and could not give; the run then ends with exit code 1, after all else was delivered.
     """

@@ -11,8 +11,9 @@ import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
-from stockstream.pipeline.schedule import Ticker
+from stockstream.schedule import Ticker
 from stockstream.sources.base import Rejection, SourceBatch
+from stockstream.sources.silence import STALE_AFTER_SECONDS_DEFAULT
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo._memory import return_freed_pages
@@ -26,7 +27,6 @@ from stockstream.sources.yahoo.client import QuoteApi
 from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import LifeEvent
 from stockstream.sources.yahoo.poller import CycleReport, Poller
-from stockstream.sources.yahoo.silence import STALE_AFTER_SECONDS_DEFAULT
 from stockstream_wire import Quote, format_timestamp
 from stockstream_wire.market_rules import MAX_PRICE_RATIO
 
