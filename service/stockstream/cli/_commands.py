@@ -8,6 +8,7 @@ from stockstream.cli import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
+from stockstream.cli.completion import completion
 from stockstream.cli.consume import consume
 from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
@@ -52,6 +53,7 @@ for command in (
     tidy,
     rebuild,
     doctor,
+    completion,
 ):
     stockstream.add_command(command)
 
