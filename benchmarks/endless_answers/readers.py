@@ -166,6 +166,30 @@ async def _webhook(port: int, _: Path) -> object:
     return await asyncio.to_thread(post, f"http://127.0.0.1:{port}/hook", b"{}", {})
 
 
+async def _consumer(port: int, service: str) -> object:
+    from stockstream_lambda.aws.client import ServiceClient
+    from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
+    from stockstream_lambda.aws.dynamodb import DynamoDb, Table
+    from stockstream_lambda.aws.s3 import S3
+    from stockstream_wire.storage import TABLES
+
+    environ = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    client = ServiceClient(service, "us-east-1", endpoint_for(service, "us-east-1", environ), CredentialSource(environ))
+    if service == "s3":
+        return await asyncio.to_thread(S3(client, "archive").get, "raw/key")
+    keys = [("AAPL", "2026-11-20T14:30:00.000Z")]
+    return await asyncio.to_thread(DynamoDb(client).stored_keys, Table("quotes", TABLES["quotes"]), keys)
+
+
+async def _consumer_dynamodb(port: int, _: Path) -> object:
+    return await _consumer(port, "dynamodb")
+
+
+async def _consumer_s3(port: int, _: Path) -> object:
+    return await _consumer(port, "s3")
+
+
 async def _archive_object(_: int, __: Path) -> object:
     from stockstream.bounds import gunzip
 
@@ -241,6 +265,18 @@ CASES: Final[dict[str, Case]] = {
     "webhook: endless": Case("endless", _webhook, "returned 200", "stockstream_lambda.notifier.receiver"),
     "webhook: error": Case("error", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
     "webhook: head": Case("head", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
+    **{
+        f"consumer, {service}: {kind}": Case(kind, read, f"StoreUnavailableError: .*{said}", "stockstream_lambda.app")
+        for service, read in (("dynamodb", _consumer_dynamodb), ("s3", _consumer_s3))
+        for kind, said in (
+            ("endless", "AnswerTooLong"),
+            ("declared", "AnswerTooLong"),
+            ("until-close", "AnswerTooLong"),
+            ("error", "AnswerTooLong"),
+            ("head", "head does not end"),
+            ("interim", "TimeoutError"),
+        )
+    },
     "archive object: gzip": Case(None, _archive_object, _TOO_LARGE, "stockstream.bounds"),
     "watchlist file": Case(None, _watchlist, _TOO_LARGE, "stockstream.settings"),
     "replay file: one line": Case(None, _replay_line, "InputError: .*too long", "stockstream.sources.replay._readers"),

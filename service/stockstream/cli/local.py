@@ -50,6 +50,14 @@ from stockstream.source_kinds import SOURCE_CHOICES
     metavar="DIR",
     help="Folder that keeps the state between runs [default: STOCKSTREAM_LOCAL_STATE_DIR, in the user's state folder].",
 )
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0, 3650),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Days for which what was stored is kept at the least; 0 keeps everything.",
+)
 @click.option("--fresh", is_flag=True, help="Discard the state of earlier runs first.")
 @click.option("--plain", is_flag=True, help="Log lines in place of the live view [default without a terminal].")
 @click.option(
@@ -77,6 +85,7 @@ def local(**options: Any) -> None:
 
     chosen = LocalOptions(
         state_dir=settings.local_state_dir,
+        keep_days=options["keep_days"],
         fresh=options["fresh"],
         plain=options["plain"],
         endpoint_port=options["endpoint_port"],

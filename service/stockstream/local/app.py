@@ -5,6 +5,7 @@ import os
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -18,13 +19,14 @@ from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
+from stockstream.local.emulator_environment import find_emulator_python
 from stockstream.local.look import look_command
 from stockstream.local.options import LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
 from stockstream.local.run import LocalRun
 from stockstream.local.stack import LOCAL_CREDENTIALS, LocalStack
-from stockstream.local.state import LocalState, open_state
+from stockstream.local.state import LocalState, open_state, show_bytes
 from stockstream.local.summary import Summary, check_summary_path
 from stockstream.local.tally import RunTally
 from stockstream.local.verify import count_quarantined, verify
@@ -53,8 +55,12 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
     if options.summary_path is not None:
         check_summary_path(options.summary_path)
     keep_off_proxies(os.environ)
+    # Now, and not when a stop is only noted: it may have to be installed first.
+    await asyncio.to_thread(find_emulator_python, os.environ)
     with open_state(options.state_dir, fresh=options.fresh) as state:
+        told = state.set_old_aside(options.keep_days, datetime.now(UTC))
         presenter = make_presenter(settings, options, state)
+        presenter.say(told or f"State: {state.root}, {show_bytes(state.size_bytes)}; --fresh discards it")
         settings, simulated_because = await _with_local_defaults(settings)
         async with AsyncExitStack() as stack:
             stop = asyncio.Event()
@@ -69,7 +75,7 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
             _stack(state, aws, names, resources, settings.source).write()
             log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
             local = _Local(
-                settings=settings.model_copy(update={"outbox_dir": state.outbox_dir}),
+                settings=settings.model_copy(update=_of_state(settings, state, options)),
                 options=options,
                 state=state,
                 names=names,
@@ -181,8 +187,13 @@ class _Local:
 
     def _show(self, presenter: Presenter, summary: Summary) -> None:
         presenter.show_summary(summary)
+        presenter.say(f"State: {self.state.root}, {show_bytes(self.state.size_bytes)}; kept {self._kept()}")
         if self.options.summary_path is not None:
             summary.write(self.options.summary_path)
+
+    def _kept(self) -> str:
+        days = self.options.keep_days
+        return f"{days} days (--keep-days)" if days else "for ever (--keep-days 0)"
 
     async def _keep_running(self, run: LocalRun, stop: asyncio.Event, presenter: Presenter) -> None:
         """Leave emulator, consumer and alerts inbox up: what is put into the stream is still processed."""
@@ -247,6 +258,14 @@ class _Local:
             },
             error=error,
         )
+
+
+def _of_state(settings: Settings, state: LocalState, options: LocalOptions) -> dict[str, Any]:
+    changes: dict[str, Any] = {"outbox_dir": state.outbox_dir}
+    if options.keep_days and "ledger_keep_days" not in settings.model_fields_set:
+        # Twice: what is set aside after so many days is kept as long again.
+        changes["ledger_keep_days"] = 2 * options.keep_days
+    return changes
 
 
 def _stack(state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, source: str) -> LocalStack:

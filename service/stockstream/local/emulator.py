@@ -7,9 +7,8 @@ import json
 import os
 import signal
 import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import structlog
 
 from stockstream.errors import LocalModeError
 from stockstream.local._emulator_server import DEFAULT_SERVICES
+from stockstream.local.emulator_environment import find_emulator_python
 
 DEFAULT_PORT: Final = 4566
 _HOST: Final = "127.0.0.1"
@@ -28,7 +28,6 @@ _LAUNCHER: Final = Path(__file__).with_name("_emulator_launcher.py")
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
-_VARIABLE: Final = "STOCKSTREAM_EMULATOR_PYTHON"
 
 # Kept open: the claims on ports.
 _claims: Final[list[IO[str]]] = []
@@ -49,24 +48,6 @@ class Emulator:
     endpoint_url: str
     pid: int
     log_path: Path
-
-
-def find_emulator_python(environ: Mapping[str, str]) -> Path:
-    """Find the Python whose environment holds the emulator.
-
-    Raises:
-        LocalModeError: there is none; the message says how to make one.
-    """
-    named = environ.get(_VARIABLE)
-    candidate = Path(named) if named else Path(f"{sys.prefix}-emulator") / "bin" / "python"
-    if candidate.exists():
-        return candidate
-    msg = (
-        f"the embedded AWS emulator is not installed (no {candidate}). Remedy: `make setup` in the project, or "
-        "`python3 -m venv DIR && DIR/bin/pip install ministack==1.5.33 duckdb`, "
-        f"then {_VARIABLE}=DIR/bin/python"
-    )
-    raise LocalModeError(msg)
 
 
 def choose_port(requested: int | None) -> int:

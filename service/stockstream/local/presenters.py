@@ -13,6 +13,7 @@ import structlog
 from rich.console import Console
 
 from stockstream.local.keys import watch_keys
+from stockstream.local.log_file import RotatingFile
 from stockstream.local.options import LocalOptions
 from stockstream.local.screen import AlertList, view_state
 from stockstream.local.stages import notices
@@ -50,8 +51,7 @@ def make_presenter(settings: Settings, options: LocalOptions, state: LocalState)
     if options.plain or not sys.stdout.isatty() or os.environ.get("TERM", "") in _PLAIN_TERMINALS:
         configure_logging(settings.log_level, settings.log_format)
         return PlainPresenter()
-    log_file = (state.root / "service.log").open("a", encoding="utf-8", buffering=1)
-    configure_logging(settings.log_level, "json", log_file)
+    configure_logging(settings.log_level, "json", RotatingFile(state.root / "service.log"))
     return LivePresenter(log_path=state.root / "service.log")
 
 

@@ -96,7 +96,7 @@ class DiskIntake:
             OutboxWriteError: the disk refused; the records are not accepted.
             OutboxFullError: there is no room, and `give_up_waiting` was called; they are not accepted.
         """
-        while self.unsent and self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes:
+        while self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes and self.unsent:
             if self._config.outbox_policy == "drop_oldest" and self._outbox.view.segments:
                 await self._drop_oldest_segment()
                 continue

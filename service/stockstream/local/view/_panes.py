@@ -144,12 +144,19 @@ def stages_pane(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Re
     table = _bare_table()
     for column in columns[:-1]:
         table.add_column(column.title, justify=column.justify, no_wrap=True, width=column.width)
-    table.add_column(
-        "", no_wrap=True, width=max(_NOTE_WIDTH_MIN, width - _taken(columns[:-1]) - 1), overflow="ellipsis"
-    )
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*cells)
+    note_width = max(_NOTE_WIDTH_MIN, width - _taken(columns[:-1]) - 1)
+    table.add_column("", no_wrap=True, width=note_width, overflow="ellipsis")
+    for *cells, note in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells, _shortened(note, note_width))
     return table
+
+
+def _shortened(note: Text, width: int) -> Text:
+    """Between words: half a number would be another one."""
+    if note.cell_len <= width:
+        return note
+    kept = note.plain[:width].rpartition(" ")[0]
+    return Text(f"{kept} …" if 0 < len(kept) <= width - 2 else kept, style=note.style)
 
 
 def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Column]:

@@ -61,8 +61,7 @@ def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool =
     root.split_column(
         Layout(_header(state, width), name="header", size=_HEADER_LINES),
         Layout(name="body"),
-        Layout(Group(*notices), size=len(notices)),
-        Layout(Group(*footer), name="footer", size=len(footer)),
+        Layout(Group(*notices, *footer), name="footer", size=len(notices) + len(footer)),
     )
     body = root["body"]
     if body_lines < _BODY_LINES_FOR_STAGES:
@@ -109,16 +108,16 @@ def _narrow(body: Layout, state: ViewState, width: int, lines: int, *, ascii_onl
 
 
 def _header(state: ViewState, width: int) -> RenderableType:
-    first = Text(no_wrap=True, overflow="ellipsis")
-    first.append("Stockstream", style="bold")
-    first.append("  ")
-    first.append(state.phase.upper(), style=_PHASE_STYLES.get(state.phase, "bold yellow"))
-    first.append(f"  {format_uptime(state.uptime_seconds)}")
-    if state.page_url:
-        first.append(f"  Page {state.page_url}")
-    aws = f"  AWS {state.endpoint_url}"
-    if first.cell_len + len(aws) <= width:
-        first.append(aws, style=_QUIET)
+    phase = Text(state.phase.upper(), style=_PHASE_STYLES.get(state.phase, "bold yellow"))
+    page = Text(f"Page {state.page_url}" if state.page_url else "")
+    uptime = Text(format_uptime(state.uptime_seconds))
+    parts = [Text("Stockstream", style="bold"), phase, uptime, page, Text(f"AWS {state.endpoint_url}", style=_QUIET)]
+    # The page's address is the last to go, whole.
+    for part in (parts[-1], parts[0], uptime, phase):
+        if sum(kept.cell_len + _GAP for kept in parts) - _GAP > width:
+            parts.remove(part)
+    first = Text(" " * _GAP).join(parts)
+    first.no_wrap, first.overflow = True, "ellipsis"
     return Group(first, _banner(state, width))
 
 
