@@ -8,8 +8,8 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from benchmarks.consumer.market import TOPIC_ARN, environ_of
 from benchmarks.consumer.stub_aws import stub_aws
-from benchmarks.consumer.throughput import TOPIC_ARN, environ_of
 from stockstream_lambda.app import build_pipeline
 from stockstream_lambda.config import Config
 from stockstream_wire import Quote, UserRecord, aggregate, encode_quote, format_epoch_ms
@@ -51,7 +51,7 @@ def _measure(quotes: int, batches: int) -> float:
     rng = random.Random(7)
     prices = dict.fromkeys(symbols, 100.0)
     config = Config(alerts_topic_arn=TOPIC_ARN, partitions=partitions)
-    with stub_aws(1.0, 1.0) as stub, closing(build_pipeline(config, environ_of(stub))) as pipeline:
+    with stub_aws(1.0, 1.0) as stub, closing(build_pipeline(config, environ_of(stub.url))) as pipeline:
         cpus = []
         for poll in range(_WARM_POLLS + batches):
             event = _event(symbols, prices, rng, poll)
