@@ -117,7 +117,7 @@ class Fold:
             signals = Signals(quote, _adjusted_change(state, quote, published))
             effects.alerts += detect(state.alerts, signals, rules)
             return quote_attributes(quote, published, [], marks)
-        opens = _start_session_or_scale(state, quote, facts, marks)
+        opens = _start_session_or_scale(state, quote, facts, marks, rules)
         indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
         returns = state.returns
         signals = Signals(
@@ -215,7 +215,9 @@ def _of_the_day(quote: Quote) -> Indicators:
     return found
 
 
-def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFacts, marks: Marks) -> bool:
+def _start_session_or_scale(
+    state: SymbolState, quote: Quote, facts: SessionFacts, marks: Marks, rules: SymbolRules
+) -> bool:
     """Begin anew what a session or a new scale of prices ends; tells whether the quote opens its session.
 
     A session opens with its first quote of regular hours. The day of alerts begins with the first quote at all: before
@@ -240,7 +242,7 @@ def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFact
         state.returns.start_session()
     if is_new_day:
         state.day = session
-        start_session(state.alerts)
+        start_session(state.alerts, rules)
     if opens:
         state.session = session
         is_placed = quote.exchange is None or known_zone_of(quote.symbol, quote.exchange) is not None
