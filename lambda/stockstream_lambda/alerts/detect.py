@@ -48,8 +48,10 @@ def detect(memories: Memories, signals: Signals, rules: SymbolRules) -> list[Ale
 
 
 def start_session(memories: Memories, rules: SymbolRules) -> None:
-    """A new session is a new edge of every kind: the close it is measured against is another one. A level's edge is
-    the level; one that is watched no more is forgotten."""
+    """Begin a session: a new edge of every kind, for the close it is measured against is another one.
+
+    A level's edge is the level; one that is watched no more is forgotten.
+    """
     for key, memory in list(memories.items()):
         if key in KINDS:
             memory.active, memory.severity = False, 0

@@ -1,4 +1,4 @@
-"""The alert rules in force: from the bucket where there is a file, else the bundled ones; looked for again every few seconds."""
+"""The alert rules in force: from the bucket where there is a file, else the bundled ones; read again and again."""
 
 from collections.abc import Callable
 from decimal import Decimal
