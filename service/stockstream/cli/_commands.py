@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
@@ -40,6 +41,7 @@ for command in (
     candles,
     tail,
     export,
+    alerts,
     provision,
     consume,
     query,

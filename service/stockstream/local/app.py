@@ -119,7 +119,7 @@ class _Local:
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
             run = await self._open(stack, presenter)
-            page_url = await stack.enter_async_context(open_dashboard(self.aws, run))
+            page_url = await stack.enter_async_context(open_dashboard(self.aws, run, self.resources.alerts_topic_arn))
             presenter.say(f"The page: {page_url}")
             consumer_stop = asyncio.Event()
             try:
