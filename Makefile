@@ -94,8 +94,9 @@ infra-docs: setup ## Write what docs and infra/ take from code: READMEs of modul
 	@$(BIN)/python -m scripts.infra_check.cost --write
 	@$(BIN)/python -m scripts.infra_check.diagram
 
-lambda-zip: setup ## Build the consumer's deployment zip: arm64, or ARCH=x86_64; the same bytes on every build
+lambda-zip: setup ## Build the deployment zips, of consumer and notifier: arm64, or ARCH=x86_64; the same bytes on every build
 	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64)
+	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64) --function notifier
 
 format: setup ## Rewrite files to the project's style
 	@$(BIN)/ruff check --fix .

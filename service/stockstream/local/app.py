@@ -17,6 +17,7 @@ from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
+from stockstream.local.notifier import notifying
 from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
@@ -119,7 +120,9 @@ class _Local:
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
             run = await self._open(stack, presenter)
-            page_url = await stack.enter_async_context(open_dashboard(self.aws, run, self.resources.alerts_topic_arn))
+            topic_arn = self.resources.alerts_topic_arn
+            await stack.enter_async_context(notifying(self.aws, topic_arn, run.consumer_log.on_line))
+            page_url = await stack.enter_async_context(open_dashboard(self.aws, run, topic_arn))
             presenter.say(f"The page: {page_url}")
             consumer_stop = asyncio.Event()
             try:
