@@ -108,7 +108,7 @@ async def test_every_place_has_no_violation_in_light_dark_and_on_a_phone(
         await size(tab, *dimensions)
         await scheme(tab, colours)
         await tab.open(f"{url}{path}")
-        assert await tab.until(is_there)
+        assert await tab.until(f"Boolean({is_there})")
         await keep(tab, f"{session}-{place}-{name}")
         found += [f"{name}: {one}" for one in await violations(tab)]
         assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} {name} is too wide"
@@ -121,7 +121,7 @@ async def test_a_level_is_set_by_keys_alone_and_removed(page: tuple[str, str], t
     await tab.open(url)
     symbol = await tab.until("document.querySelector('tbody th.symbol a')?.textContent")
     await tab.press("Enter")
-    assert await tab.until("document.querySelector('.rules input') !== null && document.querySelector('.chart canvas')")
+    assert await tab.until("document.querySelector('.rules input') !== null && document.querySelector('.chart canvas') !== null")
     await tab.press("a")
     assert await tab.until("document.activeElement?.matches('.rules input')")
     for key in "123456":
