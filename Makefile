@@ -91,7 +91,7 @@ aws-smoke: setup ## Check on AWS what no emulator can say, below 1 USD (ARGS=--y
 
 infra-docs: setup ## Write what docs and infra/ take from code: READMEs of modules, table of costs, diagram
 	@$(BIN)/python -m scripts.infra_check.readmes
-	@$(BIN)/python -m scripts.infra_check.cost --write
+	@$(BIN)/python -m scripts.infra_check.cost
 	@$(BIN)/python -m scripts.infra_check.diagram
 
 lambda-zip: setup ## Build the deployment zips, of consumer and notifier: arm64, or ARCH=x86_64; the same bytes on every build

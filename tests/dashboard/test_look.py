@@ -121,7 +121,9 @@ async def test_a_level_is_set_by_keys_alone_and_removed(page: tuple[str, str], t
     await tab.open(url)
     symbol = await tab.until("document.querySelector('tbody th.symbol a')?.textContent")
     await tab.press("Enter")
-    assert await tab.until("document.querySelector('.rules input') !== null && document.querySelector('.chart canvas') !== null")
+    assert await tab.until(
+        "document.querySelector('.rules input') !== null && document.querySelector('.chart canvas') !== null"
+    )
     await tab.press("a")
     assert await tab.until("document.activeElement?.matches('.rules input')")
     for key in "123456":

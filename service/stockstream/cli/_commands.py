@@ -8,6 +8,7 @@ from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
 from stockstream.cli.consume import consume
+from stockstream.cli.cost import cost
 from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
 from stockstream.cli.export import export
@@ -52,6 +53,7 @@ for command in (
     tidy,
     rebuild,
     doctor,
+    cost,
 ):
     stockstream.add_command(command)
 

@@ -50,6 +50,7 @@ async def _serve(settings: Settings, poll_seconds: float) -> None:
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 poll_seconds=poll_seconds,
                 desk=desk,
+                poll_interval_seconds=settings.poll_interval_seconds,
             ) as url,
         ):
             click.echo(f"The page: {url}", err=True)

@@ -52,6 +52,7 @@ async def serve_dashboard(
     poll_seconds: float = 1.0,
     pipeline: Callable[[], Mapping[str, Any]] | None = None,
     desk: AlertDesk | None = None,
+    poll_interval_seconds: float = 30.0,
 ) -> AsyncIterator[str]:
     """Serve page and API until the context ends; yields the page's address.
 
@@ -64,6 +65,7 @@ async def serve_dashboard(
         poll_seconds: Pause between two looks at the log.
         pipeline: What this process knows of its own stages, for `/health`.
         desk: The alert rules that may be edited; None: none.
+        poll_interval_seconds: As the deployment's service polls, for the cost model.
 
     Raises:
         InputError: the address cannot be bound.
@@ -71,7 +73,7 @@ async def serve_dashboard(
     listening = _bind(host, port)
     board = Board(market, anomaly_threshold_percent, poll_seconds)
     config = uvicorn.Config(
-        make_app(Api(market, board, pipeline), access, RulesApi(desk, board)),
+        make_app(Api(market, board, pipeline, poll_interval_seconds), access, RulesApi(desk, board)),
         http=_Impatient,
         ws="none",
         lifespan="off",

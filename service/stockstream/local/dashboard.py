@@ -51,6 +51,7 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 pipeline=pipeline,
                 desk=desk,
+                poll_interval_seconds=settings.poll_interval_seconds,
             )
             return await stack.enter_async_context(serving)
 

@@ -16,7 +16,7 @@ export function explained(alert) {
 }
 export function AlertRow({ alert, zone, go }) {
   const direction = alert.direction === "up" ? 1 : alert.direction === "down" ? -1 : 0;
-  return html`<li class=${`alert ${alert.severity}`}><details><summary><span class=${`badge ${alert.severity}`}>${alert.severity}</span>
+  return html`<li class=${`alert ${alert.severity} ${go ? "of" : ""}`}><details><summary><span class=${`badge ${alert.severity}`}>${alert.severity}</span>
     ${go ? html`<b>${alert.symbol}</b>` : ""}
     <span class="kind">${alert.kind === "level" ? `${SIDES[alert.direction]} ${format.price(alert.threshold)}` : alert.kind}</span> <span class=${`change ${format.side(direction)}`}><span aria-hidden="true">${format.arrow(direction)}</span> ${format.price(alert.price)}${alert.change_percent == null ? "" : ` (${format.signed(alert.change_percent, 2)}%)`}</span>
     <time datetime=${alert.timestamp} title=${`yours: ${format.time(alert.timestamp)}`}>${format.time(alert.timestamp, zone ?? "UTC")}</time></summary>
