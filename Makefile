@@ -11,32 +11,41 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
-.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
+ifeq ($(shell command -v $(PYTHON)),)
+$(error There is no $(PYTHON) on the PATH. Remedy: install Python 3.11 or later, or name another: make PYTHON=python3.13 ...)
+endif
+
+.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images wheel-check e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+NOT_INSTALLED = { echo "The packages cannot be installed: $$(grep -v '^$$' $(TOOLS)/install.log | tail -1 | cut -c1-200)"; \
+	echo "Remedy: see that the package index can be reached (PIP_INDEX_URL, UV_DEFAULT_INDEX, a proxy); all of it: $(TOOLS)/install.log"; exit 1; }
 
 $(UV): requirements-uv.txt
 	@echo "==> Installing uv into $(TOOLS)/"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"Stockstream needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}. Remedy: make PYTHON=python3.13 ...")'
 	@$(PYTHON) -m venv $(TOOLS) || { echo "python -m venv failed. Remedy: install your system's venv package (Debian: apt-get install python3-venv)"; exit 1; }
-	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@$(TOOLS)/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check --require-hashes \
+		-r requirements-uv.txt 2> $(TOOLS)/install.log || $(NOT_INSTALLED)
 	@touch $@
 
 $(STAMP): pyproject.toml uv.lock | $(UV)
 	@echo "==> Installing Stockstream and its locked dependencies into $(VENV)/"
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --extra dev --python $(PYTHON)
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --frozen --extra dev --python $(PYTHON) 2> $(TOOLS)/install.log || $(NOT_INSTALLED)
 	@touch $@
 
 $(EMULATOR_STAMP): pyproject.toml uv.lock | $(UV)
 	@echo "==> Installing the embedded AWS emulator into $(VENV)-emulator/"
-	@UV_PROJECT_ENVIRONMENT=$(VENV)-emulator $(UV) sync --quiet --frozen --only-group emulator --python $(PYTHON)
+	@UV_PROJECT_ENVIRONMENT=$(VENV)-emulator $(UV) sync --quiet --frozen --only-group emulator --python $(PYTHON) \
+		2> $(TOOLS)/install.log || $(NOT_INSTALLED)
 	@touch $@
 
 setup: $(STAMP) $(EMULATOR_STAMP) ## Make .venv with everything; leaves .venv/bin/stockstream ready
 
 run: setup ## Run the whole pipeline on this machine, no account and no Docker (Ctrl-C ends it)
-	@$(BIN)/stockstream local $(ARGS)
+	@$(BIN)/stockstream local $(ARGS) || { code=$$?; test $$code -eq 130 || exit $$code; } # 130: Ctrl-C, said by itself
 
 test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
@@ -65,17 +74,24 @@ types: setup ## Check types: mypy --strict
 
 docs: setup ## Write the generated pages: docs/settings.md, THIRD-PARTY-NOTICES.md
 	@$(BIN)/python -m scripts.settings_docs
+	@$(BIN)/python -m scripts.terraform_sources
 	@$(BIN)/python -m scripts.third_party_notices
+	@$(BIN)/python -m scripts.emulator_requirements
 
 docs-check: setup ## Compare the generated pages with what generates them
 	@$(BIN)/python -m scripts.settings_docs --check
+	@$(BIN)/python -m scripts.terraform_sources --check
 	@$(BIN)/python -m scripts.third_party_notices --check
+	@$(BIN)/python -m scripts.emulator_requirements --check
 
 advisories: setup ## Ask for known advisories against everything locked; says "not checked", and why, where none can be had
 	@$(BIN)/python -m scripts.check_advisories
 
 pin-images: setup ## Write the digests of the images that we build on (needs Docker and a registry)
 	@$(BIN)/python -m scripts.pin_images
+
+wheel-check: setup ## Build the wheel, install it into a fresh folder as users do, and run it there
+	@$(BIN)/python -m scripts.wheel_check
 
 e2e: setup ## Build the image and run compose end to end, containers killed in the middle (needs Docker)
 	@$(BIN)/python -m scripts.e2e

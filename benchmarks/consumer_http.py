@@ -49,7 +49,11 @@ def main() -> None:
         transport = Transport(Endpoint("http", "127.0.0.1", port, ""), Epoch())
         with closing(transport):
             senders: dict[str, Send] = {
-                "ours": lambda headers: transport.send("POST", "/", headers, BODY, 1 << 20).status,
+                "ours": lambda headers: (
+                    transport.send(
+                        "POST", "/", headers, BODY, answer_max_bytes=1 << 20, deadline=time.monotonic() + 30
+                    ).status
+                ),
                 "http.client": _http_client(port),
                 "urllib3": _urllib3(port),
             }

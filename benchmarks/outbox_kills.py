@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,8 +49,8 @@ async def main(url, folder, start, steps):
                 batch.append((f"S{symbol:04d}", data.ljust(299) + b"}"))
             await sender.send(batch)
             print(step, flush=True)
-        if await sender.drain(120):
-            sys.exit(3)
+        if unsent := await sender.drain(120):
+            sys.exit(f"{unsent} not drained")
 
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 """
@@ -68,7 +69,7 @@ def produce(url: str, folder: Path, start: int, kill_after_seconds: float | None
     process = subprocess.Popen(
         [sys.executable, "-c", PRODUCER, url, str(folder), str(start), str(steps), str(SYMBOLS)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
     )
@@ -78,12 +79,23 @@ def produce(url: str, folder: Path, start: int, kill_after_seconds: float | None
             process.stdout.readline()
         time.sleep(abs(kill_after_seconds))
         process.kill()
-    accepted = start
+    accepted, said = start, ""
     for line in process.stdout:
         if line.strip().isdigit():
             accepted = int(line) + 1
+        else:
+            said = line.strip() or said
     process.stdout.close()
-    return accepted, process.wait()
+    if process.wait() not in {0, -signal.SIGKILL}:
+        print(f"after {start} batches a life ended by itself: {said}", flush=True)
+    return accepted, process.returncode
+
+
+def tidy(folder: Path) -> None:
+    """What whoever looks after the disk does: folders found in the place of files go, before they are all of it."""
+    for path in folder.glob("stockstream/*.damaged"):
+        if path.is_dir():
+            path.rmdir()
 
 
 @contextmanager
@@ -148,6 +160,7 @@ def run(kills: int, seed: int) -> dict[str, Any]:
             fault = "none"
             chance = rng.random()
             shutil.rmtree(disk / "of others", ignore_errors=True)
+            tidy(disk)
             kinesis.set_faults(outage=rng.random() < 0.4, throttled_entries=rng.choice([0.0, 0.1]))
             if chance < 0.3 and (disk / "stockstream").is_dir():
                 fault = mutilate(rng, disk / "stockstream")

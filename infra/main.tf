@@ -199,6 +199,7 @@ module "operator" {
   archive_bucket_arn       = module.lake.archive_bucket_arn
   alerts_topic_arn         = module.alerts.alerts_topic_arn
   failed_batches_queue_arn = module.processor.failed_batches_queue_arn
+  tidy_function_arn        = module.processor.tidy_function_arn
   kms_key_arn              = module.kms.key_arn
 }
 

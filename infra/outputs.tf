@@ -84,6 +84,11 @@ output "operator_policy_arn" {
   value       = module.operator.policy_arn
 }
 
+output "rebuild_policy_arn" {
+  description = "Policy for whoever runs `stockstream rebuild`, or calls the tidy; it overwrites tables, so not for every day."
+  value       = module.operator.rebuild_policy_arn
+}
+
 output "operator_environment" {
   description = "Variables for running `stockstream doctor`, `audit`, `redrive` and `query` against this deployment."
   value = {

@@ -95,7 +95,7 @@ variable "operator_email_addresses" {
 }
 
 variable "source_name" {
-  description = "Where quotes come from: yahoo, yahoo-stream, simulated or auto."
+  description = "Where quotes come from; docs/settings.md says what each source gives."
   type        = string
   default     = "yahoo"
 }

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from benchmarks.consumer import cold_import, crash_points, end_to_end, session_alerts, throughput
+from benchmarks.consumer import cold_import, crash_points, end_to_end, polled, session_alerts, steady_state, throughput
 
 _SYMBOL_COUNTS = (4, 100, 1000)
 
@@ -52,10 +52,22 @@ def measure(*, quick: bool) -> dict[str, Any]:
         )
     main_result = by_symbols[100]
     cold = cold_import.measure(3 if quick else 9)
-    rss_mib = cold["rss_bytes"] / 2**20
+    rss_mib = cold["rss_bytes_imported"] / 2**20
     print(
         f"cold import: {cold['cold_import_seconds']:.3f} s, {cold['cold_import_ratio']:.2f}x boto3 with three clients "
         f"(in the developer's environment {cold['cold_import_ratio_in_venv']:.2f}x), RSS {rss_mib:.0f} MiB"
+    )
+    looks = polled.measure(quick=quick)
+    print(
+        f"one quote a symbol: {looks['records_per_cpu_second_polled']:,.0f} records per CPU-second (1,000 a batch), "
+        f"{looks['cpu_ratio_to_published_polled']:.0f}x less CPU than the published way; "
+        f"170 a batch: p50 {looks['batch_p50_seconds_polled_170']:.3f} s"
+    )
+    steady = steady_state.measure(quick=quick)
+    print(
+        f"steady state: {steady['write_units_a_quote']:.3f} write units a quote {steady['write_units_by_table']}; "
+        f"objects put for the same windows: {steady['s3_puts_1000_symbols']} at 1,000 symbols, "
+        f"{steady['s3_puts_5000_symbols']} at 5,000; 5,000 loaded: {steady['rss_bytes'] / 2**20:.0f} MiB"
     )
     crashes = crash_points.measure(quick=quick)
     print(
@@ -72,6 +84,8 @@ def measure(*, quick: bool) -> dict[str, Any]:
         "quick": quick,
         **{name: main_result[name] for name in ("ratio_to_published", "records_per_cpu_second", "calls_per_batch")},
         **cold,
+        **looks,
+        **steady,
         **latency,
         **crashes,
         "throughput": {str(symbols): result for symbols, result in by_symbols.items()},

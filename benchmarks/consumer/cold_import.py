@@ -57,7 +57,7 @@ def measure(rounds: int = 9) -> dict[str, Any]:
         "cold_import_boto3_seconds": boto3,
         "cold_import_ratio": ours / boto3,
         "cold_import_ratio_in_venv": _median(in_venv, 0) / _median(in_venv, 1),
-        "rss_bytes": int(statistics.median(pair[0]["rss_bytes"] for pair in isolated)),
+        "rss_bytes_imported": int(statistics.median(pair[0]["rss_bytes"] for pair in isolated)),
     }
 
 

@@ -136,13 +136,18 @@ async def _yahoo(port: int, _: Path) -> object:
 
 async def _yahoo_stream(port: int, _: Path) -> object:
     from stockstream.clock import SYSTEM_CLOCK
-    from stockstream.sources.yahoo_stream.connection import StreamConnection
+    from stockstream.sources.stream import StreamConnection
 
     async def take(_: str | bytes) -> bool:
         raise AssertionError("the message has come through")
 
     connection = StreamConnection(
-        lambda: ["AAPL"], take, clock=SYSTEM_CLOCK, rng=random.Random(1), url=f"ws://127.0.0.1:{port}"
+        lambda: ["AAPL"],
+        take,
+        orders=lambda joined, _left: joined,
+        url=f"ws://127.0.0.1:{port}",
+        clock=SYSTEM_CLOCK,
+        rng=random.Random(1),
     )
     task = asyncio.create_task(connection.run())
     try:
@@ -159,6 +164,30 @@ async def _webhook(port: int, _: Path) -> object:
     from stockstream_lambda.notifier.receiver import post
 
     return await asyncio.to_thread(post, f"http://127.0.0.1:{port}/hook", b"{}", {})
+
+
+async def _consumer(port: int, service: str) -> object:
+    from stockstream_lambda.aws.client import ServiceClient
+    from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
+    from stockstream_lambda.aws.dynamodb import DynamoDb, Table
+    from stockstream_lambda.aws.s3 import S3
+    from stockstream_wire.storage import TABLES
+
+    environ = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    client = ServiceClient(service, "us-east-1", endpoint_for(service, "us-east-1", environ), CredentialSource(environ))
+    if service == "s3":
+        return await asyncio.to_thread(S3(client, "archive").get, "raw/key")
+    keys = [("AAPL", "2026-11-20T14:30:00.000Z")]
+    return await asyncio.to_thread(DynamoDb(client).stored_keys, Table("quotes", TABLES["quotes"]), keys)
+
+
+async def _consumer_dynamodb(port: int, _: Path) -> object:
+    return await _consumer(port, "dynamodb")
+
+
+async def _consumer_s3(port: int, _: Path) -> object:
+    return await _consumer(port, "s3")
 
 
 async def _archive_object(_: int, __: Path) -> object:
@@ -230,16 +259,24 @@ CASES: Final[dict[str, Case]] = {
         for kind in ("endless", "declared", "until-close", "gzip", "error")
     },
     "yahoo: head": Case("head", _yahoo, "Too large response headers", "stockstream.sources.yahoo._session"),
-    "yahoo stream: endless": Case(
-        "websocket", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
-    ),
-    "yahoo stream: deflate": Case(
-        "websocket-deflate", _yahoo_stream, "given up", "stockstream.sources.yahoo_stream.connection"
-    ),
+    "yahoo stream: endless": Case("websocket", _yahoo_stream, "given up", "stockstream.sources.stream"),
+    "yahoo stream: deflate": Case("websocket-deflate", _yahoo_stream, "given up", "stockstream.sources.stream"),
     # The body of a webhook's answer is never read.
     "webhook: endless": Case("endless", _webhook, "returned 200", "stockstream_lambda.notifier.receiver"),
     "webhook: error": Case("error", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
     "webhook: head": Case("head", _webhook, "WebhookError", "stockstream_lambda.notifier.receiver"),
+    **{
+        f"consumer, {service}: {kind}": Case(kind, read, f"StoreUnavailableError: .*{said}", "stockstream_lambda.app")
+        for service, read in (("dynamodb", _consumer_dynamodb), ("s3", _consumer_s3))
+        for kind, said in (
+            ("endless", "AnswerTooLong"),
+            ("declared", "AnswerTooLong"),
+            ("until-close", "AnswerTooLong"),
+            ("error", "AnswerTooLong"),
+            ("head", "head does not end"),
+            ("interim", "TimeoutError"),
+        )
+    },
     "archive object: gzip": Case(None, _archive_object, _TOO_LARGE, "stockstream.bounds"),
     "watchlist file": Case(None, _watchlist, _TOO_LARGE, "stockstream.settings"),
     "replay file: one line": Case(None, _replay_line, "InputError: .*too long", "stockstream.sources.replay._readers"),

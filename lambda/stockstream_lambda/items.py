@@ -15,57 +15,70 @@ from stockstream_wire.storage import EXPIRES_AT, expires_at_seconds
 
 _encode: Final = msgspec.json.encode
 
-Indicators = list[tuple[str, float]]
-# Further attributes of a quote, text or boolean: `session`, `regular`, `late`, `split_suspected`.
-Marks = dict[str, str | bool]
+# By name.
+Indicators = dict[str, float]
 
 
-def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: Marks) -> str:
+def quote_attributes(quote: Quote, published: Published, indicators: Indicators, marks: str) -> str:
     """The attributes of a stored quote without the braces: the twelve published fields first, then our own.
 
     Args:
         quote: The quote.
         published: Its derived fields.
-        indicators: Our indicators by name; those not warm are left out.
-        marks: Further attributes.
+        indicators: Our indicators; those not warm are left out.
+        marks: Ready attributes, each with a comma before it.
     """
-    percent, change_percent = published.change_percent, ""
-    if percent is not None:
-        change_percent = f'"change_percent":{{"N":"{percent!s}"}},'
-    volume = "" if quote.volume is None else f'"volume":{{"N":"{quote.volume}"}},'
+    q, percent = quote, published.change_percent
     head = (
-        f'"symbol":{{"S":"{quote.symbol}"}},"timestamp":{{"S":"{quote.timestamp}"}},'
-        f'"open":{{"N":"{quote.open!s}"}},"high":{{"N":"{quote.high!s}"}},"low":{{"N":"{quote.low!s}"}},'
-        f'"price":{{"N":"{quote.price!s}"}},"previous_close":{{"N":"{quote.previous_close!s}"}},'
-        f'"change":{{"N":"{published.change!s}"}},{change_percent}'
-        f'{volume}"moving_average":{{"N":"{published.moving_average!s}"}},'
+        f'"symbol":{{"S":"{q.symbol}"}},"timestamp":{{"S":"{q.timestamp}"}},'
+        f'"open":{{"N":"{q.open!s}"}},"high":{{"N":"{q.high!s}"}},"low":{{"N":"{q.low!s}"}},'
+        f'"price":{{"N":"{q.price!s}"}},"previous_close":{{"N":"{q.previous_close!s}"}},'
+        f'"change":{{"N":"{published.change!s}"}},"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
     )
     parts = [head]
-    parts += [
-        f'"{name}":{{"N":"{number!s}"}}'
-        for name in ("bid", "ask", "delayed_by_seconds", "silent_symbols")
-        if (number := getattr(quote, name)) is not None
-    ]
-    if quote.polled_at is not None:
-        parts.append(f'"polled_at":{{"S":"{quote.polled_at}"}}')
-    parts += [
-        f'"{name}":{{"S":{_text(text)}}}'
-        for name in ("source", "currency", "exchange", "market_state")
-        if (text := getattr(quote, name)) is not None
-    ]
-    if quote.stale:
-        parts.append('"stale":{"BOOL":true}')
-    # A third faster than a format string, a dozen times a quote.
-    parts.extend(['"%s":{"N":"%.10g"}' % indicator for indicator in indicators])  # noqa: UP031
-    parts.extend([f'"{name}":{attribute(value)}' for name, value in marks.items()])
-    return ",".join(parts)
+    if percent is not None:
+        parts.append(f',"change_percent":{{"N":"{percent!s}"}}')
+    if q.volume is not None:
+        parts.append(f',"volume":{{"N":"{q.volume}"}}')
+    if q.bid is not None:
+        parts.append(f',"bid":{{"N":"{q.bid!s}"}}')
+    if q.ask is not None:
+        parts.append(f',"ask":{{"N":"{q.ask!s}"}}')
+    if q.delayed_by_seconds is not None:
+        parts.append(f',"delayed_by_seconds":{{"N":"{q.delayed_by_seconds}"}}')
+    if q.silent_symbols is not None:
+        parts.append(f',"silent_symbols":{{"N":"{q.silent_symbols}"}}')
+    if q.polled_at is not None:
+        parts.append(f',"polled_at":{{"S":"{q.polled_at}"}}')
+    parts.append(_described(q.source, q.currency, q.exchange, q.market_state, q.stale))
+    if indicators:
+        parts.append(_template(tuple(indicators)) % tuple(indicators.values()))
+    parts.append(marks)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=1024)  # of a few sources, currencies and exchanges
+def _described(
+    source: str | None, currency: str | None, exchange: str | None, market_state: str | None, stale: bool
+) -> str:
+    texts = {"source": source, "currency": currency, "exchange": exchange, "market_state": market_state}
+    parts = [f',"{name}":{attribute(text)}' for name, text in texts.items() if text is not None]
+    if stale:
+        parts.append(f',"stale":{attribute(True)}')
+    return "".join(parts)
+
+
+@lru_cache(maxsize=1024)  # of some ways to be warm
+def _template(names: tuple[str, ...]) -> str:
+    # A third faster than a format string a number, a dozen times a quote.
+    return "".join([f',"{name}":{{"N":"%.10g"}}' for name in names])
 
 
 def attribute(value: str | bool) -> str:
     """One attribute value of type S or BOOL."""
     if isinstance(value, str):
-        return f'{{"S":{_text(value)}}}'
+        return f'{{"S":{_encode(value).decode()}}}'
     return f'{{"BOOL":{"true" if value else "false"}}}'
 
 
@@ -79,8 +92,3 @@ def expires_attribute(timestamp: str, retention_days: int) -> str:
 @lru_cache(maxsize=4096)
 def _expires(minute: str, retention_days: int) -> str:
     return f',"{EXPIRES_AT}":{{"N":"{expires_at_seconds(minute, retention_days)}"}}'
-
-
-@lru_cache(maxsize=1024)  # of a few sources, currencies and exchanges
-def _text(value: str) -> str:
-    return _encode(value).decode()

@@ -24,7 +24,6 @@ from stockstream_lambda.records import (
     decode_batch,
     quarantine_body,
     quarantine_key_of,
-    set_aside,
 )
 from stockstream_lambda.stores import Stores, Tables
 from stockstream_lambda.tally import Tally
@@ -111,9 +110,10 @@ class Pipeline:
             if isinstance(error, PartitionStoppedError):
                 tally.stopped_partitions += 1
                 log.error("partition_stopped", partition=partition.name, code=error.code, error=str(error))
-                bad += [set_aside(user, PARTITION_STOPPED, type(error).__name__, str(error)) for user in rest]
+                fault = PARTITION_STOPPED, type(error).__name__, str(error)
+                bad += [BadRecord(user.data, user.source, *fault) for user in rest]
             elif rest:
-                failed.append(min([user.record_index for user in rest]))
+                failed.append(min([user.source.record_index for user in rest]))
                 tally.failed_partitions += 1
                 log.warning("partition_failed", partition=partition.name, kind=type(error).__name__, error=str(error))
         failed += self._quarantine(bad, tally)
@@ -210,7 +210,7 @@ class Pipeline:
             if error is None:
                 tally.quarantined[record.reason] += 1
             else:
-                failed.append(record.record_index)
+                failed.append(record.source.record_index)
         if bad:
             # One line a batch, not one a record: every record's own story is in its object.
             log.warning(
@@ -245,11 +245,11 @@ def _gate(
     now_ms = round(now.timestamp() * 1000)
     passed, refused = [], list(bad)
     for user in quotes:
-        found = refuse(user.quote, user.position.arrival_ms or now_ms)
+        found = refuse(user.quote, user.source.position.arrival_ms or now_ms)
         if found is None:
             passed.append(user)
         else:
-            refused.append(set_aside(user, *found))
+            refused.append(BadRecord(user.data, user.source, *found))
     return passed, refused
 
 

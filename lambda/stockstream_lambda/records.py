@@ -33,28 +33,31 @@ class Position(NamedTuple):
         return datetime.fromtimestamp(self.arrival_ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
-class UserQuote(NamedTuple):
-    """A quote as it came: its bytes (in the wire's one form), what they mean, where they stood."""
+class Source(NamedTuple):
+    """Where a user record comes from: its place, its Kinesis record's in the batch, its key, how it was packed."""
 
-    quote: Quote
-    data: bytes
     position: Position
     record_index: int
-    partition_key: str | None = None
+    partition_key: str | None
     aggregated: bool = False
 
 
+class UserQuote(NamedTuple):
+    """A quote as it came: its bytes (in the wire's one form), what they mean, where they come from."""
+
+    quote: Quote
+    data: bytes
+    source: Source
+
+
 class BadRecord(NamedTuple):
-    """Bytes that are not a quote; `reason` is a stable snake_case name, `detail` the sentence for a person."""
+    """Bytes that are not to be stored; `reason` is a stable snake_case name, `detail` the sentence for a person."""
 
     data: bytes
-    position: Position
-    record_index: int
+    source: Source
     reason: str
     error_class: str
     detail: str
-    partition_key: str | None
-    aggregated: bool
 
 
 class DecodedBatch(NamedTuple):
@@ -66,31 +69,26 @@ class DecodedBatch(NamedTuple):
     oldest_arrival_ms: int
 
 
-def set_aside(user_quote: UserQuote, reason: str, error_class: str, detail: str) -> BadRecord:
-    """A quote that is not to be stored, as a record for quarantine."""
-    _, data, position, record_index, partition_key, aggregated = user_quote
-    return BadRecord(data, position, record_index, reason, error_class, detail, partition_key, aggregated)
-
-
 def quarantine_key_of(bad: BadRecord) -> str:
     """Key of the record's object in quarantine; the same on every delivery, so that a retry overwrites it."""
-    position = bad.position
+    position = bad.source.position
     return quarantine_key(position.day, position.shard_id, position.sequence_number, position.subsequence_number)
 
 
 def quarantine_body(bad: BadRecord) -> bytes:
     """Bytes of the record's object in quarantine."""
+    position, _, partition_key, aggregated = bad.source
     return encode_quarantined(
         bad.data,
         reason=bad.reason,
         error_class=bad.error_class,
         detail=bad.detail,
-        partition_key=bad.partition_key,
-        shard_id=bad.position.shard_id,
-        sequence_number=bad.position.sequence_number,
-        subsequence_number=bad.position.subsequence_number,
-        aggregated=bad.aggregated,
-        approximate_arrival_ms=bad.position.arrival_ms,
+        partition_key=partition_key,
+        shard_id=position.shard_id,
+        sequence_number=position.sequence_number,
+        subsequence_number=position.subsequence_number,
+        aggregated=aggregated,
+        approximate_arrival_ms=position.arrival_ms,
     )
 
 
@@ -107,8 +105,12 @@ def decode_batch(event: Mapping[str, Any]) -> DecodedBatch:
         arrival_ms = _arrival_ms(kinesis.get("approximateArrivalTimestamp"))
         oldest_arrival_ms = min(oldest_arrival_ms or arrival_ms, arrival_ms)
         shard_id = record.get("eventID", "").partition(":")[0] or "shardId-unknown"
-        reader = _RecordReader(Position(shard_id, sequence_number, 0, arrival_ms), index, quotes, bad)
-        reader.read(kinesis.get("data") or "", kinesis.get("partitionKey"))
+        source = Source(Position(shard_id, sequence_number, 0, arrival_ms), index, kinesis.get("partitionKey"))
+        for found in _read_record(kinesis.get("data") or "", source):
+            if isinstance(found, UserQuote):
+                quotes.append(found)
+            else:
+                bad.append(found)
     return DecodedBatch(quotes, bad, sequence_numbers, oldest_arrival_ms)
 
 
@@ -125,64 +127,39 @@ def _arrival_ms(moment: object) -> int:
     return round(seconds * 1000) if 0 < seconds < _YEAR_9999_SECONDS else 0
 
 
-class _RecordReader:
-    """Reads one Kinesis record: a plain quote or an aggregate of many."""
-
-    __slots__ = ("_bad", "_index", "_position", "_quotes")
-
-    def __init__(self, position: Position, index: int, quotes: list[UserQuote], bad: list[BadRecord]) -> None:
-        self._position = position
-        self._index = index
-        self._quotes = quotes
-        self._bad = bad
-
-    def read(self, encoded: str, partition_key: str | None) -> None:
-        try:
-            data = binascii.a2b_base64(encoded, strict_mode=True)
-        except ValueError as exc:  # binascii.Error is one
-            self._refuse(encoded.encode(errors="replace"), 0, partition_key, "base64_error", exc, aggregated=False)
-            return
-        if not is_aggregated(data):
-            self._read_user_record(data, 0, partition_key, aggregated=False)
-            return
-        try:
-            user_records = deaggregate(data)
-        except WireError as exc:
-            self._refuse(data, 0, partition_key, exc.code, exc, aggregated=True)
-            return
-        for subsequence_number, user_record in enumerate(user_records):
-            self._read_user_record(user_record.data, subsequence_number, user_record.partition_key, aggregated=True)
-
-    def _read_user_record(
-        self, data: bytes, subsequence_number: int, partition_key: str | None, *, aggregated: bool
-    ) -> None:
-        if len(data) > QUOTE_MAX_BYTES:
-            exc = OversizeError(f"{len(data)} bytes; a quote has at most {QUOTE_MAX_BYTES}")
-            self._refuse(data, subsequence_number, partition_key, "oversize", exc, aggregated=aggregated)
-            return
-        try:
-            # The archive holds one form of a time and one spelling of a symbol, whatever a producer wrote.
-            quote, data = read_quote(data)
-        except WireError as exc:
-            self._refuse(data, subsequence_number, partition_key, exc.code, exc, aggregated=aggregated)
-            return
-        position = self._position
-        if subsequence_number:
-            position = position._replace(subsequence_number=subsequence_number)
-        self._quotes.append(UserQuote(quote, data, position, self._index, partition_key, aggregated))
-
-    def _refuse(
-        self,
-        data: bytes,
-        subsequence_number: int,
-        partition_key: str | None,
-        reason: str,
-        exc: Exception,
-        *,
-        aggregated: bool,
-    ) -> None:
-        position = self._position._replace(subsequence_number=subsequence_number)
-        error_class = type(exc).__name__
-        self._bad.append(
-            BadRecord(data, position, self._index, reason, error_class, str(exc), partition_key, aggregated)
+def _read_record(encoded: str, source: Source) -> list[UserQuote | BadRecord]:
+    """Read one Kinesis record: a plain quote or an aggregate of many."""
+    try:
+        data = binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError as exc:  # binascii.Error is one
+        return [_refused(encoded.encode(errors="replace"), source, "base64_error", exc)]
+    if not is_aggregated(data):
+        return [_read_user_record(data, source)]
+    source = source._replace(aggregated=True)
+    try:
+        user_records = deaggregate(data)
+    except WireError as exc:
+        return [_refused(data, source, exc.code, exc)]
+    position, index, _, _ = source
+    return [
+        _read_user_record(
+            user.data, Source(position._replace(subsequence_number=number), index, user.partition_key, aggregated=True)
         )
+        for number, user in enumerate(user_records)
+    ]
+
+
+def _read_user_record(data: bytes, source: Source) -> UserQuote | BadRecord:
+    if len(data) > QUOTE_MAX_BYTES:
+        exc = OversizeError(f"{len(data)} bytes; a quote has at most {QUOTE_MAX_BYTES}")
+        return _refused(data, source, "oversize", exc)
+    try:
+        # The archive holds one form of a time and one spelling of a symbol, whatever a producer wrote.
+        quote, data = read_quote(data)
+    except WireError as exc:
+        return _refused(data, source, exc.code, exc)
+    return UserQuote(quote, data, source)
+
+
+def _refused(data: bytes, source: Source, reason: str, exc: Exception) -> BadRecord:
+    return BadRecord(data, source, reason, type(exc).__name__, str(exc))

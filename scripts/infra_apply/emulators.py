@@ -12,7 +12,7 @@ from pathlib import Path
 from socket import socket
 from typing import Final
 
-from stockstream.local.emulator import find_emulator_python
+from stockstream.local.emulator_environment import find_emulator_python
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0

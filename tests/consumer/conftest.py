@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,23 @@ def _key_schema(names: tuple[str, str]) -> list[dict[str, str]]:
 @pytest.fixture
 def world(endpoint_url: str) -> Iterator[World]:
     """Fresh tables, bucket, topic and an SQS queue subscribed to the topic."""
+    with made_world(endpoint_url, endpoint_url) as world:
+        yield world
+
+
+@contextmanager
+def made_world(endpoint_url: str, dynamodb_url: str) -> Iterator[World]:
+    """The same, with the tables at an endpoint of their own."""
     suffix = f"{os.getpid()}-{next(_numbers)}"
     environ = {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_url,
     }
     session = boto3.Session("test", "test", region_name="us-east-1")
-    dynamodb = session.resource("dynamodb", endpoint_url=endpoint_url)
+    dynamodb = session.resource("dynamodb", endpoint_url=dynamodb_url)
     s3, sns, sqs = (session.client(name, endpoint_url=endpoint_url) for name in ("s3", "sns", "sqs"))
     for table, keys in TABLES.items():
         names = [*keys, UNSENT, UNSENT_SINCE] if table == "alerts" else [*keys]

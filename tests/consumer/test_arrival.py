@@ -34,5 +34,5 @@ def test_an_arrival_is_read_in_every_form_and_stops_no_batch(moment: Any, arriva
     for record in batch["Records"]:
         record["kinesis"]["approximateArrivalTimestamp"] = moment
     decoded = decode_batch(batch)
-    assert [user_quote.position.arrival_ms for user_quote in decoded.quotes] == [arrival_ms]
-    assert decoded.bad[0].position.day[:4] == ("2026" if arrival_ms else "1970")
+    assert [user_quote.source.position.arrival_ms for user_quote in decoded.quotes] == [arrival_ms]
+    assert decoded.bad[0].source.position.day[:4] == ("2026" if arrival_ms else "1970")

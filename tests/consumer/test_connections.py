@@ -13,12 +13,16 @@ from typing import get_args
 import pytest
 import trustme
 
+from stockstream_lambda.aws import client as aws_client
 from stockstream_lambda.aws import transport
+from stockstream_lambda.aws.answers import Answer
 from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for
 from stockstream_lambda.aws.transport import KEPT_SECONDS, UNSEEN_SECONDS, Epoch, Transport
 from stockstream_lambda.errors import StoreUnavailableError
 from tests.consumer.fading_aws import FadingAws, Fate, fading_aws
+from tests.consumer.trickling_aws import trickling_aws
+from tests.patience import PATIENCE_SECONDS
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 PARALLEL = 16
@@ -56,6 +60,11 @@ def client_of(aws: FadingAws, service: str = "dynamodb", epoch: Epoch | None = N
 
 def put(client: ServiceClient) -> None:
     client.call("PutItem", "POST", "/", {"content-type": "application/x-amz-json-1.0"}, BODY)
+
+
+def ask(kept: Transport) -> Answer:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    return kept.send("POST", "/", {"host": "h"}, b"", answer_max_bytes=100, deadline=deadline)
 
 
 def put_many(pool: ThreadPoolExecutor, clients: list[ServiceClient], calls: int) -> None:
@@ -106,7 +115,7 @@ def test_a_connection_is_used_again_while_it_is_young_and_not_later_by_the_wall_
             connections = []
             for passes in (0.0, KEPT_SECONDS - 1, KEPT_SECONDS + 1, -1.0, 0.0):
                 now[0] += passes
-                kept.send("POST", "/", {"host": "h"}, b"", 100)
+                ask(kept)
                 connections.append(aws.connections)
     assert connections == [1, 1, 2, 3, 3]
 
@@ -120,7 +129,7 @@ def test_an_answer_to_nobody_meets_no_request() -> None:
         kept = Transport(endpoint, Epoch(), clock=lambda: next(moments))
         with ThreadPoolExecutor(1) as pool, closing(kept):
             for name in (b"first", b"second"):
-                answer = pool.submit(kept.send, "POST", "/", {"host": "h"}, b"", 100)
+                answer = pool.submit(ask, kept)
                 connection, _ = listener.accept()
                 with connection:
                     connection.recv(65536)
@@ -129,27 +138,21 @@ def test_an_answer_to_nobody_meets_no_request() -> None:
                     connection.sendall(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
 
 
-def test_an_answer_that_trickles_ends_with_the_time_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "CALL_TIMEOUT_SECONDS", 1.0)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = endpoint_for(
-            "s3", "eu-west-1", {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
-        )
-        kept = Transport(endpoint, Epoch())
-        with ThreadPoolExecutor(1) as pool, closing(kept):
-            answer = pool.submit(kept.send, "POST", "/", {"host": "h"}, b"", 1_000_000)
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n")
-                try:
-                    while not answer.done():
-                        connection.sendall(b"x")
-                        time.sleep(0.05)
-                except OSError:
-                    pass
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+@pytest.mark.parametrize("head", ["whole", "endless"])
+def test_an_answer_that_trickles_ends_with_the_time_of_a_call_and_all_its_tries(
+    service: str, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_client, "CALL_TIMEOUT_SECONDS", 2.0)
+    start = b"HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\n" if head == "whole" else b"HTTP/1.1 200 OK\r\nx: "
+    with trickling_aws(start) as aws:
+        endpoint = endpoint_for(service, "eu-west-1", {"AWS_ENDPOINT_URL": aws.url})
+        with closing(ServiceClient(service, "eu-west-1", endpoint, CredentialSource(ENVIRON))) as client:
+            began = time.monotonic()
             with pytest.raises(StoreUnavailableError, match="TimeoutError"):
-                answer.result()
+                client.call("GetItem", "POST", "/", {}, b"{}")
+            assert time.monotonic() - began < PATIENCE_SECONDS
+        assert aws.connections == 1
 
 
 def test_an_ipv6_endpoint_is_called_by_its_name_in_brackets() -> None:

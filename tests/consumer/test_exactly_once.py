@@ -151,7 +151,10 @@ def outcome(memory: Memory) -> dict[str, Any]:
     return contents(memory)
 
 
-@pytest.mark.parametrize("then", ["a fresh process", "a warm one that knows nothing of it", "a bisected batch"])
+AFTER_A_CRASH = ("a fresh process", "a warm one that knows nothing of it", "a bisected batch")
+
+
+@pytest.mark.parametrize("then", AFTER_A_CRASH)
 def test_a_crash_before_every_single_write_ends_like_one_clean_pass(then: str) -> None:
     points, wrong = count_crash_points(7, 250, then)
     assert points > 150

@@ -5,11 +5,14 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from benchmarks import consumer_sessions
 from stockstream_wire import encode_quote
 from tests.consumer.conftest import MARKET_DATA, World
 from tests.consumer.kinesis_events import aggregated, event, read_session
+from tests.consumer.twin import FakeTime
 
 needs_market_data = pytest.mark.skipif(not MARKET_DATA.is_dir(), reason="the shared real sessions are not here")
 SESSIONS = sorted(MARKET_DATA.glob("*.csv.gz"))
@@ -51,3 +54,14 @@ def test_every_row_of_a_session_is_one_item_and_one_archive_line_with_exact_numb
     ]
     assert sorted(lines) == sorted(encode_quote(quote) for quote in quotes)
     assert all(json.loads(line)["v"] == 1 for line in lines)
+
+
+@needs_market_data
+def test_tables_of_real_sessions_equal_plain_arithmetic_and_come_back_from_the_log_byte_for_byte() -> None:
+    quotes = [quote for path in SESSIONS for quote in read_session(path)][: 2 * 390]
+    found = consumer_sessions.check(quotes)
+    assert (found["quotes"], found["wrong"], found["rebuilt_identical"]) == (len(quotes), 0, True), found
+    # What it is held against can tell: another quote in place of one is seen.
+    other = [*quotes[:-1], msgspec.structs.replace(quotes[-1], price=quotes[-1].price + 1)]
+    memory = consumer_sessions.consume(other, FakeTime())
+    assert list(consumer_sessions.differences(quotes, memory))

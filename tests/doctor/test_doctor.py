@@ -98,10 +98,10 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 async def test_a_complete_setup_has_no_problem(everything: None) -> None:
     found = by_name(await examine(settings()))
 
-    assert {name for name, finding in found.items() if finding.status is not Status.OK} == {"yahoo"}
-    assert found["yahoo"].status is Status.SKIPPED
+    assert {name for name, finding in found.items() if finding.status is not Status.OK} == {"source"}
+    assert found["source"].status is Status.SKIPPED
     assert set(found) == {
-        "yahoo", "watchlist", "cache_folder", "outbox_folder", "credentials", "clock", "stream", "bucket", "topic",
+        "source", "watchlist", "cache_folder", "outbox_folder", "credentials", "clock", "stream", "bucket", "topic",
         "failed_batches", *(f"table_{name}" for name in TABLES),
     }  # fmt: skip
 

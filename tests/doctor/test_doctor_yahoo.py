@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from stockstream.doctor import Status
-from stockstream.doctor.local import check_yahoo
+from stockstream.doctor.local import check_source
 from stockstream.settings import Settings
-from stockstream.sources.yahoo import probe
+from stockstream.sources.yahoo import probe_source
 from tests.patience import PATIENCE_SECONDS
 from tests.yahoo_standin import Fault, ScriptedMarket, YahooStandin
 from tests.yahoo_standin.client_state import reset_yfinance
@@ -27,10 +27,10 @@ async def test_a_yahoo_that_answers_is_ok(settings: Settings, tmp_path: Path, mo
         for name, value in standin.environment.items():
             monkeypatch.setenv(name, value)
 
-        finding = await check_yahoo(settings, timeout_seconds=PATIENCE_SECONDS)
+        finding = await check_source(settings, timeout_seconds=PATIENCE_SECONDS)
 
         assert finding.status is Status.OK, finding
-        assert await probe(cache_dir=settings.cache_dir, timeout_seconds=PATIENCE_SECONDS) is None
+        assert (await probe_source(settings, PATIENCE_SECONDS)).reachable
 
 
 @pytest.mark.parametrize("fault", [Fault.RATE_LIMIT, Fault.UNAUTHORIZED, Fault.SERVER_ERROR, Fault.HTML, Fault.HANG])
@@ -44,7 +44,7 @@ async def test_a_yahoo_that_refuses_is_a_problem_with_a_reason_in_time(
 
         # What hangs is given up soon; what answers has its time, however busy the machine.
         timeout_seconds = 3 if fault is Fault.HANG else PATIENCE_SECONDS
-        finding = await check_yahoo(settings, timeout_seconds=timeout_seconds)
+        finding = await check_source(settings, timeout_seconds=timeout_seconds)
 
         assert finding.status is Status.PROBLEM
         assert finding.detail
@@ -60,7 +60,7 @@ async def test_a_network_without_yahoo_is_told_with_its_reason(
         monkeypatch.delenv(name)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 
-    reason = await probe(cache_dir=settings.cache_dir, timeout_seconds=PATIENCE_SECONDS)
+    result = await probe_source(settings, PATIENCE_SECONDS)
 
-    assert reason is not None
-    assert "unreachable" in reason
+    assert not result.reachable
+    assert "unreachable" in result.detail

@@ -26,7 +26,8 @@ from stockstream.eventsource import (
 )
 from stockstream.eventsource.errors import DestinationUnavailableError, InvokerUnavailableError
 from stockstream.local._emulator_server import DEFAULT_SERVICES
-from stockstream.local.emulator import find_emulator_python, run_emulator
+from stockstream.local.emulator import run_emulator
+from stockstream.local.emulator_environment import find_emulator_python
 from tests.eventsource.running import running
 from tests.local.local_command import free_port
 from tests.patience import PATIENCE_SECONDS

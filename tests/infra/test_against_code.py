@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scripts import terraform_sources
 from scripts.infra_check.hcl import INFRA, ROOT, Block, blocks, literals
 from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, resource_names, table_keys
 from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIMENSIONS, NAMESPACE, SERVICE_METRICS
@@ -178,9 +179,10 @@ def test_the_modules_ranges_are_the_settings_ranges() -> None:
     interval = {type(entry).__name__: entry for entry in Settings.model_fields["poll_interval_seconds"].metadata}
     assert f">= {interval['Ge'].ge}" in validations["poll_interval_seconds"]
     assert f"<= {interval['Le'].le}" in validations["poll_interval_seconds"]
-    sources = set(re.findall(r'"([a-z-]+)"', validations["source_name"]))
-    allowed = set(Settings.model_fields["source"].annotation.__args__)  # type: ignore[union-attr]
-    assert sources == allowed - {"replay"}, "a task has no file to replay"
+
+
+def test_terraform_takes_the_sources_of_the_catalogue() -> None:
+    assert terraform_sources.TARGET.read_text(encoding="utf-8") == terraform_sources.render(), "Remedy: make docs"
 
 
 def test_operators_get_variables_that_exist() -> None:
@@ -435,6 +437,43 @@ def test_operators_may_do_what_their_commands_do_and_nothing_else() -> None:
     assert called <= OPERATOR_ACTIONS.keys(), f"say what authorises {called - OPERATOR_ACTIONS.keys()}"
     granted = {action for entry in statements("operator", "this") for action in entry["actions"]}
     assert granted == {OPERATOR_ACTIONS[entry] for entry in called} | OPERATOR_BESIDES
+
+
+REBUILD_ACTIONS = {
+    "get_object": "s3:GetObject",
+    "put_new": "s3:PutObject",
+    "put_if": "s3:PutObject",
+    "list_keys": "s3:ListBucket",
+    # Of the log's own writes, none of which is doubtful.
+    "settle": "dynamodb:BatchWriteItem",
+    "describe_stream_summary": "kinesis:DescribeStreamSummary",
+    "list_tags_for_stream": "kinesis:ListTagsForStream",
+    "list_event_source_mappings": "lambda:ListEventSourceMappings",
+}
+
+
+def test_whoever_rebuilds_may_do_what_it_does_and_call_the_tidy() -> None:
+    called = {
+        node.func.attr
+        for node in ast.walk(ast.parse((CONSUMER / "rebuild.py").read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value).rpartition(".")[2] in {"stores", "writer"}
+    }
+    guard = ast.parse((SERVICE / "local" / "event_source.py").read_text())
+    for function in ast.walk(guard):
+        if isinstance(function, ast.AsyncFunctionDef) and function.name in {"refuse_while_consumed", "_mappings"}:
+            called |= {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)} & {
+                "describe_stream_summary",
+                "list_tags_for_stream",
+            }
+            texts = {text.value for text in ast.walk(function) if isinstance(text, ast.Constant)}
+            called |= {"list_event_source_mappings"} & texts
+    assert called == REBUILD_ACTIONS.keys()
+    granted = {action for entry in statements("operator", "rebuild") for action in entry["actions"]}
+    besides = {"lambda:InvokeFunction", "kms:Decrypt", "kms:GenerateDataKey"}
+    assert granted == {*REBUILD_ACTIONS.values()} | besides
+    assert resources_of("operator", "rebuild", "WriteCheckpoints") == {"${var.archive_bucket_arn}/state/*"}
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------

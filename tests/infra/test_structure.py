@@ -173,6 +173,7 @@ def test_nothing_is_open_to_the_internet() -> None:
 WILDCARD_RESOURCES = {
     ("kms", "key"): "a key policy's resource is the key itself",
     ("producer", "execution"): "ecr:GetAuthorizationToken has no resource",
+    ("operator", "rebuild"): "lambda:ListEventSourceMappings has no resource",
 }
 WILDCARD_ACTIONS = {("kms", "key"): "the account administers its key"}
 

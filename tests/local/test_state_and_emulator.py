@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import InputError, LocalModeError
-from stockstream.local.emulator import Emulator, check_saved_state, choose_port, find_emulator_python, run_emulator
+from stockstream.local.emulator import Emulator, check_saved_state, choose_port, run_emulator
+from stockstream.local.emulator_environment import EmulatorMissingError, environment_folder, find_emulator_python
 from stockstream.local.provision import ResourceNames, provision, table_keys
 from stockstream.local.state import open_state
 from tests.local.local_command import free_port
@@ -137,8 +139,27 @@ def test_a_taken_port_that_was_asked_for_is_an_error_and_otherwise_another_is_ta
 
 
 def test_an_emulator_that_is_not_installed_is_named_with_the_remedy() -> None:
-    with pytest.raises(LocalModeError, match="make setup"):
+    with pytest.raises(EmulatorMissingError, match=r"/nonexistent/python: no such file\. Remedy: ") as raised:
         find_emulator_python({"STOCKSTREAM_EMULATOR_PYTHON": "/nonexistent/python"})
+    assert raised.value.exit_code == 2
+
+
+def test_an_emulator_that_cannot_be_installed_says_what_to_install_and_leaves_nothing_half_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "nobody"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, value in {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+
+    with pytest.raises(EmulatorMissingError, match=r"not installed, and installing failed: .*pip install --require-"):
+        find_emulator_python({})
+
+    assert "installing the AWS emulator into" in capfd.readouterr().err
+    assert not environment_folder(tmp_path / "stockstream").exists()
 
 
 @asynccontextmanager

@@ -1,13 +1,17 @@
 """`stockstream rebuild` and `stockstream tidy` on what `stockstream local` has stored."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from stockstream.aws import AwsConfig, open_client
@@ -15,6 +19,7 @@ from stockstream.errors import AwsSetupError
 from stockstream.local.event_source import RUNNER_TAG, announced, refuse_while_consumed
 from stockstream_wire.storage import TABLES
 from tests.athena.sessions import SESSIONS
+from tests.consumer.scripted_aws import scripted_aws
 from tests.local.local_command import LocalCommand, Outside, write_session
 from tests.moto_server import moto_server
 
@@ -153,3 +158,67 @@ async def test_a_runner_is_seen_while_it_runs_and_a_killed_one_only_for_a_minute
                     await refuse_while_consumed(aws, "stockstream", None, now)
                 await refuse_while_consumed(aws, "stockstream", None, now + timedelta(seconds=90))
             await refuse_while_consumed(aws, "stockstream", None, now)
+
+
+def test_a_rebuild_refuses_while_an_event_source_mapping_is_enabled() -> None:
+    with moto_server() as url:
+        client = partial(boto3.client, region_name="us-east-1", endpoint_url=url,
+                         aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+        kinesis, functions = client("kinesis"), client("lambda")
+        kinesis.create_stream(StreamName="stockstream", ShardCount=1)
+        stream_arn = kinesis.describe_stream_summary(StreamName="stockstream")["StreamDescriptionSummary"]["StreamARN"]
+        mappings = {name: _mapped(name, stream_arn, client("iam"), functions) for name in ("consumer", "other")}
+
+        refused = stockstream("rebuild", "--dry-run", AWS_ENDPOINT_URL=url)
+        assert refused.returncode == 1
+        assert "is Enabled. Remedy: aws lambda update-event-source-mapping --uuid" in refused.stderr
+
+        functions.update_event_source_mapping(UUID=mappings["consumer"], Enabled=False)
+        refused = stockstream("rebuild", "--dry-run", AWS_ENDPOINT_URL=url)
+        assert refused.returncode == 1
+        assert mappings["other"] in refused.stderr
+        # Now nothing of the stream is in the way, and the next thing that is missing is told: there is no bucket.
+        passed = stockstream("rebuild", "--dry-run", "--function", "consumer", AWS_ENDPOINT_URL=url)
+        assert passed.returncode == 1
+        assert "event source mapping" not in passed.stderr
+        assert "NoSuchBucket" in passed.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "arn", "function", "is_in_the_way"),
+    [
+        ("Enabled", "function:consumer", None, True),
+        ("Disabling", "function:consumer", None, True),
+        ("Disabled", "function:consumer", None, False),
+        ("Enabled", "function:consumer:live", "consumer", True),
+        ("Enabled", "function:consumer:consumer", "other", False),
+    ],
+)
+async def test_only_a_mapping_of_the_function_that_is_at_rest_is_not_in_the_way(
+    state: str, arn: str, function: str | None, is_in_the_way: bool
+) -> None:
+    mapping = {"UUID": "u-1", "State": state, "FunctionArn": f"arn:aws:lambda:us-east-1:000000000000:{arn}"}
+    with scripted_aws() as server:
+        server.say(200, {"StreamDescriptionSummary": {"StreamARN": "arn:aws:kinesis:us-east-1:0:stream/s"}})
+        server.say(200, {"Tags": [], "HasMoreTags": False})
+        server.say(200, {"EventSourceMappings": [mapping]})
+        asked = refuse_while_consumed(AwsConfig("us-east-1", server.url, "test", "test"), "s", function,
+                                      datetime.now(UTC))  # fmt: skip
+        if is_in_the_way:
+            with pytest.raises(AwsSetupError, match=f"mapping u-1 .* is {state}"):
+                await asked
+        else:
+            await asked
+
+
+def _mapped(name: str, stream_arn: str, iam: Any, functions: Any) -> str:
+    """Make a function that the stream is mapped to; the mapping's id."""
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("module.py", "def handler(event, context): ...")
+    functions.create_function(FunctionName=name, Runtime="python3.13", Role=role, Handler="module.handler",
+                              Code={"ZipFile": code.getvalue()})  # fmt: skip
+    mapping = functions.create_event_source_mapping(EventSourceArn=stream_arn, FunctionName=name,
+                                                    StartingPosition="LATEST")  # fmt: skip
+    return str(mapping["UUID"])

@@ -258,12 +258,23 @@ async def test_small_batches_of_one_turn_share_a_frame_between_large_ones_that_d
 async def test_a_batch_that_cannot_be_encoded_fails_its_caller_and_not_those_it_would_share_a_frame_with(
     outbox: DiskOutbox, disk: Disk
 ) -> None:
-    good = outbox.append(_batch(0))
-    for bad in (("K", "no bytes"), ("\ud800", b"a lone surrogate")):
-        with pytest.raises((TypeError, UnicodeEncodeError)):
-            outbox.append(RecordBatch.of([bad]))  # type: ignore[list-item]
-    other = outbox.append(_batch(1))
+    bad = [("K", "no bytes"), ("\ud800", b"a lone surrogate")]
+    futures = [
+        outbox.append(_batch(0)),
+        *[outbox.append(RecordBatch.of([record])) for record in bad],  # type: ignore[list-item]
+        outbox.append(_batch(1)),
+    ]
 
-    await asyncio.gather(good, other)
+    outcomes = await asyncio.gather(*futures, return_exceptions=True)
 
+    assert [type(outcome) for outcome in outcomes] == [type(None), TypeError, UnicodeEncodeError, type(None)]
     assert len(disk.in_loop) == 1
+
+
+async def test_a_turn_of_nothing_but_batches_that_cannot_be_encoded_stops_nothing(
+    outbox: DiskOutbox,
+) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        await outbox.append(RecordBatch.of([("\ud800", b"a lone surrogate")]))
+    await outbox.append(_batch(1))
+    assert outbox.size_bytes == outbox.view.size_bytes

@@ -192,6 +192,27 @@ async def test_an_outbox_of_the_earlier_format_is_named_and_kept(tmp_path: Path)
     assert "format 1" in str(said[0]["damage"])
 
 
+async def test_damaged_acknowledgements_again_and_again_leave_one_file_each_and_no_folder_of_anybody_is_lost(
+    tmp_path: Path,
+) -> None:
+    await _outbox_of_frames(tmp_path)
+    for number in range(5):
+        for name in ("acks", "acks-copy"):
+            (tmp_path / name).write_bytes(b"damaged %d" % number)
+        life, found, _ = await _reopen(tmp_path)
+        assert len(found) == 12
+        await life.disk.close()
+    for _ in range(2):
+        (tmp_path / "acks").unlink()
+        (tmp_path / "acks").mkdir()
+        life, _, _ = await _reopen(tmp_path)
+        await life.disk.close()
+
+    kept = {path.name for path in tmp_path.glob("*.damaged")}  # noqa: ASYNC240 (nothing else runs)
+    assert kept == {"acks.damaged", "acks-copy.damaged", "acks.2.damaged", "acks.3.damaged"}
+    assert (tmp_path / "acks-copy.damaged").read_bytes() == b"damaged 4"
+
+
 async def test_a_link_in_place_of_the_lock_or_the_acknowledgements_is_not_written_through(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("of somebody")

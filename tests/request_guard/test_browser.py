@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.local.emulator import find_emulator_python, run_emulator
+from stockstream.local.emulator import run_emulator
+from stockstream.local.emulator_environment import find_emulator_python
 from stockstream.observability.health import serve_health
 from tests.local.local_command import free_port
 from tests.patience import PATIENCE_SECONDS

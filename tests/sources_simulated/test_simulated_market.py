@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from stockstream.errors import SourceError
 from stockstream.settings._values import read_watchlist_file
-from stockstream.sources.simulated import DEMO_WATCHLIST, MoverPlan, SimulatedSource
+from stockstream.source_kinds import DEMO_WATCHLIST
+from stockstream.sources.simulated import MoverPlan, SimulatedSource
 from stockstream.sources.simulated._share import TRADING_SECONDS_PER_DAY, day_fraction_traded
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote, validate_quote

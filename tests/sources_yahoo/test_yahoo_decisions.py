@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockstream.sources.silence import SilenceWatch
+from stockstream.sources.ticks import refusal
 from stockstream.sources.yahoo.batches import BatchSizer, cut, start_offset_seconds
 from stockstream.sources.yahoo.breaker import Breaker, BreakerState
 from stockstream.sources.yahoo.bucket import TokenBucket
 from stockstream.sources.yahoo.errors import FailureKind, kind_of_status
 from stockstream.sources.yahoo.life import LifeEvent, SymbolLives
 from stockstream.sources.yahoo.mapping import map_v7_result
-from stockstream.sources.yahoo.silence import SilenceWatch
-from stockstream.sources.yahoo.ticks import refusal
 from stockstream_wire import Quote
 from tests.sources_yahoo.replies import equity
 

@@ -11,10 +11,10 @@ import pytest
 
 from stockstream.clock import SYSTEM_CLOCK
 from stockstream.settings._values import Watchlist, read_watchlist_file
+from stockstream.sources.stream import StreamTimings
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo.client import YahooClient
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
-from stockstream.sources.yahoo_stream.connection import StreamTimings
 from stockstream.sources.yahoo_stream.source import YahooStreamSource
 from stockstream_wire import Quote
 from tests.patience import PATIENCE_SECONDS

@@ -34,6 +34,13 @@ def test_a_flat_sparkline_stays_in_the_middle() -> None:
     assert sparkline([Decimal(5)] * 3, 3) == "▄▄▄"
 
 
+def test_a_taller_sparkline_has_more_levels() -> None:
+    prices = [Decimal(n) for n in range(16)]
+    upper, lower = sparkline(prices, 16, 2).split("\n")
+    assert lower == "▁▂▃▄▅▆▇████████" + "█"
+    assert upper == "        ▁▂▃▄▅▆▇█"
+
+
 @given(st.lists(st.decimals("0.01", 10**6, places=2), max_size=200), st.integers(0, 120), st.booleans())
 def test_a_sparkline_is_exactly_as_wide_as_asked(prices: list[Decimal], width: int, ascii_only: bool) -> None:
     assert len(sparkline(prices, width, ascii_only=ascii_only)) == width

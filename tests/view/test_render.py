@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from stockstream.local.summary import Summary
 from stockstream.local.view import (
     AlertRow,
+    Notice,
     StageRow,
     StageStatus,
     SymbolRow,
@@ -45,6 +46,8 @@ def state(symbols: Sequence[SymbolRow] = (symbol("AAPL"),), **changes: object) -
         is_market_data=True,
         endpoint_url="http://127.0.0.1:4566",
         uptime_seconds=3723,
+        page_url="http://127.0.0.1:8765/",
+        look_command=".venv/bin/stockstream latest",
         symbols=symbols,
         stages=stages,
         alerts=alerts,
@@ -66,8 +69,9 @@ def test_everything_is_on_the_screen_from_80_by_24_up(width: int, height: int) -
         assert name in screen
     for expected in ("105.26", "+5.26", "+5.26%", "12.35M", "1,234", "10.0/s", "01:02:03", "RUNNING", "Alerts 50"):
         assert expected in screen
-    assert "http://127.0.0.1:4566" in lines[0]
-    assert "Ctrl-C" in lines[-1]
+    assert "http://127.0.0.1:8765/" in lines[0]
+    assert "q or Ctrl-C" in lines[-1]
+    assert "stockstream latest" in lines[-1]
     assert "14:30:05 SYM0 +5.26% at" in screen
     assert any(block in screen for block in "▂▃▄▅▆▇")
 
@@ -78,7 +82,7 @@ def test_no_size_of_terminal_breaks_the_screen(width: int, height: int, count: i
     lines = text_of(render_view(state([symbol(f"SYM{i}") for i in range(count)]), width, height), width, height)
     assert len(lines) == height
     assert all(cell_len(line) <= width for line in lines)
-    assert "Ctrl-C" in lines[-1]
+    assert " q " in lines[-1]
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -151,17 +155,63 @@ def test_a_small_terminal_keeps_the_prices() -> None:
     assert sum("105.26" in line for line in lines) == 10
 
 
-def test_the_notice_stands_in_the_footer() -> None:
-    lines = text_of(render_view(state(notice="port 4566 was taken, using 40123"), 100, 24), 100, 24)
-    assert "port 4566 was taken" in lines[-1]
+def test_a_notice_stands_above_the_footer() -> None:
+    said = Notice("port 4566 was taken, using 40123")
+    lines = text_of(render_view(state(notices=[said]), 100, 24), 100, 24)
+    assert "port 4566 was taken" in lines[-2]
 
 
-@pytest.mark.parametrize("width", range(100, 200, 7))
+def test_a_long_notice_takes_two_lines_and_the_most_urgent_comes_first() -> None:
+    reason = " ".join(f"word{number}" for number in range(15))
+    said = [Notice(f"source fails: {reason}", StageStatus.FAILED), Notice("rejected AAPL: bad_tick")]
+    lines = text_of(render_view(state(notices=said), 80, 24), 80, 24)
+    assert lines[-4].startswith("✗ source fails: word0")
+    assert "word14" in lines[-3]
+    assert "rejected AAPL: bad_tick" in lines[-2]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_after_the_first_stop_the_footer_says_what_the_second_does(width: int) -> None:
+    footer = text_of(render_view(state(is_stopping=True), width, 24), width, 24)[-1]
+    assert "Ctrl-C  again" in footer
+    assert "at once" in footer
+    assert "stockstream latest" in footer
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_line_to_look_inside_that_is_too_long_takes_lines_of_its_own(width: int) -> None:
+    command = f"STOCKSTREAM_LOCAL_STATE_DIR=/home/somebody/{'x' * 60} .venv/bin/stockstream latest"
+    screen = "\n".join(text_of(render_view(state(look_command=command), width, 24), width, 24))
+    for part in ("STOCKSTREAM_LOCAL_STATE_DIR=/home/somebody/xxx", ".venv/bin/stockstream", "latest"):
+        assert part in screen
+
+
+@pytest.mark.parametrize(("width", "height", "lines"), [(120, 35, 2), (200, 50, 4)])
+def test_a_large_terminal_draws_taller_lines(width: int, height: int, lines: int) -> None:
+    screen = text_of(render_view(state(WATCHLIST), width, height), width, height)
+    first, second = (next(i for i, line in enumerate(screen) if line.startswith(name)) for name in ("SYM0", "SYM1"))
+    assert second - first == lines
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_numbers_are_never_cut(width: int) -> None:
+    rows = [symbol("RELIANCE.NS", "1234567.89", "1200000.00"), symbol("AAPL")]
+    stages = (StageRow("consumer", 999_999, 7320, "47,954 behind", StageStatus.WARNING, rate_per_second=12_345),)
+    screen = "\n".join(text_of(render_view(state(rows, stages=stages), width, 24), width, 24))
+    assert "RELIANCE.NS" in screen
+    assert "1,234,567.89" in screen
+    assert all(f"{part}…" not in screen for part in "0123456789.,")
+    if width >= 80:
+        assert "12,345/s" in screen
+        assert "47,954" in screen
+
+
+@pytest.mark.parametrize("width", range(100, 220, 7))
 def test_a_command_to_copy_is_whole_or_not_there(width: int) -> None:
     footer = text_of(render_view(state(), width, 24), width, 24)[-1].rstrip()
     options = "--no-sign-request --region us-east-1 --endpoint-url http://127.0.0.1:4566"
     command = f"aws {options} dynamodb scan --table-name quotes"
-    assert footer.endswith(command) if width >= 155 else "aws" not in footer
+    assert footer.endswith(command) if width >= 206 else "aws" not in footer
 
 
 def test_a_terminal_without_unicode_gets_plain_signs() -> None:

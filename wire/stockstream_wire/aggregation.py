@@ -78,7 +78,9 @@ class Aggregator:
         "_empty_bytes",
         "_hash_entry",
         "_hash_index",
-        "_keys",
+        "_headers_of_key",
+        "_key_bytes",
+        "_key_entries",
         "_max_bytes",
         "_mean_bytes",
         "_parts",
@@ -100,7 +102,7 @@ class Aggregator:
     @property
     def size_bytes(self) -> int:
         """Size of the aggregate that `finish` would return now."""
-        return self._empty_bytes + self._keys.size_bytes + self._record_bytes
+        return self._empty_bytes + self._key_bytes + self._record_bytes
 
     def add(self, partition_key: str, data: bytes) -> bool:
         """Add one record; False, and nothing changed, where it does not fit any more."""
@@ -124,12 +126,15 @@ class Aggregator:
         """Return the aggregate of what was added, and start the next one."""
         if self._parts:
             self._mean_bytes = (self.size_bytes - self._empty_bytes) / len(self)
-        record = _envelope([*self._keys.entries, self._hash_entry], self._parts)
+        record = _envelope([*self._key_entries, self._hash_entry], self._parts)
         self._start()
         return record
 
     def _start(self) -> None:
-        self._keys = _KeyTable(self._hash_index)
+        # Keys in the order of their indexes.
+        self._headers_of_key: dict[str, _Headers] = {}
+        self._key_entries: list[bytes] = []
+        self._key_bytes = 0
         self._parts: list[bytes] = []
         self._record_bytes = 0
         #: Sum of the data of the records added, without keys and format.
@@ -147,24 +152,41 @@ class Aggregator:
         pairs = [popleft() for _ in range(count)]
         keys, datas = zip(*pairs, strict=True)
         lengths = list(map(len, datas))
-        known_keys = len(self._keys)
-        headers = list(map(getitem, map(self._keys.__getitem__, keys), lengths))
-        data_bytes = sum(lengths)
-        header_bytes = sum(map(len, headers))
-        while headers and self.size_bytes + header_bytes + data_bytes > self._max_bytes:
+        new_keys = self._index(dict.fromkeys(keys))
+        headers = list(map(getitem, map(self._headers_of_key.__getitem__, keys), lengths))
+        added = sum(lengths) + sum(map(len, headers))
+        room = self._max_bytes - self.size_bytes
+        while headers and added > room:
             pair = pairs.pop()
             pending.appendleft(pair)
-            header_bytes -= len(headers.pop())
-            data_bytes -= len(pair[1])
-            if len(self._keys) > known_keys and pair[0] not in keys[: len(pairs)]:
-                self._keys.forget_newest(pair[0])
+            added -= len(headers.pop()) + len(pair[1])
+            if new_keys and pair[0] == new_keys[-1] and pair[0] not in keys[: len(pairs)]:
+                room += self._forget(new_keys.pop())
         parts: list[bytes] = [b""] * (2 * len(pairs))
         parts[::2] = headers
         parts[1::2] = datas[: len(pairs)]
         self._parts += parts
-        self._record_bytes += header_bytes + data_bytes
-        self.data_bytes += data_bytes
+        self._record_bytes += added
+        self.data_bytes += added - sum(map(len, headers))
         return len(pairs), count - len(pairs)
+
+    def _index(self, keys: Iterable[str]) -> list[str]:
+        """Give the keys that have no index yet the next ones, in their order; returns those."""
+        known = self._headers_of_key
+        new_keys = [key for key in keys if key not in known] if known else list(keys)
+        if new_keys:
+            entries = list(map(_known_entries.__getitem__, new_keys))
+            known.update(zip(new_keys, _headers_from(len(known), len(new_keys), self._hash_index), strict=True))
+            self._key_entries += entries
+            self._key_bytes += sum(map(len, entries))
+        return new_keys
+
+    def _forget(self, key: str) -> int:
+        """Take back the newest index; returns the bytes of its entry."""
+        del self._headers_of_key[key]
+        entry_bytes = len(self._key_entries.pop())
+        self._key_bytes -= entry_bytes
+        return entry_bytes
 
 
 def record_size_bytes(partition_key: str, data: bytes, explicit_hash_key: str | None = None) -> int:
@@ -174,31 +196,6 @@ def record_size_bytes(partition_key: str, data: bytes, explicit_hash_key: str | 
     return (
         ENVELOPE_SIZE_BYTES + len(_table_entry(TAG_PARTITION_KEY, partition_key)) + hash_bytes + len(header) + len(data)
     )
-
-
-class _KeyTable(dict[str, "_Headers"]):
-    """The partition keys of one aggregate in the order of their indexes; a new key gets the next when asked for."""
-
-    __slots__ = ("_hash_index", "entries", "size_bytes")
-
-    def __init__(self, hash_index: int | None) -> None:
-        super().__init__()
-        self._hash_index = hash_index
-        self.entries: list[bytes] = []
-        self.size_bytes = 0
-
-    def __missing__(self, key: str) -> "_Headers":
-        headers = self[key] = _known_headers[len(self.entries), self._hash_index]
-        entry = _known_entries[key]
-        self.entries.append(entry)
-        self.size_bytes += len(entry)
-        return headers
-
-    def forget_newest(self, key: str) -> None:
-        """Take back the index of a key, if it was the last to get one."""
-        if next(reversed(self)) == key:
-            del self[key]
-            self.size_bytes -= len(self.entries.pop())
 
 
 def _envelope(tables: Iterable[bytes], encoded: list[bytes]) -> bytes:
@@ -253,20 +250,18 @@ class _Headers(dict[int, bytes]):
         return header
 
 
-class _KnownHeaders(dict[tuple[int, int | None], _Headers]):
-    """Headers by key index and hash key index."""
-
-    __slots__ = ()
-
-    def __missing__(self, indexes: tuple[int, int | None]) -> _Headers:
-        headers = _Headers(*indexes)
-        # An aggregate of one payload unit has no more keys than this; those of larger ones are not kept.
-        if indexes[0] < _HEADERS_KEPT:
-            self[indexes] = headers
-        return headers
+def _headers_from(first: int, count: int, hash_index: int | None) -> list[_Headers]:
+    """Headers of the key indexes from `first` on."""
+    known = _known_headers[hash_index is None]
+    end = first + count
+    if len(known) < min(end, _HEADERS_KEPT):
+        known += [_Headers(index, hash_index) for index in range(len(known), min(end, _HEADERS_KEPT))]
+    # An aggregate of one payload unit has no more keys than these; those of larger ones are not kept.
+    return known[first:end] + [_Headers(index, hash_index) for index in range(max(first, _HEADERS_KEPT), end)]
 
 
-_known_headers: Final = _KnownHeaders()
+# By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
+_known_headers: Final[tuple[list[_Headers], list[_Headers]]] = ([], [])
 _known_entries: Final = _PartitionKeyEntries()
 
 

@@ -45,6 +45,8 @@ def bad_tick(quote: Quote, max_ratio: Decimal = MAX_PRICE_RATIO) -> tuple[str, s
             f"price={quote.price} is over {max_ratio} times away from previous_close={quote.previous_close}",
         )
     price, high, low = quote.price, quote.high, quote.low
+    if low <= price <= high:
+        return None
     if is_regular(quote) and (price > high + abs(high) * _SLACK or price < low - abs(low) * _SLACK):
         return (
             "outside_range",
@@ -82,7 +84,8 @@ def is_old_news(quote: Quote) -> bool:
 
     A quote without `polled_at` (a replayed file, a plain producer) is taken for news.
     """
-    if quote.polled_at is None:
+    # One day's text: not a day apart. It is so of nearly every quote, and times are dear to read.
+    if quote.polled_at is None or quote.polled_at[:10] == quote.timestamp[:10]:
         return False
     age_ms = timestamp_to_epoch_ms(quote.polled_at) - timestamp_to_epoch_ms(quote.timestamp)
     return age_ms > NEWS_MAX_AGE_SECONDS * 1000

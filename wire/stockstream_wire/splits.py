@@ -60,8 +60,12 @@ def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | Non
         new_session: The quote is the first of its session.
     """
     close = quote.previous_close
-    if min(close, quote.open, seen.price, seen.open, seen.previous_close) <= 0:
-        return None  # nothing that splits has such prices
+    is_usual = close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH
+    # Neither the close has changed nor the price by much: nearly every quote. And below zero nothing splits.
+    if (is_usual and close == seen.previous_close and not new_session) or (
+        min(close, quote.open, seen.price, seen.open, seen.previous_close) <= 0
+    ):
+        return None
     if not (seen.price * _NEAR_LOW < close < seen.price * _NEAR_HIGH):
         # The close is not what we last saw traded: rescaled, if it is new and the day's prices fit it.
         reference = seen.price if new_session else seen.previous_close
@@ -69,7 +73,7 @@ def suspect_split(quote: Quote, seen: Seen, *, new_session: bool) -> Split | Non
         if found and _near(quote.open, close) and _near(quote.price, close):
             return Split(found[0], found[1], None)
         return None
-    if not is_regular(quote) or close * _UNSPLIT_LOW < quote.price < close * _UNSPLIT_HIGH:
+    if is_usual or not is_regular(quote):
         return None  # before the opening there is no day yet that could lie on one scale: a fall is a fall
     found = match_ratio(close / quote.open, PRICE_TOLERANCE)
     if found is None:

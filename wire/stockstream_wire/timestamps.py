@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Final
 
 TIMESTAMP_LENGTH: Final = 24
@@ -28,7 +29,12 @@ def format_timestamp(moment: datetime) -> str:
 def format_epoch_ms(epoch_ms: int) -> str:
     """Format milliseconds since 1970 (UTC) as `2026-11-22T14:30:00.000Z`."""
     seconds, milliseconds = divmod(epoch_ms, 1000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{milliseconds:03d}Z"
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # nearly all who ask share their second with one before them
+def _second(epoch_seconds: int) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_timestamp(text: str) -> datetime:

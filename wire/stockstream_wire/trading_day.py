@@ -148,14 +148,16 @@ def session_facts(quote: Quote) -> SessionFacts:
     """
     if quote.session_date is not None:
         return SessionFacts(quote.session_date, quote.volume_kind, quote.regular, guessed=False)
-    kind = quote.kind or guess_kind(quote.symbol, quote.exchange)
-    known = known_zone_of(quote.symbol, quote.exchange)
+    rule, usual, is_guessed = _customs_of(quote.symbol, quote.exchange, quote.kind)
+    volume_kind = quote.volume_kind if quote.volume_kind != "session" else usual
+    return SessionFacts(_session_date(quote.timestamp[:16], rule), volume_kind, is_regular(quote), is_guessed)
+
+
+@lru_cache(maxsize=16_384)
+def _customs_of(symbol: str, exchange: str | None, kind: str | None) -> tuple[DayRule, VolumeKind, bool]:
+    """How an instrument counts its days, what its volume counts, and whether the former is a guess."""
+    kind = kind or guess_kind(symbol, exchange)
+    known = known_zone_of(symbol, exchange)
     rule = day_rule(kind, known or DEFAULT_ZONE)
-    volume_kind = quote.volume_kind if quote.volume_kind != "session" else usual_volume_kind(kind)
-    return SessionFacts(
-        session_date_of(quote.timestamp, rule),
-        volume_kind,
-        is_regular(quote),
-        # A future, a currency and a coin keep their clocks whatever the exchange.
-        guessed=known is None and rule == DayRule(DEFAULT_ZONE),
-    )
+    # A future, a currency and a coin keep their clocks whatever the exchange.
+    return rule, usual_volume_kind(kind), known is None and rule == DayRule(DEFAULT_ZONE)

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the deployment; the policy is NAME-operator."
+  description = "Name of the deployment; the policies are NAME-operator and NAME-rebuild, each with the region."
   type        = string
 }
 
@@ -30,5 +30,10 @@ variable "alerts_topic_arn" {
 
 variable "failed_batches_queue_arn" {
   description = "ARN of the queue of failed batches."
+  type        = string
+}
+
+variable "tidy_function_arn" {
+  description = "ARN of the nightly tidy."
   type        = string
 }

@@ -38,6 +38,11 @@ output "tidy_function_name" {
   value       = aws_lambda_function.tidy.function_name
 }
 
+output "tidy_function_arn" {
+  description = "ARN of the nightly tidy."
+  value       = aws_lambda_function.tidy.arn
+}
+
 output "tidy_role_arn" {
   description = "ARN of the tidy's role, the only one that may delete under raw/ and state/."
   value       = aws_iam_role.tidy.arn

@@ -34,13 +34,13 @@ variable "symbols" {
 }
 
 variable "source_name" {
-  description = "Where quotes come from: yahoo (polls) or yahoo-stream (WebSocket); simulated for a deployment that must not call Yahoo."
+  description = "Where quotes come from; docs/settings.md says what each source gives."
   type        = string
   default     = "yahoo"
 
   validation {
-    condition     = contains(["yahoo", "yahoo-stream", "simulated", "auto"], var.source_name)
-    error_message = "source_name must be yahoo, yahoo-stream, simulated or auto."
+    condition     = contains(["yahoo", "yahoo-stream", "coinbase", "simulated", "auto"], var.source_name)
+    error_message = "source_name must be yahoo, yahoo-stream, coinbase, simulated or auto."
   }
 }
 

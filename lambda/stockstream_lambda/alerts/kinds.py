@@ -74,6 +74,10 @@ class Judgement(NamedTuple):
     starts_on: bool = False
 
 
+# What nearly every quote says.
+_CALM: Final = Judgement(0, True, 0.0, 0.0, "none", 0)
+
+
 class MoveRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Change against the previous close. Without a threshold the published one applies (the consumer's setting)."""
 
@@ -146,8 +150,10 @@ def direction_of(value: float | Decimal) -> str:
 
 def _beyond(value: float, threshold: float, release: float, cooldown_seconds: int) -> Judgement:
     size = abs(value)
+    if size < release:
+        return _CALM
     level = min(_SEVERITY_LEVELS, int(size / threshold)) if size > threshold else 0
-    return Judgement(level, size < release, value, threshold, direction_of(value), cooldown_seconds)
+    return Judgement(level, False, value, threshold, direction_of(value), cooldown_seconds)
 
 
 def _move(signals: Signals, rule: MoveRule) -> Judgement | None:
@@ -160,8 +166,9 @@ def _move(signals: Signals, rule: MoveRule) -> Judgement | None:
 def _spike(signals: Signals, rule: SpikeRule) -> Judgement | None:
     if signals.return_z is None:
         return None
-    z = signals.return_z if abs(signals.return_percent) >= rule.minimum_return_percent else 0.0
-    return _beyond(z, rule.threshold_z, rule.threshold_z * rule.hysteresis, rule.cooldown_seconds)
+    if abs(signals.return_percent) < rule.minimum_return_percent:
+        return _CALM
+    return _beyond(signals.return_z, rule.threshold_z, rule.threshold_z * rule.hysteresis, rule.cooldown_seconds)
 
 
 def _volume(signals: Signals, rule: VolumeRule) -> Judgement | None:
@@ -169,7 +176,7 @@ def _volume(signals: Signals, rule: VolumeRule) -> Judgement | None:
         return None
     threshold = rule.threshold_ratio
     found = _beyond(signals.volume_ratio, threshold, threshold * rule.hysteresis, rule.cooldown_seconds)
-    return found._replace(direction=direction_of(signals.change_percent or 0.0))
+    return found._replace(direction=direction_of(signals.change_percent or 0.0)) if found.level else found
 
 
 def _gap(signals: Signals, rule: GapRule) -> Judgement | None:
@@ -179,8 +186,7 @@ def _gap(signals: Signals, rule: GapRule) -> Judgement | None:
 
 
 def _stale(signals: Signals, rule: StaleRule) -> Judgement | None:
-    stale = signals.quote.stale
-    return Judgement(int(stale), not stale, float(stale), 1.0, "none", rule.cooldown_seconds)
+    return Judgement(1, False, 1.0, 1.0, "none", rule.cooldown_seconds) if signals.quote.stale else _CALM
 
 
 def judge_level(signals: Signals, level: Level) -> Judgement | None:

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from stockstream_lambda.items import Indicators
+
 SMA_SPANS: Final = (5, 20, 50)
 EMA_SPANS: Final = (12, 26)
 
@@ -48,9 +50,12 @@ class Averages(msgspec.Struct, array_like=True):
             else:
                 emas[index] += (value - emas[index]) * 2 / (span + 1)
 
-    def warm(self) -> list[tuple[str, float]]:
-        """The averages that have seen a whole span, by name."""
+    def tell(self, indicators: Indicators) -> None:
+        """Add the averages that have seen a whole span."""
         count, sums, emas = self.count, self.sums, self.emas
-        found = [(name, float(sums[index]) / span) for index, span, name in _SMAS if count >= span]
-        found += [(name, emas[index]) for index, span, name in _EMAS if count >= span]
-        return found
+        for index, span, name in _SMAS:
+            if count >= span:
+                indicators[name] = float(sums[index]) / span
+        for index, span, name in _EMAS:
+            if count >= span:
+                indicators[name] = emas[index]

@@ -30,6 +30,8 @@ from stockstream_wire.trading_day import DayRule, session_date_of
 
 _MINUTE: Final = INTERVALS.index("1m")
 _DAY: Final = INTERVALS.index("1d")
+_NULL: Final = '{"NULL":true}'
+_HEADS: Final = [f',"{name}":{{"L":[{{"N":"' for name in OPEN_CANDLE_ATTRIBUTES]
 
 
 class Candle(msgspec.Struct, array_like=True):
@@ -162,15 +164,15 @@ class Candles(msgspec.Struct, array_like=True):
     def open_attributes(self, timestamp: str, session: str, *, is_regular: bool) -> str:
         """The attributes of a quote that show the candles it is in, each with a comma before it."""
         starts = window_starts(timestamp[:16], session)
-        parts, incomplete = [], []
+        parts, incomplete, newest = [], [], self.newest
         # The price outside regular hours is not the day's close.
         for index in range(len(INTERVALS) if is_regular else _DAY):
-            c = self.newest[index]
+            c = newest[index]
             if c is None or c.window_start != starts[index] or c.is_closed:
                 continue
+            volume = _NULL if c.volume is None else f'{{"N":"{c.volume}"}}'
             parts.append(
-                f',"{OPEN_CANDLE_ATTRIBUTES[index]}":{{"L":[{{"N":"{c.open!s}"}},{{"N":"{c.high!s}"}},'
-                f'{{"N":"{c.low!s}"}},{_volume(c)},{{"N":"{c.quotes}"}}]}}'
+                f'{_HEADS[index]}{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},{volume},{{"N":"{c.quotes}"}}]}}'
             )
             if c.is_incomplete:
                 incomplete.append(INTERVALS[index])
@@ -211,7 +213,7 @@ def _item(symbol: str, interval: str, candle: Candle, more: str) -> bytes:
 
 
 def _volume(candle: Candle) -> str:
-    return '{"NULL":true}' if candle.volume is None else f'{{"N":"{candle.volume}"}}'
+    return _NULL if candle.volume is None else f'{{"N":"{candle.volume}"}}'
 
 
 def _minutes(minutes: list[Candle]) -> str:

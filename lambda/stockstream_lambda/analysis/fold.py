@@ -8,6 +8,7 @@ is a fact, and has an item.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -20,7 +21,7 @@ from stockstream_lambda.analysis.averages import Averages
 from stockstream_lambda.analysis.candles import Candles
 from stockstream_lambda.analysis.state import States, SymbolState
 from stockstream_lambda.aws.dynamodb import Key
-from stockstream_lambda.items import Indicators, Marks, expires_attribute, quote_attributes
+from stockstream_lambda.items import Indicators, attribute, expires_attribute, quote_attributes
 from stockstream_lambda.log import Accepted, Close, Entry
 from stockstream_lambda.published import Published, published_fields
 from stockstream_wire import Quote, SessionFacts, is_old_news, session_facts
@@ -32,6 +33,8 @@ from stockstream_wire.storage import BACKFILL_SOURCE
 from stockstream_wire.trading_day import local_minute_of
 
 _HUNDRED: Final = Decimal(100)
+_LATE: Final = f',"late":{attribute(True)}'
+_FOLD_FAILED: Final = f',"fold_failed":{attribute(True)}'
 
 log = structlog.get_logger("stockstream.consumer.fold")
 
@@ -105,7 +108,7 @@ class Fold:
         facts = session_facts(quote)
         if not quote.stale:
             state.candles.correct(quote.timestamp, facts.session_date, quote.price, is_regular=facts.regular)
-        return quote_attributes(quote, self._published(quote), [], _marks(facts) | {"late": True})
+        return quote_attributes(quote, self._published(quote), {}, _marks(facts) + _LATE)
 
     def _take_new(self, state: SymbolState, quote: Quote, rules: SymbolRules, effects: Effects) -> str:
         facts = session_facts(quote)
@@ -116,8 +119,10 @@ class Fold:
         if quote.stale:
             signals = Signals(quote, _adjusted_change(state, quote, published))
             effects.alerts += detect(state.alerts, signals, rules)
-            return quote_attributes(quote, published, [], marks)
-        opens = _start_session_or_scale(state, quote, facts, marks, rules)
+            return quote_attributes(quote, published, {}, marks)
+        opens, split_label = _start_session_or_scale(state, quote, facts, rules)
+        if split_label:
+            marks += f',"split_suspected":{attribute(split_label)}'
         indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
         returns = state.returns
         signals = Signals(
@@ -142,19 +147,21 @@ class Fold:
         price, minute = quote.price, quote.timestamp[:16]
         state.averages.add(price)
         state.returns.add(float(price))
-        indicators = [*state.averages.warm(), *state.returns.warm()]
+        indicators: Indicators = {}
+        state.averages.tell(indicators)
+        state.returns.tell(indicators)
         traded = volume_ratio = None
         if facts.session_date == state.session:  # before the opening it has no volume yet
             volume = state.volume
             local_minute = local_minute_of(minute, state.day_rule.zone)
             if quote.volume is not None and facts.volume_kind == "session":
                 traded = volume.add(price, quote.volume, minute, local_minute)
-            indicators += volume.warm()
+            volume.tell(indicators)
             volume_ratio = volume.ratio(local_minute, rules[VOLUME].minimum_sessions)
         if facts.regular:
-            indicators += _of_the_day(quote)
+            _tell_of_the_day(indicators, quote)
         if volume_ratio is not None:
-            indicators.append(("volume_ratio", volume_ratio))
+            indicators["volume_ratio"] = volume_ratio
         candles = state.candles
         over = candles.add(quote.timestamp, facts.session_date, price, traded, is_regular=facts.regular)
         if over:
@@ -166,7 +173,7 @@ class Fold:
 
     def _plain(self, quote: Quote) -> str:
         try:
-            return quote_attributes(quote, self._published(quote), [], {"fold_failed": True})
+            return quote_attributes(quote, self._published(quote), {}, _FOLD_FAILED)
         except Exception:
             log.exception("item_failed", symbol=quote.symbol, timestamp=quote.timestamp)
             return (
@@ -186,12 +193,13 @@ def _restarted(state: SymbolState, quote: Quote) -> SymbolState:
     return anew
 
 
-def _marks(facts: SessionFacts) -> Marks:
-    marks: Marks = {"session": facts.session_date}
+@lru_cache(maxsize=256)
+def _marks(facts: SessionFacts) -> str:
+    marks = f',"session":{attribute(facts.session_date)}'
     if not facts.regular:
-        marks["regular"] = False
+        marks += f',"regular":{attribute(False)}'
     if facts.volume_kind != "session":
-        marks["volume_kind"] = facts.volume_kind
+        marks += f',"volume_kind":{attribute(facts.volume_kind)}'
     return marks
 
 
@@ -205,20 +213,20 @@ def _locate(state: SymbolState, quote: Quote, facts: SessionFacts) -> None:
         log.info("session_guessed", symbol=quote.symbol, exchange=quote.exchange, zone=state.zone)
 
 
-def _of_the_day(quote: Quote) -> Indicators:
-    span = quote.high - quote.low
-    found = []
-    if quote.previous_close > 0:
-        found.append(("day_range_percent", float(span / quote.previous_close) * 100))
+def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
+    span, close = float(quote.high - quote.low), float(quote.previous_close)
+    if close > 0:
+        indicators["day_range_percent"] = span / close * 100
     if span:
-        found.append(("day_range_position", float((quote.price - quote.low) / span)))
-    return found
+        indicators["day_range_position"] = float(quote.price - quote.low) / span
 
 
 def _start_session_or_scale(
-    state: SymbolState, quote: Quote, facts: SessionFacts, marks: Marks, rules: SymbolRules
-) -> bool:
-    """Begin anew what a session or a new scale of prices ends; tells whether the quote opens its session.
+    state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules
+) -> tuple[bool, str]:
+    """Begin anew what a session or a new scale of prices ends.
+
+    Returns whether the quote opens its session, and the label of the split that is suspected, or an empty one.
 
     A session opens with its first quote of regular hours. The day of alerts begins with the first quote at all: before
     the opening the previous close is the new one already.
@@ -227,14 +235,11 @@ def _start_session_or_scale(
     is_new_day = session > max(state.day, state.session)
     opens = facts.regular and session > state.session
     split = _split(state, quote, is_new_session=is_new_day or opens)
-    if quote.previous_close != state.split_old_close:
+    if not _is_known_split(state, quote):
         state.split_ratio = state.split_old_close = None
     if split is not None:
         ratio, state.split_label, state.split_old_close = split
         state.split_ratio = ratio if state.split_old_close is not None else None
-        marks["split_suspected"] = state.split_label
-    elif state.split_ratio is not None:
-        marks["split_suspected"] = state.split_label
     if facts.regular or split is not None:
         state.last_price, state.last_open, state.last_previous_close = quote.price, quote.open, quote.previous_close
     if is_new_day or opens or split is not None:
@@ -247,16 +252,22 @@ def _start_session_or_scale(
         state.session = session
         is_placed = quote.exchange is None or known_zone_of(quote.symbol, quote.exchange) is not None
         state.volume.start_session(session_opening(session, state.day_rule) if is_placed else "")
-    return opens
+    is_suspected = split is not None or state.split_ratio is not None
+    return opens, state.split_label if is_suspected else ""
 
 
 def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split | None:
     if state.last_price is None or state.last_open is None or state.last_previous_close is None:
         return None
-    if quote.previous_close == state.split_old_close:
-        return None  # known already
+    if _is_known_split(state, quote):
+        return None
     seen = Seen(state.last_price, state.last_open, state.last_previous_close)
     return suspect_split(quote, seen, new_session=is_new_session)
+
+
+def _is_known_split(state: SymbolState, quote: Quote) -> bool:
+    # Not a comparison with None: to a Decimal that is the slowest of all.
+    return state.split_old_close is not None and state.split_old_close == quote.previous_close
 
 
 def _gap(state: SymbolState, quote: Quote) -> Decimal | None:

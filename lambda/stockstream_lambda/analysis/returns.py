@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from stockstream_lambda.items import Indicators
+
 WARM_RETURNS: Final = 30
 MAD_TO_SIGMA: Final = 1.4826
 # About 1/40: the estimate follows the last hundred or so returns.
@@ -82,11 +84,9 @@ class Returns(msgspec.Struct, array_like=True):
             self.center += step if deviation > 0 else -step
         self.mad = max(0.0, self.mad + (step if abs(deviation) > self.mad else -step))
 
-    def warm(self) -> list[tuple[str, float]]:
-        """Realised volatility of the session so far in percent, and the robust z-score, once warm."""
-        found = []
+    def tell(self, indicators: Indicators) -> None:
+        """Add the realised volatility of the session so far in percent, and the robust z-score, once warm."""
         if self.count >= WARM_RETURNS:
-            found.append(("realized_volatility_percent", sqrt(self.sum_of_squares) * 100))
+            indicators["realized_volatility_percent"] = sqrt(self.sum_of_squares) * 100
         if self.z is not None:
-            found.append(("return_z", self.z))
-        return found
+            indicators["return_z"] = self.z

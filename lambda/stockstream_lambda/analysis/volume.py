@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from stockstream_lambda.items import Indicators
 from stockstream_wire import timestamp_to_epoch_ms
 from stockstream_wire.storage import BLOCK_INTERVAL, INTERVAL_MINUTES, INTERVALS
 
@@ -159,9 +160,10 @@ class Volume(msgspec.Struct, array_like=True):
         self.minute_volume = 0
         self.is_incomplete = False
 
-    def warm(self) -> list[tuple[str, float]]:
-        """Session VWAP, once there is volume."""
-        return [("vwap", float(self.traded / self.shares))] if self.shares else []
+    def tell(self, indicators: Indicators) -> None:
+        """Add the session's VWAP, once there is volume."""
+        if self.shares:
+            indicators["vwap"] = float(self.traded) / self.shares
 
     def ratio(self, minute: int, minimum_sessions: int) -> float | None:
         """Volume of the minute so far over its usual; None while unknown."""

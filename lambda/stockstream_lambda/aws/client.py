@@ -19,6 +19,8 @@ from stockstream_wire.aws.sigv4 import Request, Signer
 from stockstream_wire.version import USER_AGENT
 
 MAX_ATTEMPTS: Final = 5
+# All attempts together: one that hangs is waited for, and asked again, within it.
+CALL_TIMEOUT_SECONDS: Final = 30.0
 BACKOFF_BASE_SECONDS: Final = 0.05
 BACKOFF_CAP_SECONDS: Final = 2.0
 # DynamoDB answers with 16 MB of items at most (API Reference, BatchGetItem), which its JSON makes longer. Nobody else
@@ -74,20 +76,24 @@ class ServiceClient:
             answer_max_bytes: A longer body is an error, of which no more is ever held.
 
         Raises:
-            StoreUnavailableError: throttled, failing or unreachable until the attempts were used up.
+            StoreUnavailableError: throttled, failing or unreachable until the attempts, or the time, were used up.
             StoreRefusedError: the service understood and refused.
         """
         target = self.endpoint.path + path
         request = Request(method, target, {"host": self.endpoint.host_header, **headers}, sha256(body).hexdigest())
+        deadline = time.monotonic() + CALL_TIMEOUT_SECONDS
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 self.pause(attempt)
+            is_last = attempt == MAX_ATTEMPTS - 1
             try:
                 signed = self._signer.sign(request, self._credentials.get(), datetime.now(UTC))
                 signed["user-agent"] = USER_AGENT
-                answer = self._transport.send(method, target, signed, body, answer_max_bytes)
+                answer = self._transport.send(
+                    method, target, signed, body, answer_max_bytes=answer_max_bytes, deadline=deadline
+                )
             except StoreUnavailableError:
-                if attempt == MAX_ATTEMPTS - 1:
+                if is_last or time.monotonic() >= deadline:
                     raise
                 continue
             if answer.status < 300 or answer.status in answers:
@@ -95,7 +101,7 @@ class ServiceClient:
             code, message = error_of(answer)
             if not passes_with_time(code, answer.status):
                 raise StoreRefusedError(operation, code, message, answer.status)
-            if attempt == MAX_ATTEMPTS - 1:
+            if is_last:
                 raise StoreUnavailableError(f"{operation}: {code} (HTTP {answer.status}): {message}")
         raise AssertionError("unreachable")
 

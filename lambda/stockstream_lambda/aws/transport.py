@@ -27,8 +27,6 @@ from stockstream_lambda.errors import StoreUnavailableError
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 READ_TIMEOUT_SECONDS: Final = 10.0
-# A whole call: an answer that comes a byte at a time is none.
-CALL_TIMEOUT_SECONDS: Final = 30.0
 # S3 and the load balancers in front of the rest close what is idle for 5 to 60 seconds or more.
 KEPT_SECONDS: Final = 15.0
 # One that was used a moment ago is not looked at: a look lets another thread run, which costs half as much as a call.
@@ -71,7 +69,16 @@ class Transport:
         self._clock = clock
         self._idle: deque[_Kept] = deque()
 
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes, answer_max_bytes: int) -> Answer:
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        answer_max_bytes: int,
+        deadline: float,
+    ) -> Answer:
         """Send one request and read its whole answer.
 
         Args:
@@ -80,6 +87,7 @@ class Transport:
             headers: Headers with `host`; the length of the body is added.
             body: The body.
             answer_max_bytes: A longer body is an error.
+            deadline: When the answer must be whole, on the monotonic clock: one that comes a byte at a time is none.
 
         Raises:
             StoreUnavailableError: no connection, or no complete answer.
@@ -89,12 +97,14 @@ class Transport:
         kept = self._take()
         if kept is not None:
             try:
-                return self._ask(kept.connection, kept.epoch, request, method, answer_max_bytes)
+                reader = _Deadlined(kept.connection, deadline)
+                return self._ask(reader, kept.epoch, request, method, answer_max_bytes)
             except (OSError, http.client.HTTPException):
                 pass  # it had ended, or hung, without our knowing: nobody's fault
         epoch = self._epoch.number
         try:
-            return self._ask(self._connect(), epoch, request, method, answer_max_bytes)
+            reader = _Deadlined(self._connect(deadline), deadline)
+            return self._ask(reader, epoch, request, method, answer_max_bytes)
         except (OSError, http.client.HTTPException) as exc:
             place = f"{self._endpoint.host}:{self._endpoint.port}"
             raise StoreUnavailableError(f"{place}: {type(exc).__name__}: {exc}") from exc
@@ -104,10 +114,10 @@ class Transport:
         while self._idle:
             self._idle.pop().connection.close()
 
-    def _ask(self, connection: socket.socket, epoch: int, request: bytes, method: str, max_bytes: int) -> Answer:
-        reader = _Deadlined(connection)
+    def _ask(self, reader: "_Deadlined", epoch: int, request: bytes, method: str, max_bytes: int) -> Answer:
+        connection = reader.connection
         try:
-            connection.sendall(request)
+            reader.sendall(request)
             answer = read_answer(reader, method, max_bytes)
         except BaseException as exc:
             connection.close()
@@ -134,12 +144,13 @@ class Transport:
                 return kept
             kept.connection.close()
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, deadline: float) -> socket.socket:
         host, port = self._endpoint.host, self._endpoint.port
+        timeout_seconds = min(CONNECT_TIMEOUT_SECONDS, _left_seconds(deadline))
         if self._proxy is None:
-            connection = socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS)
+            connection = socket.create_connection((host, port), timeout_seconds)
         else:
-            connection = self._proxy.connect(host, port, CONNECT_TIMEOUT_SECONDS)
+            connection = self._proxy.connect(host, port, timeout_seconds)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._endpoint.scheme == "https":
@@ -152,28 +163,40 @@ class Transport:
 
 
 class _Deadlined:
-    """A connection to read one answer from, within the time that a whole call may take."""
+    """A connection for one request and its answer, within the time that there is."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._deadline = time.monotonic() + CALL_TIMEOUT_SECONDS
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.connection = connection
+        self._deadline = deadline
         self.was_hurried = False
+
+    def sendall(self, data: bytes) -> None:
+        # A TLS socket's own sendall begins its timeout anew with every record.
+        left = memoryview(data)
+        while left:
+            self._limit_wait()
+            left = left[self.connection.send(left) :]
 
     def recv(self, size: int) -> bytes:
         self._limit_wait()
-        return self._connection.recv(size)
+        return self.connection.recv(size)
 
     def recv_into(self, buffer: bytearray | memoryview) -> int:
         self._limit_wait()
-        return self._connection.recv_into(buffer)
+        return self.connection.recv_into(buffer)
 
     def _limit_wait(self) -> None:
-        left_seconds = self._deadline - time.monotonic()
-        if left_seconds <= 0:
-            raise TimeoutError(f"no whole answer within {CALL_TIMEOUT_SECONDS:g} s")
+        left_seconds = _left_seconds(self._deadline)
         if left_seconds < READ_TIMEOUT_SECONDS:
             self.was_hurried = True
-            self._connection.settimeout(left_seconds)
+            self.connection.settimeout(left_seconds)
+
+
+def _left_seconds(deadline: float) -> float:
+    left_seconds = deadline - time.monotonic()
+    if left_seconds <= 0:
+        raise TimeoutError("no whole answer within the time of a call")
+    return left_seconds
 
 
 def _has_something_to_read(connection: socket.socket) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
+from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source, SourceBatch
 from stockstream_wire import format_timestamp, parse_timestamp
 
@@ -26,8 +27,6 @@ LAST_SEEN_FILE: Final = "last-seen.json"
 GAP_INTERVALS: Final = 3
 GAP_MIN_SECONDS: Final = 60.0
 _LAST_SEEN_EVERY_SECONDS: Final = 10.0
-# In a closed market nothing but the stream's v7 backstop answers, and that asks no sooner than this.
-_ANSWERS_EVERY_SECONDS_MIN: Final = {"yahoo-stream": 120.0}
 
 log = structlog.get_logger("stockstream.gaps")
 
@@ -146,8 +145,7 @@ class GapWatch:
 class GapNotingSource:
     """A source that notes its own silences; everything else is the source's.
 
-    A batch counts as an answer unless all it says is that calls failed, or that quotes are stale. A closed market is
-    no gap: its exchanges are still asked, and answer.
+    A closed market is no gap: its exchanges are still asked, and answer.
 
     Args:
         source: The source.
@@ -160,7 +158,7 @@ class GapNotingSource:
         self._source = source
         self._log = GapLog(folder)
         self._clock = clock
-        answers_every_seconds = max(interval_seconds, _ANSWERS_EVERY_SECONDS_MIN.get(source.label, 0.0))
+        answers_every_seconds = max(interval_seconds, source_kind(source.label).answers_every_seconds)
         self._threshold = timedelta(seconds=max(GAP_MIN_SECONDS, GAP_INTERVALS * answers_every_seconds))
         self._noted_at = float("-inf")
         self._is_writable = True
@@ -177,7 +175,7 @@ class GapNotingSource:
         last_seen = await asyncio.to_thread(self._log.last_seen, self.label)
         watch = GapWatch(self._threshold, last_seen)
         async for batch in self._source.batches():
-            if _is_answer(batch):
+            if batch.is_answer:
                 await self._note(watch)
             yield batch
 
@@ -201,9 +199,3 @@ class GapNotingSource:
             # Notes are a help, not a duty: the quotes go on. Said once, for it will not get better by itself.
             self._is_writable = False
             log.warning("gaps_not_noted", error=str(exc), remedy="make the outbox's folder writable")
-
-
-def _is_answer(batch: SourceBatch) -> bool:
-    if batch.quotes:
-        return any(not quote.stale for quote in batch.quotes)
-    return batch.failures == 0

@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from stockstream.errors import EXIT_USAGE
+from stockstream.errors import EXIT_INTERRUPTED, EXIT_USAGE
 
 
 def main() -> None:
@@ -13,11 +13,14 @@ def main() -> None:
     # Before anything slow. The first process of a container has no default action: a SIGTERM that it does not handle is
     # dropped, and the stop ends in a SIGKILL.
     signal.signal(signal.SIGTERM, _end_at_once)
+    # Raised in the middle of an import, KeyboardInterrupt is a traceback, or an ImportError of a library's.
+    signal.signal(signal.SIGINT, _interrupted_at_once)
     needing, extra = "the command line", "service"
     try:
         # Imported late: the console script is there with every extra, click only with `service`.
         from stockstream.cli._commands import run_command_line  # noqa: PLC0415
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         needing, extra = "this command", "local"
         code = run_command_line()
     except ModuleNotFoundError as exc:
@@ -28,6 +31,16 @@ def main() -> None:
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
         code = EXIT_USAGE
     sys.exit(code)
+
+
+def say_interrupted() -> int:
+    """Say that Ctrl-C ended it; returns the exit code."""
+    print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr, flush=True)  # noqa: T201
+    return EXIT_INTERRUPTED
+
+
+def _interrupted_at_once(_number: int, _frame: FrameType | None) -> None:
+    os._exit(say_interrupted())
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

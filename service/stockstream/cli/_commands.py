@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from stockstream.cli import say_interrupted
+from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
@@ -21,7 +23,7 @@ from stockstream.cli.rebuild import rebuild
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
 from stockstream.cli.tidy import tidy
-from stockstream.errors import EXIT_INTERRUPTED, StockstreamError
+from stockstream.errors import EXIT_FAILURE, StockstreamError
 from stockstream.redaction import redact
 
 
@@ -73,7 +75,14 @@ def run_command_line() -> int:
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr)  # noqa: T201
-        return EXIT_INTERRUPTED
+    except click.Abort:
+        return say_interrupted()
+    except BaseException as exc:
+        if is_interrupt(exc):
+            return say_interrupted()
+        cause = outside_cause(exc)
+        if cause is None:
+            raise
+        print(f"stockstream: {redact(cause)}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILURE
     return code if isinstance(code, int) else 0

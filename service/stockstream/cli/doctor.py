@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(*, as_json: bool) -> None:
-    """Check Yahoo, credentials, stream, tables, bucket, topic and clock; exit code 1 if anything is wrong."""
+    """Check source, credentials, stream, tables, bucket, topic and clock; exit code 1 if anything is wrong."""
     settings = load_settings()
     from stockstream.doctor import has_problem, render_json, render_text  # noqa: PLC0415
 

@@ -8,12 +8,13 @@ import click
 
 from stockstream.errors import InputError
 from stockstream.settings import Settings, load_settings
+from stockstream.source_kinds import SOURCE_CHOICES
 
 
 @click.command()
 @click.option(
     "--source",
-    type=click.Choice(["auto", "yahoo", "yahoo-stream", "simulated", "replay"]),
+    type=click.Choice(SOURCE_CHOICES),
     help="Where quotes come from [default: auto, or replay where --replay is given].",
 )
 @click.option(
@@ -38,6 +39,7 @@ from stockstream.settings import Settings, load_settings
     help="Columns of a file under other names: price=Last,volume=Vol.",
 )
 @click.option("--symbols", metavar="A,B", help="Symbols to follow, or @FILE [default: a demonstration watchlist].")
+@click.option("--interval", "poll_interval_seconds", metavar="SECONDS", help="Pause between two polls of the source.")
 @click.option(
     "--for", "for_seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long."
 )
@@ -47,6 +49,14 @@ from stockstream.settings import Settings, load_settings
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Folder that keeps the state between runs [default: STOCKSTREAM_LOCAL_STATE_DIR, in the user's state folder].",
+)
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0, 3650),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Days for which what was stored is kept at the least; 0 keeps everything.",
 )
 @click.option("--fresh", is_flag=True, help="Discard the state of earlier runs first.")
 @click.option("--plain", is_flag=True, help="Log lines in place of the live view [default without a terminal].")
@@ -75,6 +85,7 @@ def local(**options: Any) -> None:
 
     chosen = LocalOptions(
         state_dir=settings.local_state_dir,
+        keep_days=options["keep_days"],
         fresh=options["fresh"],
         plain=options["plain"],
         endpoint_port=options["endpoint_port"],
@@ -91,6 +102,7 @@ _OPTIONS: Final = {
     "replay_timezone": "--timezone",
     "replay_columns": "--columns",
     "local_state_dir": "--state",
+    "poll_interval_seconds": "--interval",
 }
 
 

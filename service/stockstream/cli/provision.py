@@ -1,7 +1,6 @@
 """`stockstream provision`: the resources of local mode, in the emulator that AWS_ENDPOINT_URL names."""
 
 import asyncio
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -33,8 +32,13 @@ def provision(shards: int, package: Path | None) -> None:
             "Remedy: set it (http://localhost:4566), or use Terraform on AWS (docs/deploy.md)"
         )
         raise SettingsError(msg)
+    import structlog  # noqa: PLC0415 - a wrong setting is told at once
+
+    from stockstream.observability.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(settings.log_level, settings.log_format)
     made = asyncio.run(_provision(settings, shards, package))
-    click.echo(json.dumps(made, indent=2))
+    structlog.get_logger("stockstream.provision").info("resources_ready", **made)
 
 
 async def _provision(settings: Settings, shards: int, package: Path | None) -> dict[str, str]:

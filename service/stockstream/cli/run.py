@@ -15,14 +15,10 @@ def run() -> None:
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
     from stockstream.pipeline.service import Service  # noqa: PLC0415
     from stockstream.pipeline.signals import ExitDeadline, stop_on_signals  # noqa: PLC0415
-    from stockstream.settings import Watchlist  # noqa: PLC0415
-    from stockstream.sources.simulated import DEMO_WATCHLIST  # noqa: PLC0415
+    from stockstream.sources.factory import with_own_symbols  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
-    if settings.source in {"auto", "simulated"} and "symbols" not in settings.model_fields_set:
-        # Both are for a look: as many symbols as `stockstream local` shows.
-        settings = settings.model_copy(update={"symbols": Watchlist(DEMO_WATCHLIST)})
-
+    settings = with_own_symbols(settings)
     deadline = ExitDeadline(settings.shutdown_seconds)
 
     async def main() -> int:

@@ -20,7 +20,7 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: Stable name: `yahoo`, `credentials`, `stream`, `table_quotes`, `topic`, `clock`, ...
+        check: Stable name: `source`, `credentials`, `stream`, `table_quotes`, `topic`, `clock`, ...
         status: How it stands.
         detail: What was found.
         remedy: What to do; empty where nothing is to be done.

@@ -1,27 +1,26 @@
-"""Checks that need no AWS: Yahoo, the watchlist, the folders."""
+"""Checks that need no AWS: the source, the watchlist, the folders."""
 
 import os
 from pathlib import Path
 
 from stockstream.doctor.findings import Finding, Status
 from stockstream.settings import Settings
-from stockstream.sources.yahoo import probe_yahoo
+from stockstream.source_kinds import AUTO, AUTO_TRIES, source_kind
+from stockstream.sources.factory import probe_source, with_own_symbols
 
 
-async def check_yahoo(settings: Settings, *, timeout_seconds: float) -> Finding:
-    """Ask Yahoo for the first symbols, through the session that the source uses."""
-    if settings.source not in {"yahoo", "yahoo-stream", "auto"}:
-        return Finding("yahoo", Status.SKIPPED, f"the source is {settings.source}")
-    result = await probe_yahoo(settings.symbols.symbols, cache_dir=settings.cache_dir, timeout_seconds=timeout_seconds)
+async def check_source(settings: Settings, *, timeout_seconds: float) -> Finding:
+    """Ask the source for its first symbols, the way it will ask itself."""
+    name = AUTO_TRIES if settings.source == AUTO else settings.source
+    result = await probe_source(source_kind(name), with_own_symbols(settings), timeout_seconds)
+    if result is None:
+        return Finding("source", Status.SKIPPED, f"{name} is not asked over the network")
+    detail = f"{name}: {result.detail}"
     if result.reachable:
-        return Finding("yahoo", Status.OK, result.detail)
-    if settings.source == "auto":
-        return Finding("yahoo", Status.WARNING, result.detail, "source auto will simulate, and say so")
-    if "rate limited" in result.detail:
-        return Finding("yahoo", Status.PROBLEM, result.detail, "Yahoo limits this address: wait, or poll less often")
-    return Finding(
-        "yahoo", Status.PROBLEM, result.detail, "check the network and HTTPS_PROXY; STOCKSTREAM_SOURCE=auto simulates"
-    )
+        return Finding("source", Status.OK, detail)
+    if settings.source == AUTO:
+        return Finding("source", Status.WARNING, detail, "source auto will simulate, and say so")
+    return Finding("source", Status.PROBLEM, detail, result.remedy)
 
 
 def check_watchlist(settings: Settings) -> Finding:

@@ -9,7 +9,7 @@ from typing import Final
 from stockstream.aws import AwsConfig, open_client, resolve_aws
 from stockstream.doctor import aws as aws_checks
 from stockstream.doctor.findings import Finding, Status, one_cause_once
-from stockstream.doctor.local import check_folder, check_watchlist, check_yahoo
+from stockstream.doctor.local import check_folder, check_source, check_watchlist
 from stockstream.errors import SettingsError
 from stockstream.settings import Settings
 from stockstream_wire.storage import TABLES
@@ -17,7 +17,7 @@ from stockstream_wire.storage import TABLES
 # A check is to answer while a person waits.
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 READ_TIMEOUT_SECONDS: Final = 5.0
-YAHOO_TIMEOUT_SECONDS: Final = 8.0
+SOURCE_TIMEOUT_SECONDS: Final = 8.0
 
 _SERVICES: Final = ("sts", "kinesis", "dynamodb", "s3", "sns", "sqs")
 
@@ -43,9 +43,9 @@ async def examine(
     if settings.outbox == "disk":
         findings.append(check_folder("outbox_folder", settings.outbox_dir, "STOCKSTREAM_OUTBOX_DIR"))
     async with asyncio.TaskGroup() as group:
-        yahoo = group.create_task(check_yahoo(settings, timeout_seconds=YAHOO_TIMEOUT_SECONDS))
+        source = group.create_task(check_source(settings, timeout_seconds=SOURCE_TIMEOUT_SECONDS))
         on_aws = group.create_task(_examine_aws(settings, now, aws))
-    return [yahoo.result(), *findings, *one_cause_once(on_aws.result())]
+    return [source.result(), *findings, *one_cause_once(on_aws.result())]
 
 
 async def _examine_aws(settings: Settings, now: Callable[[], datetime], aws: AwsConfig | None) -> list[Finding]:

@@ -4,7 +4,8 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -13,57 +14,34 @@ from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import only_error
 from stockstream.eventsource import EventSourceRunner
 from stockstream.local.alerts_inbox import AlertsInbox
+from stockstream.local.archive_count import ArchiveCount
 from stockstream.local.consumer import handler_environment, open_consumer
 from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
+from stockstream.local.emulator_environment import find_emulator_python
+from stockstream.local.look import look_command
 from stockstream.local.notifier import notifying
-from stockstream.local.options import LOCAL_POLL_INTERVAL_SECONDS, LOCAL_REGION, LocalOptions
+from stockstream.local.options import LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
+from stockstream.local.run import LocalRun
 from stockstream.local.stack import LOCAL_CREDENTIALS, LocalStack
-from stockstream.local.state import LocalState, open_state
+from stockstream.local.state import LocalState, open_state, show_bytes
 from stockstream.local.summary import Summary, check_summary_path
 from stockstream.local.tally import RunTally
 from stockstream.local.verify import count_quarantined, verify
 from stockstream.pipeline.service import Service, ServiceReport
 from stockstream.pipeline.signals import stop_on_signals
 from stockstream.settings import Settings, Watchlist
+from stockstream.source_kinds import DEMO_WATCHLIST, source_kind
 from stockstream.sources.factory import check_source, choose_source
-from stockstream.sources.simulated import DEMO_WATCHLIST
 
 # A consumer that has made no progress for this long after the source has ended will not make any.
 _DRAIN_STALL_SECONDS: Final = 60.0
 _DRAIN_CHECK_SECONDS: Final = 0.5
 
 log = structlog.get_logger("stockstream.local")
-
-
-@dataclass(slots=True)
-class LocalRun:
-    """One run, as presenters see it.
-
-    Attributes:
-        settings: Settings of the service.
-        emulator: The emulator.
-        service: The service.
-        runner: The event-source runner.
-        inbox: Alerts as SNS delivers them.
-        consumer_log: The handler's lines and metrics.
-        tally: What went in.
-        started_at: Monotonic seconds.
-        phase: What is going on: running, draining, checking, done.
-    """
-
-    settings: Settings
-    emulator: Emulator
-    service: Service
-    runner: EventSourceRunner
-    inbox: AlertsInbox
-    consumer_log: ConsumerLog
-    tally: RunTally
-    started_at: float = field(default_factory=time.monotonic)
-    phase: str = "running"
 
 
 async def run_local(settings: Settings, options: LocalOptions) -> int:
@@ -78,9 +56,13 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
     if options.summary_path is not None:
         check_summary_path(options.summary_path)
     keep_off_proxies(os.environ)
+    # Now, and not when a stop is only noted: it may have to be installed first.
+    await asyncio.to_thread(find_emulator_python, os.environ)
     with open_state(options.state_dir, fresh=options.fresh) as state:
+        told = state.set_old_aside(options.keep_days, datetime.now(UTC))
         presenter = make_presenter(settings, options, state)
-        settings = await _with_local_defaults(settings)
+        presenter.say(told or f"State: {state.root}, {show_bytes(state.size_bytes)}; --fresh discards it")
+        settings, simulated_because = await _with_local_defaults(settings)
         async with AsyncExitStack() as stack:
             stop = asyncio.Event()
             stack.enter_context(stop_on_signals(stop))
@@ -94,13 +76,14 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
             _stack(state, aws, names, resources, settings.source).write()
             log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
             local = _Local(
-                settings=settings.model_copy(update={"outbox_dir": state.outbox_dir}),
+                settings=settings.model_copy(update=_of_state(settings, state, options)),
                 options=options,
                 state=state,
                 names=names,
                 emulator=emulator,
                 aws=aws,
                 resources=resources,
+                simulated_because=simulated_because,
             )
             return await local.run(stop, presenter)
 
@@ -114,20 +97,22 @@ class _Local:
     emulator: Emulator
     aws: AwsConfig
     resources: Resources
+    simulated_because: str
 
     async def run(self, stop: asyncio.Event, presenter: Presenter) -> int:
         """Run until the source ends or `stop` is set, drain every stage, count what arrived, and say so."""
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
-            run = await self._open(stack, presenter)
+            run = await self._open(stack, presenter, stop)
             topic_arn = self.resources.alerts_topic_arn
             await stack.enter_async_context(notifying(self.aws, topic_arn, run.consumer_log.on_line))
-            page_url = await stack.enter_async_context(open_dashboard(self.aws, run, topic_arn))
-            presenter.say(f"The page: {page_url}")
+            run.page_url = await stack.enter_async_context(open_dashboard(self.aws, run, topic_arn))
+            presenter.say(f"The page: {run.page_url}    Look inside: {run.look_command}")
             consumer_stop = asyncio.Event()
             try:
                 async with asyncio.TaskGroup() as group:
                     consuming = group.create_task(run.runner.run(consumer_stop))
+                    looking = [group.create_task(run.look()), group.create_task(run.archive.run())]
                     async with presenter.watching(run):
                         report, stalled = await self._flow(run, stop)
                         elapsed_seconds = time.monotonic() - run.started_at
@@ -139,11 +124,13 @@ class _Local:
                         await self._keep_running(run, stop, presenter)
                     consumer_stop.set()
                     await consuming
+                    for task in looking:
+                        task.cancel()
             except BaseExceptionGroup as group_error:
                 raise only_error(group_error) or group_error from group_error
         return summary.exit_code
 
-    async def _open(self, stack: AsyncExitStack, presenter: Presenter) -> LocalRun:
+    async def _open(self, stack: AsyncExitStack, presenter: Presenter, stop: asyncio.Event) -> LocalRun:
         settings, names = self.settings, self.names
         environment = handler_environment(
             self.aws,
@@ -166,6 +153,8 @@ class _Local:
             )
         )
         sqs = await stack.enter_async_context(open_client(self.aws, "sqs"))
+        archive = ArchiveCount(await stack.enter_async_context(open_client(self.aws, "s3")), names.archive_bucket)
+        await archive.begin()
         tally = RunTally()
         # A health port that nobody asked for must not keep the demonstration from starting.
         health = "health_port" in settings.model_fields_set
@@ -177,6 +166,10 @@ class _Local:
             inbox=AlertsInbox(sqs, self.resources.alerts_inbox_queue_url, presenter.on_alert),
             consumer_log=consumer_log,
             tally=tally,
+            archive=archive,
+            stop=stop,
+            look_command=look_command(self.state.root),
+            simulated_because=self.simulated_because,
         )
 
     async def _flow(self, run: LocalRun, stop: asyncio.Event) -> tuple[ServiceReport, str | None]:
@@ -197,8 +190,13 @@ class _Local:
 
     def _show(self, presenter: Presenter, summary: Summary) -> None:
         presenter.show_summary(summary)
+        presenter.say(f"State: {self.state.root}, {show_bytes(self.state.size_bytes)}; kept {self._kept()}")
         if self.options.summary_path is not None:
             summary.write(self.options.summary_path)
+
+    def _kept(self) -> str:
+        days = self.options.keep_days
+        return f"{days} days (--keep-days)" if days else "for ever (--keep-days 0)"
 
     async def _keep_running(self, run: LocalRun, stop: asyncio.Event, presenter: Presenter) -> None:
         """Leave emulator, consumer and alerts inbox up: what is put into the stream is still processed."""
@@ -265,6 +263,14 @@ class _Local:
         )
 
 
+def _of_state(settings: Settings, state: LocalState, options: LocalOptions) -> dict[str, Any]:
+    changes: dict[str, Any] = {"outbox_dir": state.outbox_dir}
+    if options.keep_days and "ledger_keep_days" not in settings.model_fields_set:
+        # Twice: what is set aside after so many days is kept as long again.
+        changes["ledger_keep_days"] = 2 * options.keep_days
+    return changes
+
+
 def _stack(state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, source: str) -> LocalStack:
     return LocalStack(
         state_dir=state.root,
@@ -306,12 +312,15 @@ async def _drained_or_stalled(runner: EventSourceRunner) -> str | None:
         drained.cancel()
 
 
-async def _with_local_defaults(settings: Settings) -> Settings:
-    """Decide what the user left open: a simulated market moves every second and shows a watchlist."""
+async def _with_local_defaults(settings: Settings) -> tuple[Settings, str]:
+    """Decide what the user left open (a simulated market moves every second, over a watchlist), and why it is one."""
     asked = settings.model_fields_set
-    changes: dict[str, Any] = {"source": await choose_source(settings)}
-    if changes["source"] != "replay" and "symbols" not in asked:
-        changes["symbols"] = Watchlist(DEMO_WATCHLIST)
-    if changes["source"] == "simulated" and "poll_interval_seconds" not in asked:
-        changes["poll_interval_seconds"] = LOCAL_POLL_INTERVAL_SECONDS
-    return settings.model_copy(update=changes)
+    choice = await choose_source(settings)
+    because = f"Yahoo: {choice.reason}" if choice.reason else "as --source or STOCKSTREAM_SOURCE asked"
+    changes: dict[str, Any] = {"source": choice.name}
+    kind = source_kind(choice.name)
+    if kind.follows_watchlist and "symbols" not in asked:
+        changes["symbols"] = Watchlist(kind.own_symbols or DEMO_WATCHLIST)
+    if kind.pace_of_a_look_seconds is not None and "poll_interval_seconds" not in asked:
+        changes["poll_interval_seconds"] = kind.pace_of_a_look_seconds
+    return settings.model_copy(update=changes), because

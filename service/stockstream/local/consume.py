@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +21,8 @@ from stockstream.settings import Settings
 _LOOK_SECONDS: Final = 2.0
 # How the handler's metric lines begin; all others are events.
 _EMF_STARTS: Final = '{"_aws":'
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger("stockstream.consume")
 
@@ -42,7 +45,9 @@ async def run_consumer(
     """
     while not stop.is_set():
         if provisions:
-            await provision(aws, resource_names(settings))
+            await _until_answered(stop, lambda: provision(aws, resource_names(settings)))
+        if stop.is_set():
+            return
         # A new handler each time: the old one's memory is of an archive that is no more.
         ended = asyncio.Event()
         watch = asyncio.create_task(_watch(aws, settings.stream, stop, ended, provisions=provisions))
@@ -51,6 +56,25 @@ async def run_consumer(
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _until_answered(stop: asyncio.Event, step: Callable[[], Awaitable[_T]]) -> _T | None:
+    """Try again while AWS is away, as a service does, and say so once; None where `stop` came first.
+
+    Raises:
+        AwsSetupError: AWS answers, and what is asked for is not there.
+    """
+    is_told = False
+    while not stop.is_set():
+        try:
+            return await step()
+        except* (BotoCoreError, ClientError, OSError) as group:
+            if not is_told:
+                is_told = True
+                log.warning("aws_unavailable", error=str(group.exceptions[0]), retry_seconds=_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+    return None
 
 
 async def _watch(aws: AwsConfig, stream: str, stop: asyncio.Event, ended: asyncio.Event, *, provisions: bool) -> None:
@@ -76,8 +100,10 @@ async def _watch(aws: AwsConfig, stream: str, stop: asyncio.Event, ended: asynci
 
 async def _run_handler(settings: Settings, aws: AwsConfig, checkpoints_dir: Path, stop: asyncio.Event) -> None:
     names = resource_names(settings)
-    topic_arn = settings.alerts_topic_arn or await _find_topic(aws)
-    queue_url = settings.failed_batches_queue_url or await _find_queue(aws)
+    topic_arn = settings.alerts_topic_arn or await _until_answered(stop, lambda: _find_topic(aws))
+    queue_url = settings.failed_batches_queue_url or await _until_answered(stop, lambda: _find_queue(aws))
+    if topic_arn is None or queue_url is None:
+        return
     environment = handler_environment(
         aws,
         names,

@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 
 import structlog
 
+from stockstream.local.log_file import RotatingFile
+
 _LOUD: Final = frozenset({"warning", "error", "critical"})
 # A line that is not JSON comes from outside the handler's logger: a traceback, a library's print.
 _FORWARDED_CHARACTERS: Final = 2_000
@@ -24,7 +26,7 @@ class ConsumerLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file = RotatingFile(path)
         self.totals: Counter[str] = Counter()
         self.latest: dict[str, float] = {}
 
@@ -35,6 +37,12 @@ class ConsumerLog:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._file.close()
+
+    @property
+    def quotes_done(self) -> int:
+        """Quotes that the handler committed, found committed already, or set aside."""
+        totals = self.totals
+        return int(totals["QuotesStored"] + totals["QuotesDuplicate"] + totals["RecordsQuarantined"])
 
     def on_line(self, line: str) -> None:
         """Take one line, without its line end."""

@@ -11,13 +11,13 @@ from stockstream.alerting import open_desk
 from stockstream.aws import AwsConfig
 from stockstream.dashboard import access_from, serve_dashboard
 from stockstream.errors import InputError
-from stockstream.local.screen import AlertList, view_state
+from stockstream.local.stages import stage_rows
 from stockstream.local.view import StageRow, StageStatus
 from stockstream.reading import open_market
 from stockstream.reading.sync import names_of
 
 if TYPE_CHECKING:
-    from stockstream.local.app import LocalRun
+    from stockstream.local.run import LocalRun
 
 log = structlog.get_logger("stockstream.local.dashboard")
 
@@ -35,7 +35,7 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
     access = access_from(settings, host)
 
     def pipeline() -> Mapping[str, Any]:
-        return {"stages": [_stage(stage) for stage in view_state(run, AlertList()).stages]}
+        return {"stages": [_stage(stage) for stage in stage_rows(run)]}
 
     async with AsyncExitStack() as stack:
         market = await stack.enter_async_context(open_market(aws, names_of(settings)))

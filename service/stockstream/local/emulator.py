@@ -2,22 +2,24 @@
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
+import tempfile
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import aiohttp
 import structlog
 
 from stockstream.errors import LocalModeError
 from stockstream.local._emulator_server import DEFAULT_SERVICES
+from stockstream.local.emulator_environment import find_emulator_python
 
 DEFAULT_PORT: Final = 4566
 _HOST: Final = "127.0.0.1"
@@ -26,7 +28,9 @@ _LAUNCHER: Final = Path(__file__).with_name("_emulator_launcher.py")
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
-_VARIABLE: Final = "STOCKSTREAM_EMULATOR_PYTHON"
+
+# Kept open: the claims on ports.
+_claims: Final[list[IO[str]]] = []
 
 log = structlog.get_logger("stockstream.local.emulator")
 
@@ -46,24 +50,6 @@ class Emulator:
     log_path: Path
 
 
-def find_emulator_python(environ: Mapping[str, str]) -> Path:
-    """Find the Python whose environment holds the emulator.
-
-    Raises:
-        LocalModeError: there is none; the message says how to make one.
-    """
-    named = environ.get(_VARIABLE)
-    candidate = Path(named) if named else Path(f"{sys.prefix}-emulator") / "bin" / "python"
-    if candidate.exists():
-        return candidate
-    msg = (
-        f"the embedded AWS emulator is not installed (no {candidate}). Remedy: `make setup` in the project, or "
-        "`python3 -m venv DIR && DIR/bin/pip install ministack==1.5.33 duckdb`, "
-        f"then {_VARIABLE}=DIR/bin/python"
-    )
-    raise LocalModeError(msg)
-
-
 def choose_port(requested: int | None) -> int:
     """Choose the port to listen on: the requested one, else 4566, else any free one.
 
@@ -71,18 +57,36 @@ def choose_port(requested: int | None) -> int:
         LocalModeError: the requested port is taken.
     """
     if requested:
-        if not _is_free(requested):
+        if not _claim(requested):
             msg = (
                 f"port {requested} on {_HOST} is taken by another program. "
                 "Remedy: another --endpoint-port, or leave the option out for any free port"
             )
             raise LocalModeError(msg)
         return requested
-    if _is_free(DEFAULT_PORT):
+    if _claim(DEFAULT_PORT):
         return DEFAULT_PORT
     port = any_free_port()
     log.info("endpoint_port_taken", taken=DEFAULT_PORT, using=port)
     return port
+
+
+def _claim(port: int) -> bool:
+    """Whether nobody has the port, or has claimed it: two runs that start together would both find it free.
+
+    The emulator binds seconds later, and the kernel lets two of them share a port. The claim ends with this process.
+    """
+    if not _is_free(port):
+        return False
+    name = f"stockstream-{os.getuid()}-port-{port}.lock"
+    claim = (Path(tempfile.gettempdir()) / name).open("a")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def any_free_port() -> int:

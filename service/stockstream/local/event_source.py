@@ -20,7 +20,8 @@ from stockstream_wire import format_timestamp
 RUNNER_TAG: Final = "stockstream:event-source"
 _GOOD_FOR: Final = timedelta(seconds=60)
 _RENEW_SECONDS: Final = 20.0
-_ENABLED: Final = frozenset({"Creating", "Enabling", "Enabled", "Updating"})
+# In every other state (Lambda API Reference, EventSourceMappingConfiguration) batches may still be handed out.
+_AT_REST: Final = "Disabled"
 # An emulator without Lambda has no mappings. Ours says so in words (_emulator_server.py), others by a code.
 _LAMBDA_IS_OFF: Final = "the service 'lambda' is off here"
 _NO_LAMBDA: Final = frozenset({"501", "InternalFailure", "UnknownOperationException", "NotImplemented", "404"})
@@ -66,10 +67,12 @@ async def refuse_while_consumed(aws: AwsConfig, stream: str, function: str | Non
             )
         for mapping in await _mappings(client, summary["StreamARN"]):
             arn, state = str(mapping.get("FunctionArn", "")), mapping.get("State", "")
-            if state in _ENABLED and (function is None or arn.rpartition(":")[2] == function):
+            # arn:aws:lambda:REGION:ACCOUNT:function:NAME, and perhaps :ALIAS
+            if state != _AT_REST and (function is None or function in {arn, *arn.split(":")[6:7]}):
                 raise AwsSetupError(
                     f"the event source mapping {mapping['UUID']} of {arn} is {state}. Remedy: aws lambda "
-                    f"update-event-source-mapping --uuid {mapping['UUID']} --no-enabled, and enable it again afterwards"
+                    f"update-event-source-mapping --uuid {mapping['UUID']} --no-enabled, wait until it is Disabled, "
+                    "and enable it again afterwards"
                 )
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# The demonstration's pace: quotes move on the screen from the first second.
-LOCAL_POLL_INTERVAL_SECONDS: Final = 1.0
+KEEP_DAYS: Final = 7
 LOCAL_REGION: Final = "us-east-1"
 
 
@@ -15,6 +14,7 @@ class LocalOptions:
 
     Attributes:
         state_dir: Folder that keeps the state between runs.
+        keep_days: What was stored within so many days is kept; 0 keeps everything.
         fresh: Empty that folder first.
         plain: Log lines in place of the live view.
         endpoint_port: Port of the emulator; None takes 4566 or any free one.
@@ -24,6 +24,7 @@ class LocalOptions:
     """
 
     state_dir: Path
+    keep_days: int = KEEP_DAYS
     fresh: bool = False
     plain: bool = False
     endpoint_port: int | None = None

@@ -1,6 +1,8 @@
 """How a run of local mode is shown: log lines, or the live view."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,18 +12,24 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 from rich.console import Console
 
+from stockstream.local.keys import watch_keys
+from stockstream.local.log_file import RotatingFile
 from stockstream.local.options import LocalOptions
 from stockstream.local.screen import AlertList, view_state
+from stockstream.local.stages import notices
 from stockstream.local.state import LocalState
 from stockstream.local.summary import Summary
-from stockstream.local.view import LiveView, render_summary
+from stockstream.local.view import LiveView, StageStatus, render_summary
 from stockstream.observability.logs import configure_logging
 from stockstream.settings import Settings
 
 if TYPE_CHECKING:
-    from stockstream.local.app import LocalRun
+    from stockstream.local.run import LocalRun
 
 _PROGRESS_SECONDS: Final = 5.0
+_QUIT_KEYS: Final = frozenset("qQ")
+# They can neither move the cursor nor draw in colour.
+_PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown", ""})
 
 log = structlog.get_logger("stockstream.local")
 
@@ -40,11 +48,10 @@ class Presenter(Protocol):
 
 def make_presenter(settings: Settings, options: LocalOptions, state: LocalState) -> Presenter:
     """Choose the live view on a terminal, log lines elsewhere or where they are asked for; sets up logging for it."""
-    if options.plain or not sys.stdout.isatty():
+    if options.plain or not sys.stdout.isatty() or os.environ.get("TERM", "") in _PLAIN_TERMINALS:
         configure_logging(settings.log_level, settings.log_format)
         return PlainPresenter()
-    log_file = (state.root / "service.log").open("a", encoding="utf-8", buffering=1)
-    configure_logging(settings.log_level, "json", log_file)
+    configure_logging(settings.log_level, "json", RotatingFile(state.root / "service.log"))
     return LivePresenter(log_path=state.root / "service.log")
 
 
@@ -59,8 +66,14 @@ class LivePresenter:
 
     @asynccontextmanager
     async def watching(self, run: "LocalRun") -> AsyncIterator[None]:
-        async with LiveView(lambda: view_state(run, self._alerts), console=self._console):
-            yield
+        def on_key(key: str) -> None:
+            # As the first Ctrl-C; the second ends at once, and a key is too easily pressed twice for that.
+            if key in _QUIT_KEYS and not run.stop.is_set():
+                signal.raise_signal(signal.SIGINT)
+
+        with watch_keys(on_key):
+            async with LiveView(lambda: view_state(run, self._alerts), console=self._console):
+                yield
 
     def on_alert(self, subject: str, message: Any) -> None:
         self._alerts.add(subject, message)
@@ -111,11 +124,15 @@ class PlainPresenter:
     async def _report(self, run: "LocalRun") -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            counters = run.service.counters
             log.info(
                 "progress",
                 phase=run.phase,
-                accepted=counters.accepted,
-                records_resolved=run.runner.stats.records_succeeded,
+                accepted=run.service.counters.accepted,
+                archived=run.archive.quotes,
+                behind=run.backlog.waiting,
                 alerts=run.inbox.received,
             )
+            for notice in notices(run):
+                # Refused quotes have a line each of their own.
+                if notice.status is not StageStatus.WAITING and not notice.text.startswith("rejected"):
+                    log.warning("notice", text=notice.text)

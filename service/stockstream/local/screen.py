@@ -6,15 +6,14 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.local.view import AlertRow, StageRow, StageStatus, SymbolRow, ViewState
+from stockstream.local.stages import notices, stage_rows
+from stockstream.local.view import AlertRow, SymbolRow, ViewState
 from stockstream_wire import Quote
 
 if TYPE_CHECKING:
-    from stockstream.local.app import LocalRun
+    from stockstream.local.run import LocalRun
 
 ALERTS_KEPT: Final = 50
-# Drawn as late past this: twice the runner's poll interval, and the emulator's slowest answer.
-_LATE_SECONDS: Final = 5.0
 
 
 class AlertList:
@@ -40,25 +39,28 @@ class AlertList:
 def view_state(run: "LocalRun", alerts: AlertList) -> ViewState:
     """Read every stage's numbers; quick, and without I/O."""
     source = run.service.source
-    rejections = run.tally.rejections
-    notice = f"rejected {rejections[-1].subject}: {rejections[-1].reason}" if rejections else ""
     return ViewState(
         source=source.label if source else run.settings.source,
         is_market_data=source.is_market_data if source else True,
         source_detail=_source_detail(run),
         endpoint_url=run.emulator.endpoint_url,
         uptime_seconds=time.monotonic() - run.started_at,
-        phase=run.phase if run.tally.latest else "starting",
+        page_url=run.page_url,
+        look_command=run.look_command,
+        phase=run.phase if run.tally.latest or run.phase != "running" else "starting",
+        is_stopping=run.stop.is_set(),
         symbols=_symbols(run),
-        stages=_stages(run),
+        stages=stage_rows(run),
         alerts=list(alerts.rows),
         alerts_total=run.inbox.received,
-        notice=notice,
+        notices=notices(run),
     )
 
 
 def _source_detail(run: "LocalRun") -> str:
     settings = run.settings
+    if settings.source == "simulated":
+        return run.simulated_because
     if settings.source != "replay":
         return ""
     speed = "max speed" if math.isinf(settings.replay_speed) else f"{settings.replay_speed:g}x"
@@ -85,59 +87,3 @@ def _symbols(run: "LocalRun") -> list[SymbolRow]:
 def _is_anomaly(quote: Quote, threshold_percent: Decimal) -> bool:
     change = abs(quote.price - quote.previous_close)
     return quote.previous_close > 0 and change / quote.previous_close * 100 > threshold_percent
-
-
-def _stages(run: "LocalRun") -> list[StageRow]:
-    counters, sender, records, totals = (
-        run.service.counters,
-        run.service.sender_stats,
-        run.runner.stats,
-        run.consumer_log.totals,
-    )
-    stages = [
-        StageRow("source", counters.polled, note=_count_note(counters.source_failures, "failed calls")),
-        StageRow(
-            "gate", counters.accepted, note=_join(f"{counters.unchanged} unchanged", f"{counters.rejected} rejected")
-        ),
-    ]
-    if sender is not None:
-        stuck = sender.blocked_by or ("" if sender.breaker_state == "closed" else "Kinesis is away")
-        stages += [
-            StageRow(
-                "outbox",
-                sender.accepted,
-                lag_seconds=sender.outbox_age_seconds,
-                note=f"{sender.unsent} waiting",
-                status=StageStatus.WAITING if sender.unsent else StageStatus.OK,
-            ),
-            StageRow(
-                "kinesis",
-                sender.sent,
-                lag_seconds=sender.put_latency_ms / 1000,
-                note=stuck or _count_note(sender.retried, "retried"),
-                status=StageStatus.FAILED if stuck else StageStatus.OK,
-            ),
-        ]
-    behind_seconds = records.millis_behind_latest / 1000
-    quarantined = int(totals["RecordsQuarantined"])
-    stages += [
-        StageRow(
-            "consumer",
-            int(totals["QuotesStored"] + totals["QuotesDuplicate"]),
-            lag_seconds=max(behind_seconds, run.consumer_log.latest.get("LagMs", 0.0) / 1000),
-            note=_join(_count_note(records.invocation_failures, "failed"), _count_note(quarantined, "bad")),
-            status=StageStatus.WARNING if behind_seconds > _LATE_SECONDS else StageStatus.OK,
-        ),
-        StageRow("DynamoDB", int(totals["QuotesStored"]), note=_count_note(int(totals["QuotesLate"]), "late")),
-        StageRow("S3", int(totals["QuotesStored"]), note="archive"),
-        StageRow("SNS", run.inbox.received, note="alerts"),
-    ]
-    return stages
-
-
-def _count_note(count: int, what: str) -> str:
-    return f"{count} {what}" if count else ""
-
-
-def _join(*notes: str) -> str:
-    return ", ".join(note for note in notes if note and not note.startswith("0 "))

@@ -5,8 +5,9 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +19,21 @@ _MARKER: Final = "stockstream-local-state"
 # What the folder's bucket and tables look like; an earlier one is not read.
 _LAYOUT: Final = "layout: the archive is the log (2)"
 _EMULATOR_LOCK: Final = "emulator.lock"
+_BEGUN: Final = "begun"
+_PAST: Final = "past"
+# What a run stores: set aside together when it is old or large, and readable then as a state folder of its own. The
+# outbox is not of it: what waits there goes to what comes next.
+_STORED: Final = (
+    "emulator", "emulator.log", "ledger", "checkpoints", "consumer.log", "consumer.log.1", "service.log",
+    "service.log.1", STACK_NAME, _BEGUN,
+)  # fmt: skip
+# The emulator reads its snapshot at the start, some 5 s for so much.
+SNAPSHOT_MAX_BYTES: Final = 128 * 1024 * 1024
 # All that a run writes into its folder. --fresh deletes these and nothing else: the folder may be one that the user
 # keeps other files in.
 _OURS: Final = frozenset(
     {
-        _MARKER, _EMULATOR_LOCK, "emulator", "emulator.log", "outbox", "ledger", "checkpoints", "gaps.jsonl",
-        "last-seen.json", "consumer.log", "service.log", STACK_NAME,
+        *_STORED, _MARKER, _EMULATOR_LOCK, _PAST, "outbox", "gaps.jsonl", "last-seen.json",
     }
 )  # fmt: skip
 # The emulator of a run that was killed saves its snapshot and ends by itself, in a second or so; a save of hours of
@@ -51,6 +61,57 @@ class LocalState:
     @property
     def checkpoints_dir(self) -> Path:
         return self.root / "checkpoints"
+
+    @property
+    def size_bytes(self) -> int:
+        """Of everything in it, past runs included."""
+        return folder_bytes(self.root)
+
+    def set_old_aside(self, keep_days: int, now: datetime) -> str | None:
+        """Begin anew where what is stored has grown old or large; says so. What was set aside is kept as long again.
+
+        Args:
+            keep_days: Nothing is deleted that was stored within so many days; 0 keeps everything.
+            now: The present moment.
+        """
+        begun = self.root / _BEGUN
+        snapshot_bytes = folder_bytes(self.root / "emulator", pattern="*.json")
+        is_old = bool(keep_days) and begun.exists() and now - _written(begun) > timedelta(days=keep_days)
+        told = None
+        if is_old or snapshot_bytes > SNAPSHOT_MAX_BYTES:
+            aside = self.root / _PAST / now.strftime("%Y-%m-%dT%H%M%SZ")
+            aside.mkdir(parents=True)
+            shutil.copy2(self.root / _MARKER, aside / _MARKER)
+            for name in _STORED:
+                if (self.root / name).exists():
+                    (self.root / name).rename(aside / name)
+            why = f"older than --keep-days {keep_days}" if is_old else f"{show_bytes(snapshot_bytes)} of tables"
+            told = f"Began anew ({why}); what was stored is in {aside}: STOCKSTREAM_LOCAL_STATE_DIR={aside} reads it"
+        if not begun.exists():
+            begun.touch()
+        if keep_days:
+            for aside in (self.root / _PAST).glob("*Z"):
+                if now - datetime.strptime(aside.name, "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC) > timedelta(keep_days):
+                    shutil.rmtree(aside)
+        return told
+
+
+def folder_bytes(folder: Path, *, pattern: str = "**/*") -> int:
+    """Bytes of a folder's files; what vanishes meanwhile counts nothing."""
+    total = 0
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def show_bytes(count: int) -> str:
+    """12.3 MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 @contextmanager

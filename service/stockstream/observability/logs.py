@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from io import TextIOBase
 from typing import IO, Any, Final, Literal
 
 import structlog
@@ -11,14 +12,16 @@ from stockstream.redaction import redact
 LogFormat = Literal["auto", "json", "console"]
 
 # They narrate every request at INFO, or repeat what our own events say.
-_NOISY_LOGGERS: Final = ("aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3")
+_NOISY_LOGGERS: Final = (
+    "aiobotocore", "botocore", "aiohttp.access", "yfinance", "peewee", "asyncio", "urllib3", "uvicorn.error",
+)  # fmt: skip
 # Without the frames' locals, which may hold credentials.
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 
 
-def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | None = None) -> None:
+def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | TextIOBase | None = None) -> None:
     """Configure structlog and the standard library's logging to write one line an event.
 
     Args:

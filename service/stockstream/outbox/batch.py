@@ -36,6 +36,10 @@ class RecordBatch:
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
         """Make the columns of records, of which there must be one at least."""
+        if len(records) == 1:
+            ((key, data),) = records
+            size_bytes = len(data)
+            return cls(records, [key], [data], [size_bytes], size_bytes)
         keys = [key for key, _ in records]
         datas = [data for _, data in records]
         data_lengths = list(map(len, datas))

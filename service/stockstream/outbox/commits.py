@@ -92,14 +92,13 @@ class CommitQueue:
 
     def append(self, batch: RecordBatch) -> "asyncio.Future[None]":
         """See `DiskOutbox.append`."""
-        accepted_at_ms = self._now_ms()
         frames: list[EncodedFrame] = []
         if _is_small(batch):
-            # What cannot be encoded is the fault of this caller, and not of those whose frame it would share.
-            "".join(batch.keys).encode()
-            b"".join(batch.datas)
+            queue = self._queue
+            accepted_at_ms = queue[-1].accepted_at_ms if queue else self._now_ms()
         else:
             # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
+            accepted_at_ms = self._now_ms()
             frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
         loop = asyncio.get_running_loop()
         append = _Append(batch, frames, accepted_at_ms, loop.create_future())
@@ -139,13 +138,33 @@ class CommitQueue:
     def _start(self) -> None:
         self._next = None
         batch, self._queue = self._queue, []
-        frames = _frames_of(batch)
+        try:
+            frames = _frames_of(batch)
+        except Exception:  # noqa: BLE001 (whatever a caller's records raise belongs to that caller, and to no other)
+            batch = self._without_faulty(batch)
+            if not batch:
+                self._running = False
+                return
+            frames = _frames_of(batch)
         commit = partial(self._commit, frames)
         is_fast = self._usual_seconds <= _FAST_COMMIT_SECONDS
         if is_fast and self._worker.idle and self.waiting_bytes <= _FAST_COMMIT_MAX_BYTES:
             self._on_committed(batch, frames, *attempt(commit))
         else:
             self._worker.call(commit, partial(self._on_committed, batch, frames))
+
+    def _without_faulty(self, batch: list[_Append]) -> list[_Append]:
+        """Fail the small batches that cannot be encoded; returns the others."""
+        good = []
+        for append in batch:
+            _, fault = (None, None) if append.frames else attempt(partial(_shared_frames, [append]))
+            if fault is None:
+                good.append(append)
+                continue
+            self.waiting_bytes -= append.batch.size_bytes
+            if not append.done.done():
+                append.done.set_exception(fault)
+        return good
 
     def _commit(self, frames: list[EncodedFrame]) -> list[WrittenFrame]:
         """Write and sync frames; returns where each lies."""

@@ -106,6 +106,23 @@ def put_aside(path: Path, kind: str) -> Path:
     return aside
 
 
+def put_aside_latest(path: Path, kind: str) -> Path:
+    """The same for what holds no quote: a file replaces the one that was put aside before it.
+
+    Else files of no use to anyone would take a small disk's room, or its last inodes, and the outbox would not start.
+    """
+    aside = path.with_name(f"{path.name}.{kind}")
+    if not _is_regular(path) or (os.path.lexists(aside) and not _is_regular(aside)):
+        return put_aside(path, kind)
+    path.replace(aside)
+    sync_directory(path.parent)
+    return aside
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
 def free_name(path: Path, kind: str) -> Path:
     """The first of `NAME.KIND`, `NAME.2.KIND`… that nothing has."""
     aside, number = path.with_name(f"{path.name}.{kind}"), 2

@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from stockstream.outbox.files import is_disk_full, open_regular, put_aside, write_file
+from stockstream.outbox.files import is_disk_full, open_regular, put_aside, put_aside_latest, write_file
 
 ACKS_FILE_NAMES: Final = ("acks", "acks-copy")
 STATE_VERSION: Final = 2
@@ -137,9 +137,14 @@ def read_state(directory: Path, *, keep: bool) -> StateFound:
         if copy.damage:
             kept = ""
             if keep and os.path.lexists(directory / name):
-                kept = f", kept as {put_aside(directory / name, copy.kind).name}"
+                kept = f", kept as {_put_aside(directory / name, copy.kind).name}"
             damage.append(f"{name} {copy.damage}{kept}")
     return StateFound(_merge(found), tuple(damage))
+
+
+def _put_aside(path: Path, kind: str) -> Path:
+    # Of another release it may be asked for again; of a damaged one the latest says as much as all of them.
+    return put_aside_latest(path, kind) if kind == "damaged" else put_aside(path, kind)
 
 
 def _merge(copies: list[CopyFound]) -> Values | None:

@@ -23,7 +23,11 @@ log = structlog.get_logger("stockstream.pipeline")
 
 @dataclass(slots=True)
 class PipelineCounters:
-    """What the run loop has seen since the start; quotes unless the name says otherwise."""
+    """What the run loop has seen since the start; quotes unless the name says otherwise.
+
+    `failing_since` (monotonic seconds) and `failure` say since when and why the source gives no answer; None and empty
+    while it does. `answered_at` is its last answer.
+    """
 
     polled: int = 0
     accepted: int = 0
@@ -32,6 +36,19 @@ class PipelineCounters:
     late: int = 0
     source_failures: int = 0
     batches: int = 0
+    answered_at: float | None = None
+    failing_since: float | None = None
+    failure: str = ""
+
+    def note_answer(self, batch: SourceBatch, now_seconds: float) -> None:
+        """Take in whether the source answered."""
+        self.source_failures += batch.failures
+        if batch.failures and not batch.quotes:
+            if self.failing_since is None:
+                self.failing_since = now_seconds
+            self.failure = batch.failure or self.failure
+        elif batch.is_answer:
+            self.answered_at, self.failing_since, self.failure = now_seconds, None, ""
 
 
 class QuotePipeline:
@@ -91,7 +108,7 @@ class QuotePipeline:
         counters.batches += 1
         self.last_batch_at = self._monotonic()
         counters.polled += len(batch.quotes)
-        counters.source_failures += batch.failures
+        counters.note_answer(batch, self.last_batch_at)
         result = self._gate.admit(batch.quotes)
         counters.unchanged += result.unchanged
         counters.late += result.late

@@ -20,6 +20,7 @@ from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
+from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source
 from stockstream.sources.factory import check_source, make_source
 
@@ -30,8 +31,6 @@ _LATE_SECONDS: Final = 30.0
 # Of the shutdown's time, this much is kept for closing: at most so many seconds, and so large a part.
 _CLOSING_SECONDS: Final = 2.0
 _CLOSING_SHARE: Final = 0.2
-
-_LIVE_SOURCES: Final = frozenset({"yahoo", "yahoo-stream"})
 
 log = structlog.get_logger("stockstream.service")
 
@@ -123,7 +122,8 @@ class Service:
             self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
             self.source = await make_source(settings, self._clock)
             self._log_start(self.source)
-            gate = Gate(accept_unchanged=settings.send_unchanged, accept_late=self.source.label == "replay")
+            kind = source_kind(self.source.label)
+            gate = Gate(accept_unchanged=settings.send_unchanged, accept_late=kind.accepts_late)
             observers = list(self._observers)
             if settings.outbox == "disk":
                 self._ledger = stack.enter_context(
@@ -162,7 +162,7 @@ class Service:
     def _noting_gaps(self, source: Source) -> Source:
         """Only the live market has gaps that `backfill` can fill; they are noted beside the outbox."""
         settings = self._settings
-        if settings.outbox == "memory" or source.label not in _LIVE_SOURCES:
+        if settings.outbox == "memory" or not source_kind(source.label).is_live:
             return source
         folder = settings.outbox_dir.parent
         return GapNotingSource(source, folder, interval_seconds=settings.poll_interval_seconds, clock=self._clock)
@@ -188,7 +188,7 @@ class Service:
             "service_started",
             source=source.label,
             is_market_data=source.is_market_data,
-            symbols=None if settings.source == "replay" else len(settings.symbols.symbols),
+            symbols=len(settings.symbols.symbols) if source_kind(source.label).follows_watchlist else None,
             poll_interval_seconds=settings.poll_interval_seconds,
             stream=settings.stream,
             region=self._aws.region,
@@ -199,7 +199,7 @@ class Service:
 
     def _report(self, stats: SenderStats) -> ServiceReport:
         in_memory = self._settings.outbox == "memory"
-        failure = self.source.failure if self.source is not None else None
+        failure = self._source_failure()
         lost = stats.lost + stats.dropped + (stats.unsent if in_memory else 0)
         report = ServiceReport(self.counters, stats, lost, failure)
         if failure is not None:
@@ -214,6 +214,15 @@ class Service:
             lost=report.lost,
         )
         return report
+
+    def _source_failure(self) -> str | None:
+        source = self.source
+        if source is None:
+            return None
+        if source.failure is None and source_kind(source.label).is_live and not self.counters.polled:
+            reason = self.counters.failure or "it had not answered yet"
+            return f"{source.label} never gave a quote: {reason}"
+        return source.failure
 
     async def _emit_metrics(self, metrics: ServiceMetrics) -> None:
         while True:

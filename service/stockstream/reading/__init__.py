@@ -8,7 +8,7 @@ The stored contract itself (keys, names, bytes) is `stockstream_wire.storage`'s.
 
 from stockstream.reading.archive import Archive, ArchiveMovedError, LogObject, TidiedObject, open_archive
 from stockstream.reading.candles import Candle, candles_of, minute_start
-from stockstream.reading.follow import Place, Position, Update, follow_log
+from stockstream.reading.follow import Place, Position, Update, follow_log, newest_place
 from stockstream.reading.health import Health, PartitionHealth, Quarantined
 from stockstream.reading.log import LogEntry, LogFormatError, read_layout, read_revision, unpack_entry
 from stockstream.reading.market import Market, StoreNames, checked_symbols, open_market
@@ -41,6 +41,7 @@ __all__ = [
     "follow_log",
     "live_quote",
     "minute_start",
+    "newest_place",
     "open_archive",
     "open_market",
     "plain_item",

@@ -62,8 +62,6 @@ class DiskIntake:
         self._wake_dispatcher: Callable[[], None] = lambda: None
         self._work = asyncio.Event()
         self._room = Room(config.outbox_max_bytes, monotonic)
-        #: Bytes of other files that share the outbox's bound, such as the ledger.
-        self.other_bytes: Callable[[], int] = lambda: 0
         self._cursor = Position(0, 0)
         self._committed = Position(0, 0)
         # Bytes on disk beyond the cursor, and when the first of them was accepted.
@@ -98,12 +96,12 @@ class DiskIntake:
             OutboxWriteError: the disk refused; the records are not accepted.
             OutboxFullError: there is no room, and `give_up_waiting` was called; they are not accepted.
         """
-        while self.unsent and self._bound_size_bytes + batch.size_bytes > self._config.outbox_max_bytes:
+        while self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes and self.unsent:
             if self._config.outbox_policy == "drop_oldest" and self._outbox.view.segments:
                 await self._drop_oldest_segment()
                 continue
             self._work.set()
-            await self._room.wait(self._bound_size_bytes, self.unsent)
+            await self._room.wait(self._outbox.size_bytes, self.unsent)
         await self._outbox.append(batch)
 
     def give_up_waiting(self) -> None:
@@ -138,7 +136,7 @@ class DiskIntake:
             while self._cursor != self._committed and scheduler.pending_bytes < self._low_water_bytes:
                 await self._read_back(scheduler, progress)
             await self._reclaim(progress)
-            self._room.changed(self._bound_size_bytes, self.unsent)
+            self._room.changed(self._outbox.size_bytes, self.unsent)
 
     def on_resolved(self, lane: Lane) -> None:
         """See `Intake`."""
@@ -184,10 +182,6 @@ class DiskIntake:
     @property
     def _low_water_bytes(self) -> int:
         return self._config.memory_max_bytes // 2
-
-    @property
-    def _bound_size_bytes(self) -> int:
-        return self._outbox.size_bytes + self.other_bytes()
 
     def _on_commit(self, batch: RecordBatch, frame: WrittenFrame) -> None:
         was_current = self._cursor == self._committed

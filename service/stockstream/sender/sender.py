@@ -146,11 +146,6 @@ class Sender:
         """Wait for room no more: a `send` for which there is none raises `OutboxFullError`, now and from now on."""
         self._intake.give_up_waiting()
 
-    def count_with_outbox(self, size_bytes: Callable[[], int]) -> None:
-        """Count the bytes of other files on the same disk, such as the ledger, against `outbox_max_bytes`."""
-        if isinstance(self._intake, DiskIntake):
-            self._intake.other_bytes = size_bytes
-
     async def drain(self, timeout_seconds: float) -> int:
         """Send what is left, without waiting for fuller aggregates; `send` may go on meanwhile.
 

@@ -36,7 +36,10 @@ FOREIGN_VARIABLES: Final = {
         "notifier", "–", "text", "Key of the signature (HMAC-SHA256) that the webhook is sent with"
     ),
     "STOCKSTREAM_EMULATOR_PYTHON": ForeignVariable(
-        "local mode", "beside `.venv`", "a path", "Python whose environment holds the AWS emulator"
+        "local mode",
+        "beside `.venv`, else made in the user's cache",
+        "a path",
+        "Python whose environment holds the AWS emulator",
     ),
     "STOCKSTREAM_EMULATOR_HOSTS": ForeignVariable(
         "emulator", "–", "host names separated by commas", "Host names that it answers to, beside loopback's"

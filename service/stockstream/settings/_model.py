@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stockstream.request_guard import parse_hosts
 from stockstream.settings._values import Watchlist, parse_columns, parse_files, parse_speed, parse_watchlist, parse_zone
 from stockstream.settings.paths import default_cache_dir, default_state_dir
+from stockstream.source_kinds import SOURCE_CHOICES
 
 ENV_PREFIX: Final = "STOCKSTREAM_"
 
@@ -44,16 +45,16 @@ class Settings(BaseSettings):
     )
 
     # --- source -----------------------------------------------------------------------------------------------------
-    source: Literal["yahoo", "yahoo-stream", "replay", "simulated", "auto"] = _setting(
+    source: str = _setting(
         "Source",
         "yahoo",
-        "Where quotes come from. `auto` tries Yahoo and, where it cannot be reached, says so and simulates",
+        "Where quotes come from, as below. `auto` tries Yahoo and, where it cannot be reached, says so and simulates",
     )
     symbols: Annotated[Watchlist, NoDecode] = _setting(
         "Source",
         Watchlist(("AAPL",)),
-        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes). Without it "
-        "`auto` and `simulated` follow ten well-known ones",
+        "Symbols, separated by commas, or `@FILE` with one a line (re-read when it changes). Without it `auto` follows "
+        "ten well-known ones, and some sources their own, as below",
     )
     poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
     send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
@@ -278,6 +279,14 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_replay_speed(cls, value: object) -> object:
         return parse_speed(value) if isinstance(value, str) else value
+
+    @field_validator("source", mode="after")
+    @classmethod
+    def _known_source(cls, value: str) -> str:
+        if value not in SOURCE_CHOICES:
+            msg = "no such source"
+            raise ValueError(msg)
+        return value
 
     @property
     def ledger_folder(self) -> Path:

@@ -13,8 +13,10 @@ from stockstream.settings._foreign import FOREIGN_VARIABLES
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._values import Watchlist
 from stockstream.settings.paths import default_cache_dir, default_state_dir
+from stockstream.source_kinds import SOURCE_CHOICES, SOURCE_KINDS
 
 _SPECIAL: Final = {
+    "source": "one of " + ", ".join(SOURCE_CHOICES),
     "symbols": "symbols of A-Z 0-9 . - = ^ & _ $ separated by commas, or @FILE",
     "replay_files": "paths separated by commas",
     "replay_timezone": "an IANA time zone",
@@ -76,12 +78,24 @@ def settings_table() -> str:
     parts = []
     for section, rows in sections.items():
         parts += [f"### {section}", "", "| Variable | Default | Allowed | Meaning |", "|---|---|---|---|", *rows, ""]
+        if section == "Source":
+            parts += _sources()
     parts += ["### Of other parts", "", "| Variable | Read by | Default | Allowed | Meaning |", "|---|---|---|---|---|"]
     parts += [
         f"| `{name}` | {known.reader} | {known.default} | {_cell(known.allowed)} | {_cell(known.meaning)} |"
         for name, known in FOREIGN_VARIABLES.items()
     ]
     return "\n".join([*parts, ""])
+
+
+def _sources() -> list[str]:
+    """The catalogue as a table."""
+    default = Settings.model_fields["symbols"].default.symbols
+    rows = []
+    for kind in SOURCE_KINDS:
+        symbols = ", ".join(kind.own_symbols or default) if kind.follows_watchlist else "the file's"
+        rows.append(f"| `{kind.name}` | {_cell(kind.meaning)} | {symbols} |")
+    return ["| Source | Gives | Symbols where nobody says |", "|---|---|---|", *rows, ""]
 
 
 def _plain_type(annotation: Any) -> Any:

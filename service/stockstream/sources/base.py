@@ -30,17 +30,41 @@ class SourceBatch:
         quotes: Valid quotes, in order of event time per symbol.
         rejected: What was reported and skipped.
         failures: Calls to the source that failed in this step (an open breaker counts none).
+        failure: Why the last of them did, for a person; may be empty.
     """
 
     quotes: list[Quote]
     rejected: list[Rejection] = field(default_factory=list)
     failures: int = 0
+    failure: str = ""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the source answered: not where all it says is that calls failed, or that quotes are stale."""
+        if self.quotes:
+            return any(not quote.stale for quote in self.quotes)
+        return self.failures == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Whether a source can be reached now.
+
+    Attributes:
+        reachable: It answered.
+        detail: The answer, or what stood in its way.
+        remedy: What to do about that; empty where it answered.
+    """
+
+    reachable: bool
+    detail: str
+    remedy: str = ""
 
 
 class Source(Protocol):
     """A source of quotes that owns its pace: iterating waits until there is something to say.
 
-    `label` is what its quotes carry in `source` ("yahoo", "replay", "simulated", …); `is_market_data` is False where
+    `label` is its name in the catalogue, which its quotes carry in `source`; `is_market_data` is False where
     the quotes are not the market's, and every face of the program then says so. `failure` says, once the source is
     through, what it was asked for and could not give; the run then ends with exit code 1, after all else was delivered.
     """

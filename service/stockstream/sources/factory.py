@@ -1,26 +1,42 @@
-"""From settings to a source; `auto` tries Yahoo and says plainly when it simulates instead."""
+"""From settings to a source; `auto` tries the market and says plainly when it simulates instead."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Final, NamedTuple, cast
 
 import structlog
 
-from stockstream.clock import SYSTEM_CLOCK, Clock
-from stockstream.errors import InputError
-from stockstream.settings import Settings
-from stockstream.sources.base import Source
-from stockstream.sources.watchlist import WatchlistFollower
+from stockstream.clock import Clock
+from stockstream.settings import Settings, Watchlist
+from stockstream.source_kinds import (
+    AUTO,
+    AUTO_FALLS_BACK_TO,
+    AUTO_TRIES,
+    DEMO_WATCHLIST,
+    SourceKind,
+    at_place,
+    source_kind,
+)
+from stockstream.sources.base import ProbeResult, Source
 
-if TYPE_CHECKING:
-    from stockstream.sources.replay import ReplaySource
+PROBE_TIMEOUT_SECONDS: Final = 6.0
 
 log = structlog.get_logger("stockstream.sources")
 
 
+class Choice(NamedTuple):
+    """Which source runs.
+
+    Attributes:
+        name: Its name in the settings; never `auto`.
+        reason: Where `auto` simulates: why the market cannot be had; else empty.
+    """
+
+    name: str
+    reason: str = ""
+
+
 async def make_source(settings: Settings, clock: Clock) -> Source:
     """Make the source that the settings name.
-
-    Modules are imported here, when they are chosen: yfinance alone costs most of a second and 99 MB.
 
     Raises:
         InputError: a replay without files.
@@ -28,78 +44,48 @@ async def make_source(settings: Settings, clock: Clock) -> Source:
     """
     for skipped in settings.symbols.skipped:
         log.warning("symbol_rejected", detail=skipped)
-    name = await choose_source(settings)
-    if name == "replay":
-        return _replay(settings, clock)
-    if name == "simulated":
-        return _simulated(settings, clock)
-    if settings.source == "yahoo-stream":
-        return _yahoo_stream(settings, clock)
-    return _yahoo(settings, clock)
+    kind = source_kind((await choose_source(settings)).name)
+    return cast("Source", at_place(kind.make)(settings, clock))
 
 
 async def check_source(settings: Settings) -> None:
-    """Refuse a replay that cannot start, without starting it.
+    """Refuse a source of which can be seen that it cannot start, without starting it.
 
     Raises:
-        InputError: no files, or one that is absent, unreadable, without rows or without a needed column.
+        InputError: a replay's files cannot be replayed, a source lacks its keys.
     """
-    if settings.source == "replay":
-        await asyncio.to_thread(_replay(settings, SYSTEM_CLOCK).check_files)
+    if settings.source != AUTO and (check := source_kind(settings.source).check) is not None:
+        await asyncio.to_thread(at_place(check), settings)
 
 
-async def choose_source(settings: Settings) -> str:
-    """Name the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
-    if settings.source != "auto":
-        return settings.source
-    from stockstream.sources.yahoo import probe  # noqa: PLC0415
+async def probe_source(kind: SourceKind, settings: Settings, timeout_seconds: float) -> ProbeResult | None:
+    """Ask a source whether it can be reached; None where that means nothing: files, the simulated market."""
+    if kind.probe is None:
+        return None
+    return cast("ProbeResult", await at_place(kind.probe)(settings, timeout_seconds))
 
-    reason = await probe(cache_dir=settings.cache_dir)
-    if reason is None:
-        log.info("source_chosen", source="yahoo", asked_for="auto")
-        return "yahoo"
+
+async def choose_source(settings: Settings) -> Choice:
+    """Choose the source that runs: the one asked for, and for `auto` Yahoo where it answers, else the simulated one."""
+    if settings.source != AUTO:
+        return Choice(settings.source)
+    result = await probe_source(source_kind(AUTO_TRIES), settings, PROBE_TIMEOUT_SECONDS)
+    if result is None or result.reachable:
+        log.info("source_chosen", source=AUTO_TRIES, asked_for=AUTO)
+        return Choice(AUTO_TRIES)
     log.warning(
-        "yahoo_unreachable",
-        reason=reason,
-        using="simulated",
+        "source_unreachable",
+        source=AUTO_TRIES,
+        reason=result.detail,
+        using=AUTO_FALLS_BACK_TO,
         meaning="the quotes that follow are SIMULATED, not from the market",
     )
-    return "simulated"
+    return Choice(AUTO_FALLS_BACK_TO, result.detail)
 
 
-def _replay(settings: Settings, clock: Clock) -> "ReplaySource":
-    from stockstream.sources.replay import ReplayFormat, ReplaySource  # noqa: PLC0415
-
-    if not settings.replay_files:
-        msg = "source replay needs files. Remedy: STOCKSTREAM_REPLAY_FILES, or --replay FILE"
-        raise InputError(msg)
-    return ReplaySource(
-        settings.replay_files,
-        speed=settings.replay_speed,
-        clock=clock,
-        symbols=WatchlistFollower(settings.symbols) if "symbols" in settings.model_fields_set else None,
-        form=ReplayFormat(zone=settings.replay_timezone, columns=settings.replay_columns),
-    )
-
-
-def _simulated(settings: Settings, clock: Clock) -> Source:
-    from stockstream.sources.simulated import SimulatedSource  # noqa: PLC0415
-
-    return SimulatedSource(
-        WatchlistFollower(settings.symbols),
-        seed=settings.simulated_seed,
-        interval_seconds=settings.poll_interval_seconds,
-        clock=clock,
-    )
-
-
-def _yahoo(settings: Settings, clock: Clock) -> Source:
-    from stockstream.sources.yahoo import yahoo_source  # noqa: PLC0415
-
-    return yahoo_source(settings, clock)
-
-
-def _yahoo_stream(settings: Settings, clock: Clock) -> Source:
-    from stockstream.sources.yahoo_stream import yahoo_stream_source  # noqa: PLC0415
-
-    return yahoo_stream_source(settings, clock)
+def with_own_symbols(settings: Settings) -> Settings:
+    """Give a source that has a watchlist of its own that one, where nobody has named symbols."""
+    symbols = DEMO_WATCHLIST if settings.source == AUTO else source_kind(settings.source).own_symbols
+    if not symbols or "symbols" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"symbols": Watchlist(symbols)})

@@ -9,22 +9,29 @@ _ASCII_LEVELS: Final = "_.-=*^#"
 _SHOWN_DECIMALS: Final = (2, 4)
 
 
-def sparkline(prices: Sequence[Decimal], width: int, *, ascii_only: bool = False) -> str:
-    """The last `width` prices as a line of blocks from their lowest to their highest; a flat line stays in the middle.
+def sparkline(prices: Sequence[Decimal], width: int, lines: int = 1, *, ascii_only: bool = False) -> str:
+    """The last `width` prices as blocks from their lowest to their highest; a flat line stays in the middle.
 
     Padded on the left, so that the newest price is always at the right edge.
+
+    Args:
+        prices: Oldest first.
+        width: Columns.
+        lines: Height; each line more has as many levels more.
+        ascii_only: Without block characters.
     """
     levels = _ASCII_LEVELS if ascii_only else _BLOCKS
     shown = list(prices)[-width:] if width > 0 else []
-    if not shown:
-        return " " * width
-    low, high = min(shown), max(shown)
-    if low == high:
-        line = levels[len(levels) // 2 - 1] * len(shown)
-    else:
-        scale = (len(levels) - 1) / float(high - low)
-        line = "".join(levels[round(float(price - low) * scale)] for price in shown)
-    return line.rjust(width)
+    highest = lines * len(levels) - 1
+    low, high = min(shown, default=Decimal(0)), max(shown, default=Decimal(0))
+    scale = highest / float(high - low) if high > low else 0.0
+    heights = [round(float(price - low) * scale) if scale else highest // 2 for price in shown]
+    rows = []
+    for line in reversed(range(lines)):
+        base = line * len(levels)
+        row = "".join(" " if height < base else levels[min(height - base, len(levels) - 1)] for height in heights)
+        rows.append(row.rjust(width))
+    return "\n".join(rows)
 
 
 def format_price(price: Decimal) -> str:

@@ -1,114 +1,123 @@
 """From a snapshot to the screen: a pure function of state and size, so that every width can be tested as text.
 
-header     what runs, and whether it is the market          2 lines
-symbols    price, change, sparkline, volume, anomaly        as many as fit
-stages     count, rate and age from source to SNS           below the symbols, or beside them on a wide screen
-alerts     as they fire                                     beside the stages
-footer     how to stop and where to look                    1 line
+header     what runs, where its page is, and whether it is the market      2 lines
+symbols    price, change, sparkline, volume, anomaly                       as many as fit, taller where there is room
+stages     count, rate and age from source to SNS                          below the symbols, or beside them where wide
+alerts     as they fire                                                    beside the stages
+notices    what a person should know                                       1 to 4 lines
+footer     how to stop and where to look                                   1 line, more where the command is long
 """
 
-import re
-from collections.abc import Sequence
-from decimal import Decimal
+import textwrap
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.layout import Layout
-from rich.table import Table
 from rich.text import Text
 
-from stockstream.local.view._format import (
-    format_age,
-    format_change,
-    format_count,
-    format_percent,
-    format_price,
-    format_rate,
-    format_uptime,
-    format_volume,
-    sparkline,
-)
-from stockstream.local.view._state import AlertRow, StageRow, StageStatus, SymbolRow, ViewState
+from stockstream.local.view._format import format_uptime
+from stockstream.local.view._panes import STATUS_SIGNS, alerts_pane, stages_pane, stages_width, symbols_pane
+from stockstream.local.view._state import ViewState
 
 WIDE_COLUMNS: Final = 132
-_STAGES_WIDTH: Final = 46
-_STAGES_WIDTH_WIDE: Final = 58
-_SYMBOLS_WIDTH_WIDE: Final = 104
+# What an alert of a usual symbol takes: time, name, change, price.
+_ALERTS_WIDTH: Final = 32
+_ALERTS_WIDTH_WIDE: Final = 44
 _HEADER_LINES: Final = 2
-_FOOTER_LINES: Final = 1
 _TITLE_LINES: Final = 1
 # Below this there is no room for stages and alerts: prices are what a person looks for first.
 _BODY_LINES_FOR_STAGES: Final = 14
-_SYMBOL_COLUMNS_WIDTH: Final = 59  # all columns but the sparkline, with the gaps between them
-_SPARKLINE_MIN: Final = 8
-_SPARKLINE_MAX: Final = 80
+_NOTICE_LINES_MAX: Final = 4
+_LINES_A_NOTICE: Final = 2
+_LOOK_LINES_MAX: Final = 3
+_GAP: Final = 2
+_APART: Final = "   "
 
-_RISE: Final = "green"
-_FALL: Final = "red"
 _QUIET: Final = "bright_black"
-_STATUS_SIGNS: Final = {
-    StageStatus.OK: ("●", "*", "green"),
-    StageStatus.WAITING: ("○", "o", _QUIET),
-    StageStatus.WARNING: ("▲", "!", "yellow"),
-    StageStatus.FAILED: ("✗", "x", "bold red"),
-}
-_SEVERITY_PREFIX: Final = re.compile(r"^\[[a-z]+\] ")
 _PHASE_STYLES: Final = {"running": "bold green", "starting": "bold cyan"}
+_STOP: Final = (
+    (" q or Ctrl-C ", " stops, drains and prints a summary"),
+    (" q or Ctrl-C ", " stops and drains"),
+    (" q ", " stops"),
+)
+_STOP_AGAIN: Final = (
+    (" Ctrl-C ", " again ends at once; what is accepted stays in the outbox, and the next run sends it"),
+    (" Ctrl-C ", " again ends at once; the outbox keeps the rest"),
+    (" Ctrl-C ", " again: at once"),
+)
+# With fewer lines there is none to spare for a notice that may come.
+_LINES_FOR_A_SPACE: Final = 16
 
 
 def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool = False) -> RenderableType:
     """Draw a snapshot for a terminal of `width` columns and `height` lines."""
-    body_lines = max(1, height - _HEADER_LINES - _FOOTER_LINES)
+    notices = _notices(state, width, max(1, min(_NOTICE_LINES_MAX, height // 8)), ascii_only=ascii_only)
+    if not notices and height >= _LINES_FOR_A_SPACE:
+        notices = [Text("")]  # a screen that jumps by a line when something is said is hard to read
+    footer = _footer(state, width)[-max(1, height // 6) :]
+    body_lines = max(1, height - _HEADER_LINES - len(footer) - len(notices))
     root = Layout()
     root.split_column(
         Layout(_header(state, width), name="header", size=_HEADER_LINES),
         Layout(name="body"),
-        Layout(_footer(state, width), name="footer", size=_FOOTER_LINES),
+        Layout(Group(*notices, *footer), name="footer", size=len(notices) + len(footer)),
     )
     body = root["body"]
     if body_lines < _BODY_LINES_FOR_STAGES:
-        body.update(_symbols(state.symbols, width, body_lines, ascii_only=ascii_only))
+        body.update(symbols_pane(state.symbols, width, body_lines, ascii_only=ascii_only))
     elif width >= WIDE_COLUMNS:
-        # A sparkline is worth more than the stages' notes until it shows most of two minutes.
-        right_width = min(_STAGES_WIDTH_WIDE, max(_STAGES_WIDTH, width - _SYMBOLS_WIDTH_WIDE))
-        left_width = width - right_width - 2
-        stage_lines = len(state.stages) + _TITLE_LINES + 1
-        right = Layout(name="right", size=right_width)
-        right.split_column(
-            Layout(_stages(state.stages, right_width, ascii_only=ascii_only), size=stage_lines),
-            Layout(_alerts(state, right_width, body_lines - stage_lines)),
-        )
-        body.split_row(
-            Layout(_symbols(state.symbols, left_width, body_lines, ascii_only=ascii_only), size=left_width),
-            Layout(Text(" "), size=2),
-            right,
-        )
+        _wide(body, state, width, body_lines, ascii_only=ascii_only)
     else:
-        # One line more than the symbols need, where there is one, sets them apart from the stages.
-        wanted_lines = max(1, len(state.symbols)) + _TITLE_LINES + 1
-        upper_lines = min(wanted_lines, body_lines - len(state.stages) - _TITLE_LINES)
-        lower_lines = body_lines - upper_lines
-        alerts_width = max(10, width - _STAGES_WIDTH - 2)
-        lower = Layout(name="lower")
-        lower.split_row(
-            Layout(_stages(state.stages, _STAGES_WIDTH, ascii_only=ascii_only), size=_STAGES_WIDTH),
-            Layout(Text(" "), size=2),
-            Layout(_alerts(state, alerts_width, lower_lines)),
-        )
-        body.split_column(
-            Layout(_symbols(state.symbols, width, upper_lines, ascii_only=ascii_only), size=upper_lines),
-            lower,
-        )
+        _narrow(body, state, width, body_lines, ascii_only=ascii_only)
     return root
 
 
+def _wide(body: Layout, state: ViewState, width: int, lines: int, *, ascii_only: bool) -> None:
+    right_width = min(max(stages_width(state.stages), _ALERTS_WIDTH_WIDE), width // 2)
+    left_width = width - right_width - _GAP
+    stage_lines = len(state.stages) + _TITLE_LINES + 1
+    right = Layout(name="right", size=right_width)
+    right.split_column(
+        Layout(stages_pane(state.stages, right_width, ascii_only=ascii_only), size=stage_lines),
+        Layout(alerts_pane(state, right_width, lines - stage_lines)),
+    )
+    body.split_row(
+        Layout(symbols_pane(state.symbols, left_width, lines, ascii_only=ascii_only), size=left_width),
+        Layout(Text(" "), size=_GAP),
+        right,
+    )
+
+
+def _narrow(body: Layout, state: ViewState, width: int, lines: int, *, ascii_only: bool) -> None:
+    upper_lines = max(1, lines - len(state.stages) - _TITLE_LINES)
+    left_width = min(stages_width(state.stages), width - _ALERTS_WIDTH - _GAP)
+    lower = Layout(name="lower")
+    if left_width < stages_width(state.stages, with_notes=False):
+        lower.update(stages_pane(state.stages, width, ascii_only=ascii_only))
+    else:
+        lower.split_row(
+            Layout(stages_pane(state.stages, left_width, ascii_only=ascii_only), size=left_width),
+            Layout(Text(" "), size=_GAP),
+            Layout(alerts_pane(state, width - left_width - _GAP, lines - upper_lines)),
+        )
+    body.split_column(
+        Layout(symbols_pane(state.symbols, width, upper_lines, ascii_only=ascii_only), size=upper_lines),
+        lower,
+    )
+
+
 def _header(state: ViewState, width: int) -> RenderableType:
-    first = Text(no_wrap=True, overflow="ellipsis")
-    first.append("Stockstream", style="bold")
-    first.append("  ")
-    first.append(state.phase.upper(), style=_PHASE_STYLES.get(state.phase, "bold yellow"))
-    first.append(f"  {format_uptime(state.uptime_seconds)}")
-    first.append(f"  {state.endpoint_url}", style=_QUIET)
+    phase = Text(state.phase.upper(), style=_PHASE_STYLES.get(state.phase, "bold yellow"))
+    page = Text(f"Page {state.page_url}" if state.page_url else "")
+    uptime = Text(format_uptime(state.uptime_seconds))
+    parts = [Text("Stockstream", style="bold"), phase, uptime, page, Text(f"AWS {state.endpoint_url}", style=_QUIET)]
+    # The page's address is the last to go, whole.
+    for part in (parts[-1], parts[0], uptime, phase):
+        if sum(kept.cell_len + _GAP for kept in parts) - _GAP > width:
+            parts.remove(part)
+    first = Text(" " * _GAP).join(parts)
+    first.no_wrap, first.overflow = True, "ellipsis"
     return Group(first, _banner(state, width))
 
 
@@ -128,107 +137,37 @@ def _banner(state: ViewState, width: int) -> Text:
     return banner
 
 
-def _footer(state: ViewState, width: int) -> Text:
+def _notices(state: ViewState, width: int, lines_max: int, *, ascii_only: bool) -> list[Text]:
+    lines: list[Text] = []
+    for notice in state.notices:
+        room = min(_LINES_A_NOTICE, lines_max - len(lines))
+        if room <= 0:
+            break
+        sign, ascii_sign, style = STATUS_SIGNS[notice.status]
+        lines += _wrapped(f"{ascii_sign if ascii_only else sign} {notice.text}", width, room, style)
+    return lines
+
+
+def _wrapped(text: str, width: int, lines: int, style: str) -> list[Text]:
+    parts = textwrap.wrap(text, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)
+    return [Text(part, style=style, no_wrap=True) for part in parts]
+
+
+def _footer(state: ViewState, width: int) -> list[Text]:
+    variants = _STOP_AGAIN if state.is_stopping else _STOP
+    look = f"Look inside: {state.look_command}" if state.look_command else ""
+    room = width - len(_APART) - cell_len(look)
+    fitting = next((pair for pair in variants if len("".join(pair)) <= room), None)
+    keys, text = fitting or next((pair for pair in variants if len("".join(pair)) <= width), variants[-1])
     footer = Text(no_wrap=True, overflow="ellipsis")
-    footer.append(" Ctrl-C ", style="reverse")
-    footer.append(" stop, drain and print a summary", style=_QUIET)
-    if state.notice:
-        footer.append(f"   {state.notice}", style="yellow")
-        return footer
+    footer.append(keys, style="reverse")
+    footer.append(text, style=_QUIET)
+    if fitting is None:
+        return [*_wrapped(look, width, _LOOK_LINES_MAX, ""), footer]
+    footer.append(f"{_APART}{look}")
     # Unsigned and with a region named, it works where the AWS CLI was never configured.
     options = f"--no-sign-request --region us-east-1 --endpoint-url {state.endpoint_url}"
-    hint = f"   aws {options} dynamodb scan --table-name quotes"
+    hint = f"{_APART}or aws {options} dynamodb scan --table-name quotes"
     if footer.cell_len + len(hint) <= width:
         footer.append(hint, style=_QUIET)
-    return footer
-
-
-def _title(text: str, width: int) -> Text:
-    title = Text(f"{text} ", style="bold", no_wrap=True)
-    title.truncate(width)
-    return title
-
-
-def _table() -> Table:
-    return Table(
-        box=None, show_header=True, header_style=_QUIET, padding=(0, 1, 0, 0), pad_edge=False, expand=False
-    )  # fmt: skip
-
-
-def _symbols(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_only: bool) -> RenderableType:
-    if not rows:
-        return Text("Waiting for the first quotes ...", style=_QUIET)
-    room = max(1, lines - _TITLE_LINES)
-    name = "Symbol"
-    if len(rows) > room:
-        name = f"Top {room}/{len(rows)}"
-        rows = sorted(rows, key=lambda row: abs(row.change_percent or Decimal(0)), reverse=True)[:room]
-    spark_width = min(_SPARKLINE_MAX, width - _SYMBOL_COLUMNS_WIDTH)
-    table = _table()
-    table.add_column(name, no_wrap=True, width=10)
-    table.add_column("Price", justify="right", no_wrap=True, width=10)
-    table.add_column("Change", justify="right", no_wrap=True, width=9)
-    table.add_column("%", justify="right", no_wrap=True, width=8)
-    if spark_width >= _SPARKLINE_MIN:
-        table.add_column("Recent", no_wrap=True, width=spark_width)
-    table.add_column("Volume", justify="right", no_wrap=True, width=8)
-    table.add_column("", no_wrap=True, width=7)
-    for row in rows:
-        style = _QUIET if row.is_stale else _RISE if row.change > 0 else _FALL if row.change < 0 else ""
-        cells = [
-            Text(row.symbol, style="bold"),
-            Text(format_price(row.price)),
-            Text(format_change(row.change), style=style),
-            Text(format_percent(row.change_percent), style=style),
-        ]
-        if spark_width >= _SPARKLINE_MIN:
-            cells.append(Text(sparkline(row.prices, spark_width, ascii_only=ascii_only), style=style))
-        cells += [Text(format_volume(row.volume)), _flag(row)]
-        table.add_row(*cells)
-    return table
-
-
-def _flag(row: SymbolRow) -> Text:
-    if row.is_anomaly:
-        return Text("ANOMALY", style="bold white on red")
-    return Text("stale", style="yellow") if row.is_stale else Text("")
-
-
-def _stages(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> RenderableType:
-    table = _table()
-    table.add_column("", width=1)
-    table.add_column("Stage", no_wrap=True, width=8)
-    table.add_column("Count", justify="right", no_wrap=True, width=9)
-    table.add_column("Rate", justify="right", no_wrap=True, width=7)
-    table.add_column("Age", justify="right", no_wrap=True, width=6)
-    table.add_column("", no_wrap=True, width=max(4, width - 36), overflow="ellipsis")
-    for row in rows:
-        sign, ascii_sign, style = _STATUS_SIGNS[row.status]
-        table.add_row(
-            Text(ascii_sign if ascii_only else sign, style=style),
-            row.name,
-            format_count(row.count),
-            format_rate(row.rate_per_second),
-            format_age(row.lag_seconds),
-            Text(row.note, style=_QUIET if row.status in {StageStatus.OK, StageStatus.WAITING} else style),
-        )
-    return table
-
-
-def _alerts(state: ViewState, width: int, lines: int) -> RenderableType:
-    title = _title(f"Alerts {format_count(state.alerts_total)}" if state.alerts_total else "Alerts", width)
-    if not state.alerts:
-        return Group(title, Text("none so far", style=_QUIET))
-    room = max(1, lines - _TITLE_LINES)
-    return Group(title, *(_alert(row, width) for row in list(state.alerts)[:room]))
-
-
-def _alert(row: AlertRow, width: int) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{row.time} ", style=_QUIET)
-    line.append(f"{row.symbol} ", style="bold")
-    # An SNS subject begins with severity and symbol; a narrow pane has no room to say them again.
-    text = _SEVERITY_PREFIX.sub("", row.text).removeprefix(f"{row.symbol} ")
-    line.append(text, style="bold red" if row.is_severe else "")
-    line.truncate(width, overflow="ellipsis")
-    return line
+    return [footer]

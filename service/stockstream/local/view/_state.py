@@ -86,6 +86,19 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should know.
+
+    Attributes:
+        text: One sentence.
+        status: How bad it is.
+    """
+
+    text: str
+    status: StageStatus = StageStatus.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class ViewState:
     """Everything on the screen.
 
@@ -95,22 +108,28 @@ class ViewState:
         source_detail: Files and speed of a replay, or why the market is simulated; may be empty.
         endpoint_url: Where AWS is.
         uptime_seconds: Since the start.
+        page_url: Where the page is.
+        look_command: What shows the newest quotes, typed in another terminal.
         phase: What is going on: starting, running, draining, checking.
+        is_stopping: A stop was asked for; the next one ends at once.
         symbols: In the order of the watchlist.
         stages: In the order of the flow.
         alerts: Newest first.
         alerts_total: Of this run.
-        notice: The latest thing that a person should know; may be empty.
+        notices: What a person should know, the most urgent first.
     """
 
     source: str
     is_market_data: bool
     endpoint_url: str
     uptime_seconds: float
+    page_url: str = ""
+    look_command: str = ""
     phase: str = "running"
+    is_stopping: bool = False
     source_detail: str = ""
     symbols: Sequence[SymbolRow] = ()
     stages: Sequence[StageRow] = ()
     alerts: Sequence[AlertRow] = ()
     alerts_total: int = 0
-    notice: str = ""
+    notices: Sequence[Notice] = ()

@@ -7,7 +7,7 @@ from typing import Final
 from stockstream.errors import InputError
 from stockstream.sources.replay._columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, TIME_OF_DAY, name_columns
 from stockstream.sources.replay._lines import ByteFile
-from stockstream.sources.replay._readers import Row
+from stockstream.sources.replay._row_reader import Row
 
 try:
     import duckdb

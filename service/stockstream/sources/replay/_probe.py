@@ -10,7 +10,8 @@ import structlog
 
 from stockstream.errors import InputError
 from stockstream.sources.base import Rejection
-from stockstream.sources.replay._readers import Row, RowReader, open_reader
+from stockstream.sources.replay._readers import open_reader
+from stockstream.sources.replay._row_reader import Row, RowReader
 from stockstream.sources.replay._rows import ReplayFormat, RowParser, Seen
 from stockstream.sources.replay._values import RowError
 

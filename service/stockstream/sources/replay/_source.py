@@ -12,7 +12,8 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError, SourceError
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.replay._probe import Probe, probe_file
-from stockstream.sources.replay._readers import Row, RowReader, open_reader
+from stockstream.sources.replay._readers import open_reader
+from stockstream.sources.replay._row_reader import Row, RowReader
 from stockstream.sources.replay._rows import SOURCE_LABEL, ReplayFormat, RowParser, Seen
 from stockstream.sources.replay._values import RowError
 from stockstream.sources.watchlist import WatchlistFollower

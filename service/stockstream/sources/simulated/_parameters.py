@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-# Names that everyone knows, for the demonstration. Prices are round figures of the right size, not quotes.
+# Of the demonstration's symbols, which everyone knows. Round figures of the right size, not quotes.
 _KNOWN_PRICES: Final = {
     "AAPL": 240.0,
     "MSFT": 430.0,
@@ -19,7 +19,6 @@ _KNOWN_PRICES: Final = {
     "SPY": 590.0,
     "BRK-B": 470.0,
 }
-DEMO_WATCHLIST: Final = tuple(_KNOWN_PRICES)
 
 _PRICE_RANGE: Final = (12.0, 450.0)
 # Standard deviation of a day's log return: from a quiet index fund to a lively single share.

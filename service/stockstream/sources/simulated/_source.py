@@ -8,7 +8,7 @@ from typing import Final
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
-from stockstream.pipeline.schedule import Ticker
+from stockstream.schedule import Ticker
 from stockstream.settings import Watchlist
 from stockstream.sources.base import SourceBatch
 from stockstream.sources.simulated._movers import MoverPlan, Movers

@@ -9,10 +9,10 @@ from stockstream.clock import Clock
 from stockstream.settings import Settings
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.yahoo.client import YahooClient
-from stockstream.sources.yahoo.probe import ProbeResult, probe, probe_yahoo
+from stockstream.sources.yahoo.probe import probe_source, probe_yahoo
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
 
-__all__ = ["ProbeResult", "YahooOptions", "YahooSource", "options_of", "probe", "probe_yahoo", "yahoo_source"]
+__all__ = ["YahooOptions", "YahooSource", "options_of", "probe_source", "probe_yahoo", "yahoo_source"]
 
 
 def yahoo_source(settings: Settings, clock: Clock) -> YahooSource:

@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from stockstream.sources.base import Rejection
+from stockstream.sources.silence import SilenceWatch
+from stockstream.sources.ticks import refusal
 from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import SymbolLives
 from stockstream.sources.yahoo.mapping import Observation, map_v7_result, observe
 from stockstream.sources.yahoo.sessions import Session, Sessions
-from stockstream.sources.yahoo.silence import SilenceWatch
-from stockstream.sources.yahoo.ticks import refusal
 from stockstream_wire import (
     Quote,
     decode_quote,

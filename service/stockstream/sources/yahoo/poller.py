@@ -41,6 +41,7 @@ class CycleReport:
         calls: Calls made; each is one or more HTTP requests.
         failures: Calls that failed.
         failures_untold: Those of them that no delivery has told of.
+        failure: Why the last of them did.
     """
 
     missing: list[str] = field(default_factory=list)
@@ -49,6 +50,7 @@ class CycleReport:
     calls: int = 0
     failures: int = 0
     failures_untold: int = 0
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,7 @@ class _Cycle:
         self._poller.note_failure(exc)
         self._report.failures += 1
         self._report.failures_untold += 1
+        self._report.failure = str(exc)
         if exc.kind in _SMALLER_MAY_HELP:
             self._poller.sizer.halve()
             if len(batch.symbols) > 1 and self._try_again(cut(batch.symbols, -(-len(batch.symbols) // 2))):

@@ -3,30 +3,27 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.request import getproxies
 
+from stockstream.settings import Settings
+from stockstream.sources.base import ProbeResult
 from stockstream.sources.yahoo.client import YahooClient
-from stockstream.sources.yahoo.errors import YahooCallError
+from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 
 PROBE_TIMEOUT_SECONDS: Final = 6.0
 _HOST: Final = "query1.finance.yahoo.com"
 _CONNECT_SECONDS: Final = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """What the probe found.
+_NO_WAY: Final = "check the network and HTTPS_PROXY; STOCKSTREAM_SOURCE=auto simulates"
+_LIMITED: Final = "Yahoo limits this address: wait, or poll less often"
 
-    Attributes:
-        reachable: A quote request was answered.
-        detail: The answer, or what stood in its way.
-    """
 
-    reachable: bool
-    detail: str
+async def probe_source(settings: Settings, timeout_seconds: float) -> ProbeResult:
+    """Ask Yahoo for the first symbols of the watchlist, through the session that the source uses."""
+    return await probe_yahoo(settings.symbols.symbols, cache_dir=settings.cache_dir, timeout_seconds=timeout_seconds)
 
 
 async def probe_yahoo(
@@ -45,25 +42,19 @@ async def probe_yahoo(
             async with asyncio.timeout(min(_CONNECT_SECONDS, timeout_seconds)):
                 _, writer = await asyncio.open_connection(_HOST, 443)
         except (OSError, TimeoutError) as exc:
-            return ProbeResult(False, f"no connection to {_HOST}:443 ({_name(exc)})")
+            return ProbeResult(False, f"no connection to {_HOST}:443 ({_name(exc)})", _NO_WAY)
         writer.close()
     client = YahooClient(cache_dir=cache_dir, timeout_seconds=timeout_seconds, threads=1)
     try:
         async with asyncio.timeout(timeout_seconds):
             reply = await client.quotes(list(symbols[:3]) or ["AAPL"])
-    except (YahooCallError, TimeoutError) as exc:
-        return ProbeResult(False, _name(exc))
+    except YahooCallError as exc:
+        return ProbeResult(False, _name(exc), _LIMITED if exc.kind is FailureKind.RATE_LIMITED else _NO_WAY)
+    except TimeoutError as exc:
+        return ProbeResult(False, _name(exc), _NO_WAY)
     finally:
         await client.aclose()
     return ProbeResult(True, f"{len(reply.value)} quotes in {reply.http_requests} requests")
-
-
-async def probe(
-    *, cache_dir: Path, symbols: Sequence[str] = (), timeout_seconds: float = PROBE_TIMEOUT_SECONDS
-) -> str | None:
-    """Return None where Yahoo answers, and otherwise why it does not."""
-    result = await probe_yahoo(symbols, cache_dir=cache_dir, timeout_seconds=timeout_seconds)
-    return None if result.reachable else result.detail
 
 
 def _has_proxy() -> bool:

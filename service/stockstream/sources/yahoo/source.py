@@ -11,8 +11,9 @@ import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
-from stockstream.pipeline.schedule import Ticker
+from stockstream.schedule import Ticker
 from stockstream.sources.base import Rejection, SourceBatch
+from stockstream.sources.silence import STALE_AFTER_SECONDS_DEFAULT
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo._memory import return_freed_pages
@@ -26,7 +27,6 @@ from stockstream.sources.yahoo.client import QuoteApi
 from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import LifeEvent
 from stockstream.sources.yahoo.poller import CycleReport, Poller
-from stockstream.sources.yahoo.silence import STALE_AFTER_SECONDS_DEFAULT
 from stockstream_wire import Quote, format_timestamp
 from stockstream_wire.market_rules import MAX_PRICE_RATIO
 
@@ -188,7 +188,7 @@ class YahooSource:
         self.cycles_total += 1
         if self.cycles_total == 1:
             return_freed_pages()  # what starting took: the AWS models, the first replies
-        await self._worker.put(SourceBatch([], rejected, failures=report.failures_untold))
+        await self._worker.put(SourceBatch([], rejected, report.failures_untold, report.failure))
         await asyncio.sleep(0)  # each of these walks the whole watchlist; the loop is not theirs for all of them
         self._say_sessions()
         await asyncio.sleep(0)

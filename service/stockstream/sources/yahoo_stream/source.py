@@ -2,9 +2,10 @@
 
 import asyncio
 import dataclasses
+import json
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Final
 
@@ -12,15 +13,16 @@ import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.sources.base import SourceBatch
+from stockstream.sources.stream import SUBSCRIBE_SYMBOLS_MAX, StreamConnection, StreamTimings
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
 from stockstream.sources.yahoo.aliases import by_answer, canonical
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
-from stockstream.sources.yahoo_stream.connection import STREAM_URL, StreamConnection, StreamTimings
 from stockstream.sources.yahoo_stream.decode import Tick, TickUnreadableError, decode_tick, preload
 from stockstream.sources.yahoo_stream.merge import merge_snapshot, merge_tick
 from stockstream_wire import Quote, format_timestamp
 
+STREAM_URL: Final = "wss://streamer.finance.yahoo.com/?version=2"
 # Ticks are gathered for this long: a batch a tick would be a disk sync a tick.
 GATHER_SECONDS: Final = 0.1
 GATHERED_MAX: Final = 2000
@@ -67,9 +69,11 @@ class YahooStreamSource:
         self.connection = StreamConnection(
             lambda: watchlist.symbols,
             self._on_message,
+            orders=_orders,
+            url=url,
             clock=clock,
             rng=rng or random.Random(),
-            url=url,
+            repeats=True,  # as Yahoo's own page does, and yfinance after it: the server forgets otherwise
             timings=timings,
         )
         self._bases: dict[str, Quote] = {}
@@ -181,7 +185,7 @@ class YahooStreamSource:
                     self._bases[quote.symbol], is_news = merge_snapshot(base, quote)
                     if is_news:
                         news.append(quote)
-                await self._worker.put(SourceBatch(news, batch.rejected, batch.failures))
+                await self._worker.put(dataclasses.replace(batch, quotes=news))
                 await self._suspect_silence(news)
 
     async def _suspect_silence(self, news: list[Quote]) -> None:
@@ -208,3 +212,10 @@ class YahooStreamSource:
             asked_seconds.update(dict.fromkeys(wanted, now_seconds))
             if wanted:
                 await self._backstop.refresh(wanted)
+
+
+def _orders(joined: list[str], left: list[str]) -> Iterator[str]:
+    if left:
+        yield json.dumps({"unsubscribe": left})
+    for start in range(0, len(joined), SUBSCRIBE_SYMBOLS_MAX):
+        yield json.dumps({"subscribe": joined[start : start + SUBSCRIBE_SYMBOLS_MAX]})

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.pipeline.schedule import LATE_TOLERANCE_FRACTION, Ticker
+from stockstream.schedule import LATE_TOLERANCE_FRACTION, Ticker
 from tests.virtual_clock import VirtualClock
 
 

@@ -1,4 +1,4 @@
-"""The WebSocket itself: connected for as long as anyone listens, whatever happens to it.
+"""The WebSocket of a streaming source: connected for as long as anyone listens, whatever happens to it.
 
 The reconnecting is the `websockets` library's own iterator. It reconnects at once after a close in good order, which is
 right for a network that hiccups and a busy loop against a server that closes every connection it accepts; so the waits
@@ -6,7 +6,6 @@ between connections are ours as well: full jitter, growing until a connection ha
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from contextlib import aclosing
@@ -19,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 
 from stockstream.clock import Clock
 
-STREAM_URL: Final = "wss://streamer.finance.yahoo.com/?version=2"
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 # Full jitter reaches down to 0; two connections in this time are a hiccup, a hundred would be a busy loop.
@@ -29,20 +27,20 @@ PROVEN_AFTER_SECONDS: Final = 30.0
 # A half-open connection is found out after interval + timeout.
 PING_INTERVAL_SECONDS: Final = 15.0
 PING_TIMEOUT_SECONDS: Final = 10.0
-# Yahoo's own page, and yfinance after it, subscribe again this often; the server forgets otherwise.
+# How often the watchlist is looked at.
 RESUBSCRIBE_SECONDS: Final = 15.0
 # Unreadable messages in a row after which the connection is worth nothing.
 GARBAGE_IN_A_ROW_MAX: Final = 20
-# A pricing message is about 150 bytes.
+# A tick is 150 to 600 bytes.
 MESSAGE_MAX_BYTES: Final = 65_536
-_SUBSCRIBE_SYMBOLS_MAX: Final = 500
+SUBSCRIBE_SYMBOLS_MAX: Final = 500
 
-log = structlog.get_logger("stockstream.yahoo_stream")
+log = structlog.get_logger("stockstream.stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamTimings:
-    """The waits of a connection, seconds; the defaults are for Yahoo, tests shorten them."""
+    """The waits of a connection, seconds; tests shorten them."""
 
     first_wait_seconds: float = FIRST_WAIT_SECONDS
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
@@ -59,9 +57,11 @@ class StreamConnection:
     Args:
         symbols: What to subscribe to, asked again at each subscription: the watchlist may have changed.
         on_message: Takes a raw message; returns whether it could be read. Awaited, so a slow consumer slows the socket.
+        orders: Messages that subscribe to the first symbols and leave the second, as the server wants them said.
+        url: The streamer.
         clock: Time.
         rng: Randomness of the waits.
-        url: The streamer.
+        repeats: Whether to subscribe again and again, for a server that forgets.
         timings: The waits.
     """
 
@@ -70,12 +70,17 @@ class StreamConnection:
         symbols: Callable[[], Iterable[str]],
         on_message: Callable[[str | bytes], Awaitable[bool]],
         *,
+        orders: Callable[[list[str], list[str]], Iterable[str]],
+        url: str,
         clock: Clock,
         rng: random.Random,
-        url: str = STREAM_URL,
+        repeats: bool = False,
         timings: StreamTimings | None = None,
     ) -> None:
         self._symbols = symbols
+        self._orders = orders
+        self._repeats = repeats
+        self._changed = asyncio.Event()
         self._on_message = on_message
         self._clock = clock
         self._rng = rng
@@ -113,6 +118,15 @@ class StreamConnection:
                 await connection.close()
                 await self._clock.sleep(self._next_wait_seconds())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
+
+    def resubscribe(self) -> None:
+        """Look at the symbols now, and tell the server where they have changed."""
+        self._changed.set()
+
     async def reconnect(self, reason: str) -> None:
         """Give up the connection of now; `run` makes the next."""
         if self._connection is not None:
@@ -121,7 +135,7 @@ class StreamConnection:
 
     async def _listen_until_closed(self, connection: ClientConnection) -> None:
         self._connection = connection
-        subscriber = asyncio.create_task(self._keep_subscribed(connection), name="yahoo-stream-subscriber")
+        subscriber = asyncio.create_task(self._keep_subscribed(connection), name="stream-subscriber")
         try:
             await self._listen(connection)
             log.info("stream_ended", code=connection.close_code)
@@ -148,13 +162,14 @@ class StreamConnection:
     async def _keep_subscribed(self, connection: ClientConnection) -> None:
         subscribed: set[str] = set()
         while True:
+            self._changed.clear()
             wanted = list(dict.fromkeys(self._symbols()))
-            if left := sorted(subscribed.difference(wanted)):
-                await connection.send(json.dumps({"unsubscribe": left}))
-            for start in range(0, len(wanted), _SUBSCRIBE_SYMBOLS_MAX):
-                await connection.send(json.dumps({"subscribe": wanted[start : start + _SUBSCRIBE_SYMBOLS_MAX]}))
+            joined = wanted if self._repeats else [symbol for symbol in wanted if symbol not in subscribed]
+            for order in self._orders(joined, sorted(subscribed.difference(wanted))):
+                await connection.send(order)
             subscribed = set(wanted)
-            await self._clock.sleep(self._timings.resubscribe_seconds)
+            due = self._clock.monotonic() + self._timings.resubscribe_seconds
+            await self._clock.sleep_until(due, unless=self._changed)
 
     def _delays(self) -> Generator[float]:
         while True:
