@@ -9,6 +9,7 @@ from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
+from stockstream.cli.config import config
 from stockstream.cli.consume import consume
 from stockstream.cli.cost import cost
 from stockstream.cli.dashboard import dashboard
@@ -56,6 +57,7 @@ for command in (
     rebuild,
     doctor,
     cost,
+    config,
 ):
     stockstream.add_command(command)
 
