@@ -54,15 +54,15 @@ class LocalCommand:
         return done.returncode, summary, done.stdout + done.stderr
 
     @contextlib.contextmanager
-    def keep_running(self, *arguments: str) -> Iterator["Outside"]:
-        """Run with --keep-running; inside the context the source is through and the emulator is up."""
+    def keep_running(self, *arguments: str, said: list[str] | None = None) -> Iterator["Outside"]:
+        """Run with --keep-running; inside the context the source is through; `said` gets what was logged."""
         command = self.command("--keep-running", *arguments)
         with subprocess.Popen(
             command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
             try:
-                said = []
+                said = [] if said is None else said
                 for line in process.stderr:
                     said.append(line)
                     if "stays up" in line:

@@ -1,5 +1,14 @@
 """What is stored, and under which name: keys of the bucket, names of the tables. All who write or read take it here."""
 
+from stockstream_wire.storage.alert_rules import (
+    LEVEL_KIND,
+    LEVELS_MAX,
+    RULES_LEAD_SECONDS,
+    RULES_READ_SECONDS,
+    RULES_VERSION,
+    Level,
+    Side,
+)
 from stockstream_wire.storage.log import (
     CLOSE,
     CONTENT_TYPE,
@@ -99,6 +108,8 @@ __all__ = [
     "INTERVALS",
     "INTERVAL_MINUTES",
     "LAYOUT_KEY",
+    "LEVELS_MAX",
+    "LEVEL_KIND",
     "MINUTE_FIELDS",
     "NEXT_FOLDER",
     "OPEN_CANDLE_ATTRIBUTES",
@@ -107,6 +118,9 @@ __all__ = [
     "PARTITION_STOPPED",
     "QUARANTINE_PREFIX",
     "RAW_PREFIX",
+    "RULES_LEAD_SECONDS",
+    "RULES_READ_SECONDS",
+    "RULES_VERSION",
     "STATE_PREFIX",
     "STORED_INTERVALS",
     "TABLES",
@@ -118,9 +132,11 @@ __all__ = [
     "UNSENT_VALUE",
     "CheckpointHead",
     "CheckpointSymbols",
+    "Level",
     "LogKey",
     "Partition",
     "QuarantineObject",
+    "Side",
     "SymbolHead",
     "TableKey",
     "TidiedKey",
