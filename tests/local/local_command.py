@@ -46,7 +46,7 @@ class LocalCommand:
     def run(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
         """Run to the end: exit code, summary, output."""
         done = subprocess.run(
-            self.command(*arguments), env=self._environment(), capture_output=True, text=True, check=False
+            self.command(*arguments), env=self.clean_environment(), capture_output=True, text=True, check=False
         )
         summary = json.loads(self.summary_path.read_text()) if self.summary_path.exists() else {}
         return done.returncode, summary, done.stdout + done.stderr
@@ -56,7 +56,7 @@ class LocalCommand:
         """Run with --keep-running; inside the context the source is through and the emulator is up."""
         command = self.command("--keep-running", *arguments)
         with subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, env=self.clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
             try:
@@ -72,7 +72,7 @@ class LocalCommand:
                 process.send_signal(signal.SIGTERM)
                 process.wait(PATIENCE_SECONDS)
 
-    def _environment(self) -> dict[str, str]:
+    def clean_environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
         return kept | {"STOCKSTREAM_LOG_FORMAT": "json"} | self.environment
 
