@@ -30,7 +30,6 @@ FEED_URL: Final = "wss://ws-feed.exchange.coinbase.com"
 MUTE_AFTER_SECONDS: Final = 15.0
 # So many heartbeats in a row with trades that no ticker told of: that channel is mute.
 MUTE_AFTER_HEARTBEATS: Final = 10
-# A product that alone is mute, or that the feed refuses, is left out for this long.
 ASIDE_SECONDS: Final = 600.0
 # The first quotes of products do not wait for the interval, but for one another.
 GATHER_SECONDS: Final = 0.1
@@ -47,12 +46,14 @@ class CoinbaseOptions:
         stale_after_seconds: Shortest silence that is said.
         max_price_ratio: Largest credible ratio of price and previous close.
         mute_after_seconds: Without any message, a connection is given up after this.
+        aside_seconds: A product that alone is mute, or that the feed refuses, is left out for this long.
     """
 
     interval_seconds: float = 1.0
     stale_after_seconds: float = STALE_AFTER_SECONDS_DEFAULT
     max_price_ratio: Decimal = Decimal(10)
     mute_after_seconds: float = MUTE_AFTER_SECONDS
+    aside_seconds: float = ASIDE_SECONDS
 
 
 class CoinbaseSource:
@@ -251,7 +252,8 @@ class CoinbaseSource:
         return True
 
     def _leave_aside(self, symbol: str, reason: str, detail: str) -> None:
-        self._aside[symbol] = self._clock.monotonic() + ASIDE_SECONDS
+        # Its silence counts from its return.
+        self._aside[symbol] = self._heard[symbol] = self._clock.monotonic() + self._options.aside_seconds
         self._rejected.append(Rejection(symbol, reason, detail))
 
     async def _watch(self) -> None:
