@@ -48,7 +48,7 @@ class LocalCommand:
     def run(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
         """Run to the end: exit code, summary, output."""
         done = subprocess.run(
-            self.command(*arguments), env=self._environment(), capture_output=True, text=True, check=False
+            self.command(*arguments), env=self.clean_environment(), capture_output=True, text=True, check=False
         )
         summary = json.loads(self.summary_path.read_text()) if self.summary_path.exists() else {}
         return done.returncode, summary, done.stdout + done.stderr
@@ -58,7 +58,7 @@ class LocalCommand:
         """Run with --keep-running; inside the context the source is through; `said` gets what was logged."""
         command = self.command("--keep-running", *arguments)
         with subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, env=self.clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
             try:
@@ -79,7 +79,7 @@ class LocalCommand:
         """Run a source without an end; inside the context quotes are stored, and more are on their way."""
         log_path = self.folder / "flowing.log"
         with log_path.open("wb") as log:
-            process = subprocess.Popen(self.command(*arguments), env=self._environment(), stdout=log, stderr=log)
+            process = subprocess.Popen(self.command(*arguments), env=self.clean_environment(), stdout=log, stderr=log)
         outside = Outside(f"http://127.0.0.1:{self.port}", {})
         try:
             deadline = time.monotonic() + PATIENCE_SECONDS
@@ -93,7 +93,7 @@ class LocalCommand:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_SECONDS)
 
-    def _environment(self) -> dict[str, str]:
+    def clean_environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
         return kept | {"STOCKSTREAM_LOG_FORMAT": "json"} | self.environment
 

@@ -1,7 +1,9 @@
 """What a person at the terminal is told: a source that fails, the key that ends it, a terminal that cannot draw."""
 
+import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -17,15 +19,23 @@ pytestmark = pytest.mark.emulator
 
 
 def test_a_live_source_that_never_gave_a_quote_is_said_with_its_reason_and_is_no_success(tmp_path: Path) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    command = LocalCommand(tmp_path, {"HTTPS_PROXY": nobody, "STOCKSTREAM_LOG_FORMAT": "json"})
+    command = LocalCommand(tmp_path)
+    environment = command.clean_environment() | {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    with subprocess.Popen(
+        command.command("--source", "yahoo", "--interval", "1"),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "source yahoo gives nothing since" in line:
+                process.send_signal(signal.SIGTERM)
 
-    code, summary, output = command.run("--source", "yahoo", "--interval", "1", "--for", "12")
-
-    assert code == 1, output
+    summary = json.loads(command.summary_path.read_text())
+    assert process.returncode == 1, "".join(said)
     assert summary["accepted"] == 0
     assert summary["error"].startswith("yahoo never gave a quote: Yahoo: unreachable")
-    assert "source yahoo gives nothing since" in output
 
 
 class Terminal:
