@@ -107,11 +107,12 @@ aws-smoke: setup ## Check on AWS what no emulator can say, below 1 USD (ARGS=--y
 
 infra-docs: setup ## Write what docs and infra/ take from code: READMEs of modules, table of costs, diagram
 	@$(BIN)/python -m scripts.infra_check.readmes
-	@$(BIN)/python -m scripts.infra_check.cost --write
+	@$(BIN)/python -m scripts.infra_check.cost
 	@$(BIN)/python -m scripts.infra_check.diagram
 
-lambda-zip: setup ## Build the consumer's deployment zip: arm64, or ARCH=x86_64; the same bytes on every build
+lambda-zip: setup ## Build the deployment zips, of consumer and notifier: arm64, or ARCH=x86_64; the same bytes on every build
 	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64)
+	@$(BIN)/python -m scripts.build_lambda_zip --uv $(UV) --architecture $(or $(ARCH),arm64) --function notifier
 
 format: setup ## Rewrite files to the project's style
 	@$(BIN)/ruff check --fix .

@@ -2,10 +2,11 @@
 
 locals {
   # The first deployment of an account has the published names; one beside it does not take them away.
-  table_prefix        = var.table_prefix != null ? var.table_prefix : var.name == "stockstream" ? "" : "${var.name}-"
-  lambda_package_path = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
+  table_prefix          = var.table_prefix != null ? var.table_prefix : var.name == "stockstream" ? "" : "${var.name}-"
+  lambda_package_path   = coalesce(var.lambda_package_path, "${path.root}/../build/stockstream-consumer-arm64.zip")
+  notifier_package_path = coalesce(var.notifier_package_path, "${path.root}/../build/stockstream-notifier-arm64.zip")
   # Whether there is one is no secret.
-  has_webhook = nonsensitive(var.webhook_url != null)
+  has_notifier = nonsensitive(var.webhook_url != null || length(var.notify_urls) > 0)
   # What AWS starts an on-demand stream with.
   on_demand_shards = 4
 
@@ -105,14 +106,13 @@ module "processor" {
 
 module "notifier" {
   source = "./modules/notifier"
-  count  = local.has_webhook ? 1 : 0
+  count  = local.has_notifier ? 1 : 0
 
   name               = var.name
-  package_path       = local.lambda_package_path
-  url                = var.webhook_url
-  shape              = var.webhook_shape
-  telegram_chat_id   = var.webhook_telegram_chat_id
-  secret             = var.webhook_secret
+  package_path       = local.notifier_package_path
+  notify_urls        = var.notify_urls
+  webhook_url        = var.webhook_url
+  webhook_secret     = var.webhook_secret
   log_level          = var.log_level
   log_retention_days = var.log_retention_days
   alerts_topic_arn   = module.alerts.alerts_topic_arn
@@ -215,7 +215,7 @@ module "observability" {
   table_names               = module.hot_store.table_names
   delivery_stream_name      = one(module.delivery[*].delivery_stream_name)
   parquet_delivery          = var.parquet_delivery
-  has_webhook               = local.has_webhook
+  has_notifier              = local.has_notifier
   undelivered_queue_name    = one(module.notifier[*].undelivered_queue_name)
   consumer_log_group_name   = module.processor.log_group_name
   tidy_log_group_name       = module.processor.tidy_log_group_name

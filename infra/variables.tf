@@ -67,32 +67,22 @@ variable "sms_severities" {
   default     = ["info", "warning", "critical"]
 }
 
+variable "notify_urls" {
+  description = "Hand market alerts to these, as Apprise writes them: ntfys://TOPIC, tgram://TOKEN/CHAT, slack://…, mailtos://… (docs/phone.md)."
+  type        = list(string)
+  default     = []
+  sensitive   = true
+}
+
 variable "webhook_url" {
-  description = "Post market alerts to this https URL (Slack, Discord, Telegram or any receiver of JSON); null posts none."
+  description = "Post market alerts to this https URL as JSON; null posts none."
   type        = string
   default     = null
   sensitive   = true
 }
 
-variable "webhook_shape" {
-  description = "What the receiver expects: generic, slack, discord or telegram."
-  type        = string
-  default     = "generic"
-}
-
-variable "webhook_telegram_chat_id" {
-  description = "Chat of the bot, for the telegram shape."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.webhook_shape != "telegram" || var.webhook_telegram_chat_id != ""
-    error_message = "webhook_telegram_chat_id must be set where webhook_shape is telegram."
-  }
-}
-
 variable "webhook_secret" {
-  description = "Signs each post (HMAC-SHA256); empty signs none."
+  description = "Signs each post to the webhook (HMAC-SHA256); empty signs none."
   type        = string
   default     = ""
   sensitive   = true
@@ -136,6 +126,12 @@ variable "consumer_environment" {
 
 variable "lambda_package_path" {
   description = "The consumer's zip, built by `make lambda-zip`. null takes build/stockstream-consumer-arm64.zip of this checkout."
+  type        = string
+  default     = null
+}
+
+variable "notifier_package_path" {
+  description = "The notifier's zip, built by `make lambda-zip`. null takes build/stockstream-notifier-arm64.zip of this checkout."
   type        = string
   default     = null
 }

@@ -1,6 +1,7 @@
-"""Build the consumer's deployment zip: the same bytes on every build of the same sources and lock file.
+"""Build a function's deployment zip: the same bytes on every build of the same sources and lock file.
 
-    python -m scripts.build_lambda_zip [--architecture arm64|x86_64] [--python-version 3.13] [--output FILE] [--uv PATH]
+    python -m scripts.build_lambda_zip [--function consumer|notifier] [--architecture arm64|x86_64]
+        [--python-version 3.13] [--output FILE] [--uv PATH]
 
 Dependencies come from uv.lock (hashes checked), as wheels for Lambda's platform, whatever this machine is.
 """
@@ -19,6 +20,11 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 # Lambda's runtime python3.13 (Amazon Linux 2023, glibc 2.34): wheels of manylinux2014 and up to 2_34 run there.
 PYTHON_VERSION: Final = "3.13"
 PLATFORMS: Final = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
+# What each function's zip holds beside our packages: an extra of the project, and the handler in it.
+FUNCTIONS: Final = {
+    "consumer": ("lambda", "stockstream_lambda.handler.handler"),
+    "notifier": ("notifier", "stockstream_lambda.notifier.handler.handler"),
+}
 OUR_PACKAGES: Final = ("wire/stockstream_wire", "lambda/stockstream_lambda")
 # Not needed to run, and INSTALLER, RECORD and direct_url differ between builds.
 LEFT_OUT: Final = (
@@ -40,7 +46,7 @@ UNZIPPED_MAX_BYTES: Final = 250 * 1024 * 1024
 
 def main() -> None:
     arguments = _arguments()
-    output: Path = arguments.output or ROOT / "build" / f"stockstream-consumer-{arguments.architecture}.zip"
+    output: Path = arguments.output or ROOT / "build" / f"stockstream-{arguments.function}-{arguments.architecture}.zip"
     with tempfile.TemporaryDirectory() as folder:
         content = Path(folder) / "content"
         install_dependencies(arguments, content, Path(folder))
@@ -49,18 +55,26 @@ def main() -> None:
     zipped_bytes = output.stat().st_size
     print(
         f"{output}: {zipped_bytes:,} bytes zipped, {unzipped_bytes:,} unzipped "
-        f"({arguments.architecture}, Python {arguments.python_version}, handler stockstream_lambda.handler.handler)"
+        f"({arguments.architecture}, Python {arguments.python_version}, handler {FUNCTIONS[arguments.function][1]})"
     )
     if unzipped_bytes > UNZIPPED_MAX_BYTES:
         sys.exit(f"over Lambda's limit of {UNZIPPED_MAX_BYTES:,} bytes unzipped")
 
 
 def install_dependencies(arguments: argparse.Namespace, target: Path, scratch: Path) -> None:
-    """Install what the `lambda` extra locks, for Lambda's platform."""
+    """Install what the function's extra locks, for Lambda's platform."""
     uv: str = arguments.uv
     requirements = scratch / "requirements.txt"
     with requirements.open("wb") as file:
-        export = ("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--extra", "lambda")
+        export = (
+            "export",
+            "--quiet",
+            "--frozen",
+            "--no-dev",
+            "--no-emit-project",
+            "--extra",
+            FUNCTIONS[arguments.function][0],
+        )
         subprocess.run([uv, *export, "--format", "requirements.txt"], cwd=ROOT, stdout=file, check=True)
     install = ("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile")
     platform = ("--python-platform", PLATFORMS[arguments.architecture], "--python-version", arguments.python_version)
@@ -103,6 +117,7 @@ def _is_left_out(relative: Path) -> bool:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--function", choices=sorted(FUNCTIONS), default="consumer")
     parser.add_argument("--architecture", choices=sorted(PLATFORMS), default="arm64")
     parser.add_argument("--python-version", default=PYTHON_VERSION)
     parser.add_argument("--output", type=Path)

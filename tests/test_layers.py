@@ -15,7 +15,6 @@ OPEN = {
     "stockstream.errors",
     "stockstream.aws",
     "stockstream.observability",
-    "stockstream.bounds",
     "stockstream.redaction",
     "stockstream.request_guard",
     "stockstream.schedule",
@@ -32,13 +31,15 @@ ROOMS: dict[str, set[str]] = {
     "eventsource": set(),
     "lake": set(),
     "reading": {"settings"},
-    "dashboard": {"reading", "settings"},
+    "alerting": {"settings"},
+    "cost": set(),
+    "dashboard": {"alerting", "cost", "reading", "settings"},
     "audit": {"reading"},
     "redrive": {"sender"},
     "backfill": {"sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill"},
     "doctor": {"settings", "sources"},
-    "local": {"audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},
+    "local": {"alerting", "audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},
 }
 # Nothing imports these, but for `cli`, which calls all rooms.
 LEAVES = {"cli", "doctor", "local"}

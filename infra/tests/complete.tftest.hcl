@@ -18,7 +18,8 @@ variables {
   warehouse                = true
   monthly_budget_usd       = 50
   webhook_url              = "https://hooks.example.com/stockstream"
-  webhook_shape            = "slack"
+  notify_urls              = ["ntfys://a-topic-of-ours"]
+  notifier_package_path    = "tests/fixtures/consumer.zip"
 
   schedule = {
     start       = "cron(15 9 ? * MON-FRI *)"
@@ -35,10 +36,10 @@ run "delivery_has_its_alarms" {
   }
 }
 
-run "the_webhook_has_its_function_and_its_alarm" {
+run "the_notifier_has_its_function_and_its_alarm" {
   assert {
     condition     = length(module.notifier) == 1 && contains(output.alarm_names, "stockstream-alerts-undelivered")
-    error_message = "A webhook that nobody watches."
+    error_message = "A notifier that nobody watches."
   }
 }
 

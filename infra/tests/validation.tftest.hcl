@@ -120,15 +120,22 @@ run "a_tag_called_latest_is_no_version" {
   expect_failures = [var.image_tag]
 }
 
-run "telegram_needs_a_chat" {
+run "notify_urls_are_urls" {
   command = plan
 
-  variables {
-    webhook_url   = "https://api.telegram.org/bot0/sendMessage"
-    webhook_shape = "telegram"
+  module {
+    source = "./modules/notifier"
   }
 
-  expect_failures = [var.webhook_telegram_chat_id]
+  variables {
+    name             = "stockstream"
+    package_path     = "tests/fixtures/consumer.zip"
+    notify_urls      = ["ntfys://a topic"]
+    kms_key_arn      = "arn:aws:kms:us-east-1:123456789012:key/1"
+    alerts_topic_arn = "arn:aws:sns:us-east-1:123456789012:stockstream-alerts"
+  }
+
+  expect_failures = [var.notify_urls]
 }
 
 run "partitions_are_a_power_of_two" {

@@ -44,6 +44,7 @@ _RULES: Final = {
         "gap": {"enabled": False},
         "spike": {"enabled": False},
         "volume": {"enabled": False},
+        "level": {"levels": [{"price": 102, "when": "above"}, {"price": 101, "when": "below", "repeat": "each"}]},
     }
 }
 _NEWER: Final = str(storage.FORMAT + 1)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from stockstream_lambda.alerts.alert import Alert
 from stockstream_lambda.alerts.kinds import GAP, KINDS, MOVE
 from stockstream_lambda.alerts.messages import SMS_MAX_LENGTH, SUBJECT_MAX_LENGTH, build_message
-from stockstream_lambda.alerts.provider import REFRESH_SECONDS, RulesProvider
+from stockstream_lambda.alerts.provider import RulesProvider
 from stockstream_lambda.alerts.rules import SymbolRules, bundled_rules, parse_rules
 from stockstream_lambda.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 from stockstream_wire import Quote, format_epoch_ms
+from stockstream_wire.storage import RULES_READ_SECONDS as REFRESH_SECONDS
 from tests.consumer.conftest import MARKET_DATA, World
 from tests.consumer.folding import THRESHOLD, Folder
 from tests.consumer.kinesis_events import quote, quote_event, read_session
@@ -156,7 +157,7 @@ def threshold(provider: RulesProvider, now: float) -> float | None:
     return provider.current(now).of("AAPL")[MOVE].threshold_percent
 
 
-def test_rules_are_read_once_and_again_after_five_minutes() -> None:
+def test_rules_are_read_once_and_again_after_five_seconds() -> None:
     bucket = Bucket(None)
     provider = RulesProvider(bucket.read, "key", THRESHOLD)
     assert [threshold(provider, now) for now in (0.0, 1.0, REFRESH_SECONDS - 1)] == [5, 5, 5]

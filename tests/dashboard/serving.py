@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 from pydantic import SecretStr
 
+from stockstream.alerting import open_desk
 from stockstream.dashboard import Access, access_from, serve_dashboard
 from stockstream.settings import Settings
 from tests.reading.stored import Stored, stored_market
@@ -38,7 +39,8 @@ async def serving(stored: Stored, *, token: str | None = None, port: int = 0) ->
     settings = Settings(dashboard_token=SecretStr(token) if token is not None else None)
     access = access_from(settings, "127.0.0.1")
     async with (
-        serve_dashboard(stored.market, access, host="127.0.0.1", port=port, poll_seconds=0.05) as url,
+        open_desk(stored.aws, settings) as desk,
+        serve_dashboard(stored.market, access, host="127.0.0.1", port=port, poll_seconds=0.05, desk=desk) as url,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
     ):
         yield Served(url, stored, access, http)

@@ -47,7 +47,7 @@ async def test_every_place_is_shown_and_reached_by_keys(stored: Stored, tab: Tab
         assert await tab.until("document.querySelector('[aria-pressed=true]')?.textContent === '1d'")
         await tab.press("g")
         await tab.press("a")
-        assert await tab.until("location.pathname === '/alerts' && document.querySelector('summary a') !== null")
+        assert await tab.until("location.pathname === '/alerts' && document.querySelector('.alert a') !== null")
         assert "against a threshold of 5.00%" in await tab.evaluate("document.querySelector('.alert p').textContent")
         await tab.press("g")
         await tab.press("h")

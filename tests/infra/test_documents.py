@@ -5,8 +5,9 @@ import tomllib
 
 import pytest
 
-from scripts.infra_check import cost, diagram
+from scripts.infra_check import diagram
 from scripts.infra_check.hcl import INFRA, ROOT, blocks
+from stockstream import cost
 
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TABLES = ("quotes", "candles", "alerts")

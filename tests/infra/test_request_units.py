@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from scripts.infra_check import cost
 from scripts.infra_check.counting_stores import CountingStores, item_bytes
 from scripts.infra_check.hcl import ROOT
 from scripts.infra_check.request_units import measure
+from stockstream import cost
 from stockstream_lambda.aws.dynamodb import Table, Write
 from stockstream_wire.storage import TABLES
 

@@ -14,8 +14,7 @@ alert_phone_numbers       = ["+14155550123"]
 sms_severities            = ["critical"]
 operator_email_addresses  = ["oncall@example.com"]
 anomaly_threshold_percent = 5
-# webhook_url   = "https://hooks.slack.com/services/…"  # better: TF_VAR_webhook_url
-# webhook_shape = "slack"
+# notify_urls = ["slack://…", "ntfys://…"]  # better: TF_VAR_notify_urls; docs/phone.md
 
 # New York's hours with a margin; the time zone takes care of daylight saving.
 schedule = {

@@ -1,4 +1,4 @@
-# Hands each alert to a webhook. SNS calls it, Lambda tries a failing call twice more, and what still fails lies in a queue.
+# Hands each alert to phones, chats and a webhook. SNS calls it, Lambda tries a failing call twice more, and what still fails lies in a queue.
 
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
@@ -52,24 +52,23 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_117:It calls the internet only; inside a VPC it would need a NAT gateway
   #checkov:skip=CKV_AWS_272:The zip is built and applied from one place; signing it needs a signing profile that a first deployment does not have
   function_name    = local.function_name
-  description      = "Posts alerts to a webhook"
+  description      = "Hands alerts to phones, chats and a webhook"
   role             = aws_iam_role.this.arn
   filename         = var.package_path
   source_code_hash = filebase64sha256(var.package_path)
   runtime          = var.runtime
   architectures    = ["arm64"]
   handler          = "stockstream_lambda.notifier.handler.handler"
-  memory_size      = 256
-  timeout          = 15
+  memory_size      = 512
+  timeout          = 60
   kms_key_arn      = var.kms_key_arn
 
   environment {
     variables = {
-      STOCKSTREAM_WEBHOOK_URL              = var.url
-      STOCKSTREAM_WEBHOOK_SHAPE            = var.shape
-      STOCKSTREAM_WEBHOOK_TELEGRAM_CHAT_ID = var.telegram_chat_id
-      STOCKSTREAM_WEBHOOK_SECRET           = var.secret
-      STOCKSTREAM_LOG_LEVEL                = upper(var.log_level)
+      STOCKSTREAM_NOTIFY_URLS    = join(" ", var.notify_urls)
+      STOCKSTREAM_WEBHOOK_URL    = var.webhook_url == null ? "" : var.webhook_url
+      STOCKSTREAM_WEBHOOK_SECRET = var.webhook_secret
+      STOCKSTREAM_LOG_LEVEL      = upper(var.log_level)
     }
   }
 

@@ -4,6 +4,6 @@ output "function_name" {
 }
 
 output "undelivered_queue_name" {
-  description = "Queue of alerts that the webhook did not take."
+  description = "Queue of alerts that a receiver did not take."
   value       = aws_sqs_queue.undelivered.name
 }

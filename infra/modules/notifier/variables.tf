@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "package_path" {
-  description = "The consumer's zip, which holds the notifier too."
+  description = "The notifier's own zip: the consumer's holds no Apprise."
   type        = string
 }
 
@@ -19,36 +19,32 @@ variable "runtime" {
   }
 }
 
-variable "url" {
-  description = "Where alerts are posted: an https URL. It is a secret where it carries a token."
-  type        = string
+variable "notify_urls" {
+  description = "Where alerts go, as Apprise writes it: ntfys://TOPIC, tgram://TOKEN/CHAT, slack://…, mailtos://…. Secrets."
+  type        = list(string)
+  default     = []
   sensitive   = true
 
   validation {
-    condition     = startswith(var.url, "https://")
-    error_message = "url must be an https URL."
+    condition     = length(var.notify_urls) <= 20 && alltrue([for url in var.notify_urls : can(regex("^[a-z0-9]+://[^[:space:]]+$", url))])
+    error_message = "notify_urls must be at most 20 URLs of Apprise without blanks: scheme://…"
   }
 }
 
-variable "shape" {
-  description = "What the receiver expects: generic, slack, discord or telegram."
+variable "webhook_url" {
+  description = "A receiver of JSON, beside them: an https URL. It is a secret where it carries a token. null: none."
   type        = string
-  default     = "generic"
+  default     = null
+  sensitive   = true
 
   validation {
-    condition     = contains(["generic", "slack", "discord", "telegram"], var.shape)
-    error_message = "shape must be generic, slack, discord or telegram."
+    condition     = var.webhook_url == null || startswith(coalesce(var.webhook_url, "-"), "https://")
+    error_message = "webhook_url must be an https URL."
   }
 }
 
-variable "telegram_chat_id" {
-  description = "Chat of the bot, for the telegram shape."
-  type        = string
-  default     = ""
-}
-
-variable "secret" {
-  description = "Signs each post (HMAC-SHA256); empty signs none."
+variable "webhook_secret" {
+  description = "Signs each post to the webhook (HMAC-SHA256); empty signs none."
   type        = string
   default     = ""
   sensitive   = true

@@ -133,9 +133,9 @@ locals {
         period      = 300, periods = 2, missing = "notBreaching"
       }
     },
-    !var.has_webhook ? {} : {
+    !var.has_notifier ? {} : {
       "alerts-undelivered" = {
-        description = "The webhook did not take alerts in three tries each"
+        description = "A receiver did not take alerts in three tries each"
         namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = var.undelivered_queue_name }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0
         period      = 60, periods = 1, missing = "notBreaching"

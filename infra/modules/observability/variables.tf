@@ -45,14 +45,14 @@ variable "parquet_delivery" {
   default     = false
 }
 
-variable "has_webhook" {
+variable "has_notifier" {
   description = "Whether there is a notifier to watch."
   type        = bool
   default     = false
 }
 
 variable "undelivered_queue_name" {
-  description = "Queue of alerts that the webhook did not take, or null where there is none."
+  description = "Queue of alerts that a receiver did not take, or null where there is none."
   type        = string
   default     = null
 }

@@ -14,7 +14,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         symbol: Ticker.
-        alert_id: Unique per symbol and the same on every delivery: event time and kind.
+        alert_id: Unique per symbol and the same on every delivery: event time, and kind or level.
         kind: One of `KINDS`.
         direction: up, down or none.
         severity: info, warning or critical: from one, two and three times the threshold.

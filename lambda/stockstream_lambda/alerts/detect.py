@@ -3,13 +3,13 @@
 import msgspec
 
 from stockstream_lambda.alerts.alert import SEVERITIES, Alert
-from stockstream_lambda.alerts.kinds import Judgement, Signals
-from stockstream_lambda.alerts.rules import SymbolRules
+from stockstream_lambda.alerts.kinds import KINDS, Judgement, Signals
+from stockstream_lambda.alerts.rules import SymbolRules, Watch
 from stockstream_wire import timestamp_to_epoch_ms
 
 
 class AlertMemory(msgspec.Struct, array_like=True):
-    """What is remembered of one kind of alert: whether it is on, how severe, when it last fired."""
+    """What is remembered of what is watched: whether it is on, how severe, when it last fired."""
 
     active: bool = False
     severity: int = 0
@@ -17,36 +17,46 @@ class AlertMemory(msgspec.Struct, array_like=True):
     fired_at: str = ""
 
 
-# By kind.
+# By the key of what is watched: the kind, but for levels.
 Memories = dict[str, AlertMemory]
 
 
 def detect(memories: Memories, signals: Signals, rules: SymbolRules) -> list[Alert]:
     """Judge a quote by its symbol's rules; moves the memories and returns what fired."""
     fired: list[Alert] = []
-    for name, judge, rule in rules.enabled:
-        judgement = judge(signals, rule)
+    for watch in rules.watches:
+        judgement = watch.judge(signals, watch.rule)
         if judgement is None:
             continue
-        memory = memories.get(name)
+        memory = memories.get(watch.key)
+        if memory is None and watch.key not in KINDS:
+            # Where a level stood at first must be known later: whether it was reached since is the question.
+            is_on = judgement.starts_on
+            memory = memories[watch.key] = AlertMemory(is_on, judgement.level, judgement.side if is_on else "")
         if not judgement.level:
             if memory is not None and memory.active and judgement.is_calm:
                 memory.active, memory.severity = False, 0
             continue
         if memory is None:
-            memory = memories[name] = AlertMemory()
+            memory = memories[watch.key] = AlertMemory()
         fires = _fires(memory, judgement, signals.quote.timestamp)
         if fires:
-            fired.append(_alert(name, signals, judgement))
+            fired.append(_alert(watch, signals, judgement))
             memory.fired_at = signals.quote.timestamp
             memory.active, memory.severity, memory.direction = True, judgement.level, judgement.side
     return fired
 
 
-def start_session(memories: Memories) -> None:
-    """A new session is a new edge: the close it is measured against is another one."""
-    for memory in memories.values():
-        memory.active, memory.severity = False, 0
+def start_session(memories: Memories, rules: SymbolRules) -> None:
+    """Begin a session: a new edge of every kind, for the close it is measured against is another one.
+
+    A level's edge is the level; one that is watched no more is forgotten.
+    """
+    for key, memory in list(memories.items()):
+        if key in KINDS:
+            memory.active, memory.severity = False, 0
+        elif key not in rules.keys:
+            del memories[key]
 
 
 def _fires(memory: AlertMemory, judgement: Judgement, timestamp: str) -> bool:
@@ -59,12 +69,12 @@ def _fires(memory: AlertMemory, judgement: Judgement, timestamp: str) -> bool:
     return elapsed_ms >= judgement.cooldown_seconds * 1000
 
 
-def _alert(kind: str, signals: Signals, judgement: Judgement) -> Alert:
+def _alert(watch: Watch, signals: Signals, judgement: Judgement) -> Alert:
     quote = signals.quote
     return Alert(
         symbol=quote.symbol,
-        alert_id=f"{quote.timestamp}-{kind}",
-        kind=kind,
+        alert_id=f"{quote.timestamp}-{watch.name}",
+        kind=watch.kind,
         direction=judgement.direction or judgement.side,
         severity=SEVERITIES[judgement.level - 1],
         timestamp=quote.timestamp,

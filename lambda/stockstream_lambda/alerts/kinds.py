@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from stockstream_wire import Quote
+from stockstream_wire import Quote, is_old_news
+from stockstream_wire.storage import BACKFILL_SOURCE, LEVEL_KIND, LEVELS_MAX, Level
 
 _Percent = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 _Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -21,6 +22,11 @@ _Sessions = Annotated[int, msgspec.Meta(ge=1, le=250)]
 
 # info, warning, critical: from one, two and three times the threshold.
 _SEVERITY_LEVELS: Final = 3
+# A level was asked for by somebody: a warning.
+_LEVEL_SEVERITY: Final = 2
+# A price that dances on a level rings once in so long; a level asked for once rings once in all time.
+_EACH_TIME_SECONDS: Final = 60
+_ONCE_SECONDS: Final = 10**11
 
 
 class Signals(NamedTuple):
@@ -55,6 +61,7 @@ class Judgement(NamedTuple):
         side: up, down or none: an alert that is on is on for one side.
         cooldown_seconds: Event time until the next edge may fire.
         direction: What the alert says, where it is not the side.
+        starts_on: What is judged for the first time is on already, and no edge.
     """
 
     level: int
@@ -64,6 +71,7 @@ class Judgement(NamedTuple):
     side: str
     cooldown_seconds: int
     direction: str = ""
+    starts_on: bool = False
 
 
 # What nearly every quote says.
@@ -111,6 +119,13 @@ class StaleRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     enabled: bool = True
     cooldown_seconds: _Seconds = 900
+
+
+class LevelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices that somebody waits for; see `stockstream_wire.storage.alert_rules`."""
+
+    enabled: bool = True
+    levels: Annotated[tuple[Level, ...], msgspec.Meta(max_length=LEVELS_MAX)] = ()
 
 
 R = TypeVar("R")
@@ -174,6 +189,23 @@ def _stale(signals: Signals, rule: StaleRule) -> Judgement | None:
     return Judgement(1, False, 1.0, 1.0, "none", rule.cooldown_seconds) if signals.quote.stale else _CALM
 
 
+def judge_level(signals: Signals, level: Level) -> Judgement | None:
+    """Judge one level of a `LevelRule`. What is no news is not judged: the first news after it is the edge."""
+    quote = signals.quote
+    if quote.stale or quote.source == BACKFILL_SOURCE or not level.is_in_force(quote) or is_old_news(quote):
+        return None
+    is_reached = level.is_reached(quote.price)
+    return Judgement(
+        _LEVEL_SEVERITY if is_reached else 0,
+        not is_reached,
+        float(quote.price),
+        float(level.price),
+        "up" if level.when == "above" else "down",
+        _ONCE_SECONDS if level.repeat == "once" else _EACH_TIME_SECONDS,
+        starts_on=level.start == level.when if level.start else is_reached,
+    )
+
+
 MOVE: Final = Kind(
     "move",
     MoveRule(),
@@ -209,6 +241,13 @@ STALE: Final = Kind(
     "{symbol} has gone silent at {price}",
     "The feed sends nothing for this symbol although its exchange is open.",
 )
+LEVEL: Final = Kind(
+    LEVEL_KIND,
+    LevelRule(),
+    lambda _signals, _rule: None,  # its levels are judged one by one
+    "{symbol} crossed {threshold:.10g} going {direction}: {price}",
+    "The price has come to a level that was asked for: {threshold:.10g}.",
+)
 
 # In the order in which one quote's alerts are fired.
-KINDS: Final[dict[str, Kind[Any]]] = {kind.name: kind for kind in (MOVE, SPIKE, VOLUME, GAP, STALE)}
+KINDS: Final[dict[str, Kind[Any]]] = {kind.name: kind for kind in (MOVE, SPIKE, VOLUME, GAP, STALE, LEVEL)}

@@ -40,7 +40,7 @@ def _email(alert: Alert, headline: str) -> str:
         f"Previous close  {alert.previous_close}",
         "Change          " + ("none" if alert.change_percent is None else f"{alert.change_percent:+.2f}%"),
         "Volume          " + ("none" if alert.volume is None else f"{alert.volume:,}"),
-        f"Judged          {alert.value:.4g} against {alert.threshold:g}",
+        f"Judged          {alert.value:.8g} against {alert.threshold:.8g}",
         f"Severity        {alert.severity}",
     ]
     if alert.source:

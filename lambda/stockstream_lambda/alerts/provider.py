@@ -1,4 +1,4 @@
-"""The alert rules in force: from the bucket where there is a file, else the bundled ones; looked for again at times."""
+"""The alert rules in force: from the bucket where there is a file, else the bundled ones; read again and again."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,8 +8,8 @@ import structlog
 
 from stockstream_lambda.alerts.rules import AlertRules, bundled_rules, parse_rules
 from stockstream_lambda.errors import ConfigError, StoreRefusedError, StoreUnavailableError
+from stockstream_wire.storage import RULES_READ_SECONDS
 
-REFRESH_SECONDS: Final = 300.0
 # Rules of their own for five thousand symbols are this much; read again and again, they should be little.
 RULES_MAX_BYTES: Final = 1024 * 1024
 
@@ -17,7 +17,7 @@ log = structlog.get_logger("stockstream.consumer.rules")
 
 
 class RulesProvider:
-    """Reads the rules file once and then every five minutes of use.
+    """Reads the rules file once and then every five seconds of use.
 
     A file that is not valid is said loudly and not used: alerts go on by the rules in force. No file, or no permission
     to see whether there is one, means the bundled rules.
@@ -51,7 +51,7 @@ class RulesProvider:
             if in_force is None:
                 raise
             log.warning("alert_rules_unavailable", key=self._key, error=str(exc))
-        self._rules, self._refresh_at = in_force, monotonic_seconds + REFRESH_SECONDS
+        self._rules, self._refresh_at = in_force, monotonic_seconds + RULES_READ_SECONDS
         return in_force
 
     def _read_again(self, in_force: AlertRules) -> AlertRules:

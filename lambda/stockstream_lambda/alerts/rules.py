@@ -5,14 +5,14 @@ from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from stockstream_lambda.alerts.kinds import KINDS, MOVE, Judgement, Kind, Signals
+from stockstream_lambda.alerts.kinds import KINDS, LEVEL, MOVE, Judgement, Kind, Signals, judge_level
 from stockstream_lambda.errors import ConfigError
+from stockstream_wire.storage import RULES_VERSION
 
-RULES_VERSION: Final = 1
 R = TypeVar("R")
 
 # A symbol's entry of the file: a field for each kind.
@@ -24,18 +24,44 @@ _Rules: Final = msgspec.defstruct(
 )
 
 
+class Watch(NamedTuple):
+    """One thing that each quote is judged by.
+
+    Attributes:
+        kind: Name of its kind.
+        name: The end of its alerts' ids, unique within a symbol: the kind, or `level-above-200`.
+        key: Of its memory. A level that is taken away and added anew is another one.
+        judge: How.
+        rule: By what.
+    """
+
+    kind: str
+    name: str
+    key: str
+    judge: Callable[[Signals, Any], Judgement | None]
+    rule: Any
+
+
 class SymbolRules:
     """The rules of one symbol.
 
     Attributes:
-        enabled: Name, judge and rule of each kind that is on, in the order of the table.
+        watches: What is on, in the order of the table.
+        keys: Their keys.
     """
 
     def __init__(self, by_kind: Mapping[str, Any]) -> None:
         self._by_kind = by_kind
-        self.enabled: list[tuple[str, Callable[[Signals, Any], Judgement | None], Any]] = [
-            (name, kind.judge, by_kind[name]) for name, kind in KINDS.items() if by_kind[name].enabled
+        self.watches = [
+            Watch(name, name, name, kind.judge, by_kind[name])
+            for name, kind in KINDS.items()
+            if by_kind[name].enabled and kind is not LEVEL
         ]
+        levels = by_kind[LEVEL.name].levels if by_kind[LEVEL.name].enabled else ()
+        for level in levels:
+            name = f"{LEVEL.name}-{level.name}"
+            self.watches.append(Watch(LEVEL.name, name, f"{name}@{level.since}", judge_level, level))
+        self.keys = frozenset(watch.key for watch in self.watches)
 
     def __getitem__(self, kind: Kind[R]) -> R:
         rule: R = self._by_kind[kind.name]

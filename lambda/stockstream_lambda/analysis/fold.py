@@ -120,7 +120,7 @@ class Fold:
             signals = Signals(quote, _adjusted_change(state, quote, published))
             effects.alerts += detect(state.alerts, signals, rules)
             return quote_attributes(quote, published, {}, marks)
-        opens, split_label = _start_session_or_scale(state, quote, facts)
+        opens, split_label = _start_session_or_scale(state, quote, facts, rules)
         if split_label:
             marks += f',"split_suspected":{attribute(split_label)}'
         indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
@@ -221,7 +221,9 @@ def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
         indicators["day_range_position"] = float(quote.price - quote.low) / span
 
 
-def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFacts) -> tuple[bool, str]:
+def _start_session_or_scale(
+    state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules
+) -> tuple[bool, str]:
     """Begin anew what a session or a new scale of prices ends.
 
     Returns whether the quote opens its session, and the label of the split that is suspected, or an empty one.
@@ -245,7 +247,7 @@ def _start_session_or_scale(state: SymbolState, quote: Quote, facts: SessionFact
         state.returns.start_session()
     if is_new_day:
         state.day = session
-        start_session(state.alerts)
+        start_session(state.alerts, rules)
     if opens:
         state.session = session
         is_placed = quote.exchange is None or known_zone_of(quote.symbol, quote.exchange) is not None

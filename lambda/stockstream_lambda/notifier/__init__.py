@@ -1,1 +1,1 @@
-"""The notifier: a small function of its own that turns alerts from SNS into webhook calls. Off unless it has a URL."""
+"""The notifier: a small function of its own that hands alerts from SNS to phones, chats and webhooks. Off at first."""

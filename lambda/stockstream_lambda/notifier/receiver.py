@@ -1,5 +1,6 @@
 """The receiver's URL, a secret as a whole: checked once, and one POST to it that tells nothing of it but the host."""
 
+import hmac
 import http.client
 import re
 import urllib.error
@@ -8,7 +9,10 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from stockstream_lambda.errors import ConfigError, ConsumerError
+from stockstream_lambda.notifier.message import Message
 
 TIMEOUT_SECONDS: Final = 5.0
 _VARIABLE: Final = "STOCKSTREAM_WEBHOOK_URL"
@@ -93,3 +97,29 @@ def _try_post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, s
         remedy = f"redirects are not followed. Remedy: {_VARIABLE} must name where it leads"
         return status, f"the webhook answered HTTP {status}: {remedy}"
     return status, f"the webhook answered HTTP {status}"
+
+
+class Webhook:
+    """A receiver of JSON: the alert and a line for a person, signed where there is a secret."""
+
+    name = "webhook"
+
+    def __init__(self, url: str, secret: str | None) -> None:
+        self._url = url
+        self._secret = secret
+
+    def send(self, message: Message) -> str | None:
+        """Post it once; None, or why it was not taken."""
+        body = msgspec.json.encode({"text": message.text, "alert": message.alert})
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "stockstream",
+            "X-Stockstream-Alert-Id": message.alert_id,
+        }
+        if self._secret is not None:
+            headers["X-Stockstream-Signature"] = f"sha256={hmac.digest(self._secret.encode(), body, 'sha256').hex()}"
+        try:
+            post(self._url, body, headers)
+        except WebhookError as exc:
+            return str(exc)
+        return None

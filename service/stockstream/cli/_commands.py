@@ -6,9 +6,13 @@ import click
 
 from stockstream.cli import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
+from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
+from stockstream.cli.completion import completion
+from stockstream.cli.config import config
 from stockstream.cli.consume import consume
+from stockstream.cli.cost import cost
 from stockstream.cli.dashboard import dashboard
 from stockstream.cli.doctor import doctor
 from stockstream.cli.export import export
@@ -42,6 +46,7 @@ for command in (
     candles,
     tail,
     export,
+    alerts,
     provision,
     consume,
     query,
@@ -52,6 +57,9 @@ for command in (
     tidy,
     rebuild,
     doctor,
+    completion,
+    cost,
+    config,
 ):
     stockstream.add_command(command)
 

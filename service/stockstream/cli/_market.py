@@ -13,6 +13,7 @@ from stockstream.errors import InputError
 from stockstream.settings import Settings
 
 if TYPE_CHECKING:
+    from stockstream.alerting import AlertDesk
     from stockstream.reading import Market, Rows
 
 _AGO: Final = re.compile(r"-(\d{1,6})([smhd])")
@@ -32,6 +33,21 @@ async def market_of(settings: Settings) -> AsyncIterator["Market"]:
         open_market(target.aws, names_of(target.settings)) as market,
     ):
         yield market
+
+
+@asynccontextmanager
+async def market_and_desk_of(settings: Settings) -> AsyncIterator[tuple["Market", "AlertDesk"]]:
+    """The same, and the alerts as a person handles them."""
+    from stockstream.alerting import open_desk  # noqa: PLC0415
+    from stockstream.reading import open_market  # noqa: PLC0415
+    from stockstream.reading.sync import names_of  # noqa: PLC0415
+
+    async with (
+        open_target(settings) as target,
+        open_market(target.aws, names_of(target.settings)) as market,
+        open_desk(target.aws, target.settings) as desk,
+    ):
+        yield market, desk
 
 
 def moment_of(option: str, text: str | None, now: datetime, *, end_of_day: bool = False) -> datetime | None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import click
 
-from stockstream.cli._market import market_of
+from stockstream.cli._market import market_and_desk_of
 from stockstream.settings import Settings, load_settings
 
 
@@ -41,7 +41,7 @@ async def _serve(settings: Settings, poll_seconds: float) -> None:
     stop = asyncio.Event()
     with stop_on_signals(stop):
         async with (
-            market_of(settings) as market,
+            market_and_desk_of(settings) as (market, desk),
             serve_dashboard(
                 market,
                 access,
@@ -49,6 +49,8 @@ async def _serve(settings: Settings, poll_seconds: float) -> None:
                 port=settings.dashboard_port,
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 poll_seconds=poll_seconds,
+                desk=desk,
+                poll_interval_seconds=settings.poll_interval_seconds,
             ) as url,
         ):
             click.echo(f"The page: {url}", err=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stockstream.cost import AS_OF, Scenario, lines, month_so_far
 from stockstream.dashboard.answers import json_answer, page_of, rows_answer
 from stockstream.dashboard.board import Board
 from stockstream.dashboard.problems import ApiError
@@ -74,11 +75,13 @@ class Api:
         market: What is read.
         board: The market as it is now.
         pipeline: What the process that serves the page knows of its own stages; none beside a deployment.
+        poll_interval_seconds: As the deployment's service polls, for the cost model.
     """
 
     market: Market
     board: Board
     pipeline: Callable[[], Mapping[str, Any]] | None = None
+    poll_interval_seconds: float = 30.0
     _sparklines: Kept = field(default_factory=lambda: Kept(_SPARKLINE_SECONDS))
     _alerts: Kept = field(default_factory=lambda: Kept(_ALERTS_SECONDS))
     _health: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
@@ -167,8 +170,23 @@ class Api:
         Query(request)
         stored = await self._health.get(None, self.market.health)
         pipeline = self.pipeline() if self.pipeline is not None else None
-        content = {"now": datetime.now(UTC), "board": self.board.status(), "stored": stored, "pipeline": pipeline}
+        now = datetime.now(UTC)
+        content = {"now": now, "board": self.board.status(), "stored": stored, "pipeline": pipeline}
+        content["cost"] = self._cost(now)
         return json_answer(request, content)
+
+    def _cost(self, now: datetime) -> Mapping[str, Any]:
+        """What the month comes to on AWS, and so far, by the cost model: of the symbols that there are."""
+        month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (month + timedelta(days=32)).replace(day=1)
+        case = Scenario("", max(1, len(self.board.rows)), self.poll_interval_seconds)
+        so_far = month_so_far(case, (now - month) / (following - month))
+        return {
+            "month_usd": round(sum(lines(case).values()), 2),
+            "so_far_usd": round(sum(so_far.values()), 2),
+            "so_far_by_service": {name: round(dollars, 2) for name, dollars in so_far.items() if dollars >= 0.005},
+            "prices_of": AS_OF,
+        }
 
     async def _closes(self, row: StoredQuote) -> list[Any]:
         end = row.timestamp + _MILLISECOND

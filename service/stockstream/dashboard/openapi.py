@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stockstream.alerting import RuleRow
 from stockstream.dashboard.answers import ARROW, CSV, JSON
 from stockstream.dashboard.problems import CONTENT_TYPE
 from stockstream.dashboard.query import LIMIT_DEFAULT, LIMIT_MAX
@@ -57,7 +58,7 @@ _ROUTES: Final[tuple[_Route, ...]] = (
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     (_, *_), schemas = msgspec.json.schema_components(
-        [StoredQuote, Candle, StoredAlert, Health, Quote], ref_template=_TEMPLATE
+        [StoredQuote, Candle, StoredAlert, Health, Quote, RuleRow], ref_template=_TEMPLATE
     )
     paths: dict[str, Any] = {path: {"get": _rows(summary, row, given)} for path, summary, row, given in _ROUTES}
     paths["/api/v1/health"] = {"get": _operation("How the deployment is", (), {JSON: {"schema": {"type": "object"}}})}
@@ -74,6 +75,7 @@ def document() -> dict[str, Any]:
             {"text/event-stream": {"schema": {"type": "string"}}},
         )
     }
+    paths |= _rule_paths()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stockstream", "version": VERSION, "license": {"name": "Apache-2.0"}},
@@ -93,6 +95,36 @@ def _with_numbers(schema: Any) -> Any:
             return {"type": "number"}
         return {name: _with_numbers(value) for name, value in schema.items()}
     return [_with_numbers(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def _rule_paths() -> dict[str, Any]:
+    path = "/api/v1/alert-rules"
+    csrf = {
+        "name": "x-csrf-token", "in": "header", "required": False, "schema": {"type": "string"},
+        "description": "csrf_token of /api/v1/session; not needed with Authorization",
+    }  # fmt: skip
+    asked = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["symbol", "price"],
+        "properties": {
+            "symbol": {"type": "string"},
+            "when": {"enum": ["above", "below"], "default": "above"},
+            "price": {"type": ["number", "string"]},
+            "repeat": {"enum": ["once", "each"], "default": "once"},
+        },
+    }
+    added = {JSON: {"schema": {"type": "object"}}}
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "above-200"}
+    adding = _operation("Add a level: an alert when the price comes to it", (csrf,), added, status="201")
+    adding["requestBody"] = {"required": True, "content": {JSON: {"schema": asked}}}
+    return {
+        path: {"get": _rows("Levels that alerts wait for", RuleRow, ()), "post": adding},
+        f"{path}/test": {"post": _operation("Send a test alert to the topic", (csrf,), added, status="202")},
+        f"{path}/{{symbol}}/{{name}}": {
+            "delete": _operation("Remove a level", (_SYMBOL, name, csrf), {}, status="204")
+        },
+    }
 
 
 _PROBLEM: Final = {
@@ -119,11 +151,16 @@ def _rows(summary: str, row: type, parameters: tuple[dict[str, Any], ...]) -> di
     return _operation(summary, parameters, content)
 
 
-def _operation(summary: str, parameters: tuple[dict[str, Any], ...], content: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    summary: str, parameters: tuple[dict[str, Any], ...], content: dict[str, Any], *, status: str = "200"
+) -> dict[str, Any]:
     reason = {CONTENT_TYPE: {"schema": {"$ref": _TEMPLATE.format(name="Problem")}}}
     problem = {"description": "Why not", "content": reason}
     return {
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {"200": {"description": summary, "content": content}, "default": problem},
+        "responses": {
+            status: {"description": summary, **({"content": content} if content else {})},
+            "default": problem,
+        },
     }

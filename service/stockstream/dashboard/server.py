@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,21 +18,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from stockstream.alerting import AlertDesk
 from stockstream.dashboard.access import COOKIE, SECURITY_HEADERS, SESSION_SECONDS, Access
 from stockstream.dashboard.answers import json_answer
 from stockstream.dashboard.api import Api
 from stockstream.dashboard.board import Board
+from stockstream.dashboard.bodies import read_json
 from stockstream.dashboard.openapi import document
 from stockstream.dashboard.problems import ApiError, answered, on_error, on_http_exception, problem_response
 from stockstream.dashboard.query import Query
+from stockstream.dashboard.rules import RulesApi
 from stockstream.dashboard.stream import Streams
 from stockstream.errors import InputError
 from stockstream.reading import Market
 from stockstream.request_guard import AsgiApp, Receive, Scope, Send, guarded
 
 _STATIC: Final = Path(__file__).with_name("static")
-_BODY_MAX_BYTES: Final = 64 * 1024
-_BODY_SECONDS: Final = 10.0
 _FIRST_REQUEST_SECONDS: Final = 10.0
 _KEEP_ALIVE_SECONDS: Final = 20
 _CONNECTIONS_MAX: Final = 512
@@ -51,6 +51,8 @@ async def serve_dashboard(
     anomaly_threshold_percent: Decimal = Decimal(5),
     poll_seconds: float = 1.0,
     pipeline: Callable[[], Mapping[str, Any]] | None = None,
+    desk: AlertDesk | None = None,
+    poll_interval_seconds: float = 30.0,
 ) -> AsyncIterator[str]:
     """Serve page and API until the context ends; yields the page's address.
 
@@ -62,6 +64,8 @@ async def serve_dashboard(
         anomaly_threshold_percent: As the deployment's consumer has it.
         poll_seconds: Pause between two looks at the log.
         pipeline: What this process knows of its own stages, for `/health`.
+        desk: The alert rules that may be edited; None: none.
+        poll_interval_seconds: As the deployment's service polls, for the cost model.
 
     Raises:
         InputError: the address cannot be bound.
@@ -69,7 +73,7 @@ async def serve_dashboard(
     listening = _bind(host, port)
     board = Board(market, anomaly_threshold_percent, poll_seconds)
     config = uvicorn.Config(
-        make_app(Api(market, board, pipeline), access),
+        make_app(Api(market, board, pipeline, poll_interval_seconds), access, RulesApi(desk, board)),
         http=_Impatient,
         ws="none",
         lifespan="off",
@@ -95,7 +99,7 @@ async def serve_dashboard(
             listening.close()
 
 
-def make_app(api: Api, access: Access) -> AsgiApp:
+def make_app(api: Api, access: Access, rules: RulesApi) -> AsgiApp:
     """The application behind its guard."""
     streams = Streams(api.board)
     routes = [
@@ -103,6 +107,7 @@ def make_app(api: Api, access: Access) -> AsgiApp:
         Route("/api/v1/quotes/{symbol}", answered(api.quotes)),
         Route("/api/v1/candles/{symbol}", answered(api.candles)),
         Route("/api/v1/alerts", answered(api.alerts)),
+        *rules.routes(),
         Route("/api/v1/sparklines", answered(api.sparklines)),
         Route("/api/v1/health", answered(api.health)),
         Route("/api/v1/stream", answered(streams.stream)),
@@ -163,29 +168,6 @@ def _login(access: Access) -> Callable[[Request], Any]:
         return response
 
     return login
-
-
-async def read_json(request: Request) -> Any:
-    """The body, bounded in bytes and seconds.
-
-    Raises:
-        ApiError: 408, 413, 415, or no JSON.
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "the body must be application/json")
-    body = b""
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BODY_MAX_BYTES:
-                    raise ApiError(413, f"the body is larger than {_BODY_MAX_BYTES} bytes")
-    except TimeoutError as exc:
-        raise ApiError(408, f"the body did not come within {_BODY_SECONDS:.0f} s") from exc
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError as exc:
-        raise ApiError(400, f"the body is no JSON: {exc}") from exc
 
 
 def _with_access(app: AsgiApp, access: Access) -> AsgiApp:

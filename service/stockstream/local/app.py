@@ -21,6 +21,7 @@ from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.emulator_environment import find_emulator_python
 from stockstream.local.look import look_command
+from stockstream.local.notifier import notifying
 from stockstream.local.options import LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
@@ -103,7 +104,9 @@ class _Local:
         quarantined_before = await count_quarantined(self.aws, self.names.archive_bucket)
         async with AsyncExitStack() as stack:
             run = await self._open(stack, presenter, stop)
-            run.page_url = await stack.enter_async_context(open_dashboard(self.aws, run))
+            topic_arn = self.resources.alerts_topic_arn
+            await stack.enter_async_context(notifying(self.aws, topic_arn, run.consumer_log.on_line))
+            run.page_url = await stack.enter_async_context(open_dashboard(self.aws, run, topic_arn))
             presenter.say(f"The page: {run.page_url}    Look inside: {run.look_command}")
             consumer_stop = asyncio.Event()
             try:

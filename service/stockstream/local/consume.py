@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import AwsSetupError
 from stockstream.local.consumer import handler_environment, open_consumer
+from stockstream.local.notifier import notifying
 from stockstream.local.provision import FAILED_BATCHES_QUEUE_NAME, TOPIC_NAME, provision, resource_names
 from stockstream.observability.health import serve_health
 from stockstream.settings import Settings
@@ -123,6 +124,9 @@ async def _run_handler(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
                 shards=names.shards,
             )
         )
+
+        on_log = _write_line if settings.emf_metrics else _write_unless_emf
+        await stack.enter_async_context(notifying(aws, topic_arn, on_log))
 
         def not_ready_reasons() -> list[str]:
             return [] if runner.stats.shards else ["no shard has been found yet"]

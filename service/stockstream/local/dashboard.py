@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from stockstream.alerting import open_desk
 from stockstream.aws import AwsConfig
 from stockstream.dashboard import access_from, serve_dashboard
 from stockstream.errors import InputError
@@ -22,7 +23,7 @@ log = structlog.get_logger("stockstream.local.dashboard")
 
 
 @asynccontextmanager
-async def open_dashboard(aws: AwsConfig, run: "LocalRun") -> AsyncIterator[str]:
+async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str) -> AsyncIterator[str]:
     """Serve the page until the context ends; yields its address. A taken port that nobody asked for gives way.
 
     Raises:
@@ -38,6 +39,8 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun") -> AsyncIterator[str]:
 
     async with AsyncExitStack() as stack:
         market = await stack.enter_async_context(open_market(aws, names_of(settings)))
+        named = settings.model_copy(update={"alerts_topic_arn": alerts_topic_arn})
+        desk = await stack.enter_async_context(open_desk(aws, named))
 
         async def serve(chosen: int) -> str:
             serving = serve_dashboard(
@@ -47,6 +50,8 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun") -> AsyncIterator[str]:
                 port=chosen,
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 pipeline=pipeline,
+                desk=desk,
+                poll_interval_seconds=settings.poll_interval_seconds,
             )
             return await stack.enter_async_context(serving)
 

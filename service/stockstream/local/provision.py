@@ -17,6 +17,8 @@ TOPIC_NAME: Final = "stockstream-alerts"
 FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
 # Local mode only: it is how alerts are shown as they fire, through SNS like any subscriber.
 ALERTS_INBOX_QUEUE_NAME: Final = "stockstream-alerts-inbox"
+# In place of SNS's subscription of the notifier's function, for the notifier that runs here.
+NOTIFY_QUEUE_NAME: Final = "stockstream-alerts-notify"
 
 DEFAULT_SHARDS: Final = 2
 # Keys of the sparse index of alerts that SNS has not taken.
@@ -91,15 +93,14 @@ async def provision(aws: AwsConfig, names: ResourceNames) -> Resources:
             group.create_task(_bucket(s3, names.archive_bucket, aws.region))
             topic = group.create_task(sns.create_topic(Name=TOPIC_NAME))
             failed = group.create_task(_queue(sqs, FAILED_BATCHES_QUEUE_NAME))
-            inbox = group.create_task(_queue(sqs, ALERTS_INBOX_QUEUE_NAME))
         topic_arn = topic.result()["TopicArn"]
-        await sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=inbox.result()[1])
+        inbox_url = await subscribed_queue(sns, sqs, ALERTS_INBOX_QUEUE_NAME, topic_arn)
     return Resources(
         stream_arn=stream.result(),
         alerts_topic_arn=topic_arn,
         failed_batches_queue_url=failed.result()[0],
         failed_batches_queue_arn=failed.result()[1],
-        alerts_inbox_queue_url=inbox.result()[0],
+        alerts_inbox_queue_url=inbox_url,
     )
 
 
@@ -150,24 +151,26 @@ async def _bucket(s3: Any, bucket: str, region: str) -> None:
     await _unless_exists(s3.create_bucket(Bucket=bucket, **location))
 
 
+async def subscribed_queue(sns: Any, sqs: Any, name: str, topic_arn: str) -> str:
+    """Make a queue that a topic's messages go to; returns its URL."""
+    url, arn = await _queue(sqs, name)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    await sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+    return url
+
+
 async def _queue(sqs: Any, name: str) -> tuple[str, str]:
     await _unless_exists(sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "1209600"}))
     url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
     attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     arn = attributes["Attributes"]["QueueArn"]
-    if name == ALERTS_INBOX_QUEUE_NAME:
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sns.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": arn,
-                }
-            ],
-        }
-        await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     return str(url), str(arn)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import InputError
+from stockstream.reading.all_alerts import all_alerts
 from stockstream.reading.archive import in_order
 from stockstream.reading.candles import Candle, candles_of
 from stockstream.reading.follow import Place, Update, follow_log, newest_place, read_checkpoints, tail
@@ -166,7 +167,7 @@ class Market:
         """
         first, last = _bounds(start, end, session)
         if symbols is None:
-            items = [item async for item in self._tables.all_alerts(first, last)]
+            items = [item async for item in all_alerts(self._dynamodb, self._names.alerts_table, first, last)]
         else:
 
             async def of(symbol: str) -> list[Item]:

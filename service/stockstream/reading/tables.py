@@ -61,18 +61,6 @@ class Tables:
         # An alert's id begins with its event time, and goes on with a dash.
         return self._query(self.alerts, TABLES["alerts"], symbol, (first, last))
 
-    async def all_alerts(self, first: str, last: str) -> AsyncIterator[Item]:
-        """Alerts of all symbols by event time, in no order: a scan; the last is excluded."""
-        pages = self.dynamodb.get_paginator("scan").paginate(
-            TableName=self.alerts,
-            FilterExpression="#id BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#id": TABLES["alerts"].sort},
-            ExpressionAttributeValues={":first": {"S": first}, ":last": {"S": last}},
-        )
-        async for page in pages:
-            for raw in page["Items"]:
-                yield plain_item(raw)
-
     async def stored_among(self, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which quotes (symbol, event time) are there; always read consistently."""
         names = TABLES["quotes"]

@@ -1,6 +1,6 @@
 """Every `STOCKSTREAM_*` variable: its range, its default, and the one line a bad value gets."""
 
-from stockstream.settings._foreign import CONSUMER_VARIABLES, FOREIGN_VARIABLES
+from stockstream.settings._foreign import CONSUMER_VARIABLES, FOREIGN_VARIABLES, NOTIFIER_VARIABLES
 from stockstream.settings._load import load_settings
 from stockstream.settings._model import ENV_PREFIX, Settings
 from stockstream.settings._table import settings_table
@@ -10,6 +10,7 @@ __all__ = [
     "CONSUMER_VARIABLES",
     "ENV_PREFIX",
     "FOREIGN_VARIABLES",
+    "NOTIFIER_VARIABLES",
     "Settings",
     "Watchlist",
     "load_settings",

@@ -28,15 +28,12 @@ FOREIGN_VARIABLES: Final = {
     "STOCKSTREAM_PARALLEL_CALLS": ForeignVariable(
         "consumer", "`32`", "a whole number from 1 to 128", "Calls to the stores in flight at once"
     ),
-    "STOCKSTREAM_WEBHOOK_URL": ForeignVariable("notifier", "–", "an https URL", "Where alerts are posted"),
-    "STOCKSTREAM_WEBHOOK_SHAPE": ForeignVariable(
-        "notifier", "`generic`", "one of generic, slack, discord, telegram", "Form of the posted message"
+    "STOCKSTREAM_NOTIFY_URLS": ForeignVariable(
+        "notifier", "–", "up to 20 URLs of Apprise, separated by blanks", "Where alerts are sent ([phone.md](phone.md))"
     ),
-    "STOCKSTREAM_WEBHOOK_TELEGRAM_CHAT_ID": ForeignVariable(
-        "notifier", "–", "a chat id", "Chat that a Telegram bot posts to"
-    ),
+    "STOCKSTREAM_WEBHOOK_URL": ForeignVariable("notifier", "–", "an https URL", "Where alerts are posted as JSON"),
     "STOCKSTREAM_WEBHOOK_SECRET": ForeignVariable(
-        "notifier", "–", "text", "Key of the signature (HMAC-SHA256) that a generic webhook is sent with"
+        "notifier", "–", "text", "Key of the signature (HMAC-SHA256) that the webhook is sent with"
     ),
     "STOCKSTREAM_EMULATOR_PYTHON": ForeignVariable(
         "local mode",
@@ -50,3 +47,4 @@ FOREIGN_VARIABLES: Final = {
 }
 # What local mode and compose hand on to the handler beside what the service's own settings say.
 CONSUMER_VARIABLES: Final = tuple(name for name, known in FOREIGN_VARIABLES.items() if known.reader == "consumer")
+NOTIFIER_VARIABLES: Final = tuple(name for name, known in FOREIGN_VARIABLES.items() if known.reader == "notifier")

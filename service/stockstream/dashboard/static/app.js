@@ -8,7 +8,7 @@ import { Alerts } from "./alerts.js";
 import { Health } from "./health.js";
 
 const PLACES = [["/", "Watchlist", "w"], ["/alerts", "Alerts", "a"], ["/health", "Health", "h"]];
-const HELP = [["j k ↑ ↓", "next, previous row"], ["Enter", "open the row"], ["/", "filter"], ["g w · g a · g h", "watchlist, alerts, health"], ["1 5 h d", "interval of the chart"], ["t · c", "light or dark; colours for the colour-blind"], ["Esc", "back"], ["?", "this list"]];
+const HELP = [["j k ↑ ↓", "next, previous row"], ["Enter", "open the row"], ["/", "filter"], ["g w · g a · g h", "watchlist, alerts, health"], ["1 5 h d", "interval of the chart"], ["a", "a level of the symbol that is shown"], ["t · c", "light or dark; colours for the colour-blind"], ["Esc", "back"], ["?", "this list"]];
 const SOURCES = { simulated: "These prices are simulated. They are no market data.", replay: "This is a replay of recorded prices, not the market as it is now.", backfill: null };
 
 function banners() {
@@ -76,7 +76,7 @@ class App extends Component {
     return html`<a class="skip" href="#main">Skip to the figures</a>
       <header><nav aria-label="Places"><a class="brand" href="/" onClick=${(event) => { event.preventDefault(); go("/"); }}>Stockstream</a>
         ${PLACES.map(([to, title]) => html`<a href=${to} key=${to} aria-current=${to === path || (to === "/" && symbol) ? "page" : null} onClick=${(event) => { event.preventDefault(); go(to); }}>${title}</a>`)}</nav>
-        <p class="status"><span class=${`light ${state.stream === "live" ? "good" : "bad"}`}><span aria-hidden="true">${state.stream === "live" ? "●" : "▲"}</span> ${state.stream}</span>
+        <p class="status"><span class=${`light ${state.stream === "live" ? "good" : state.stream === "lost" ? "bad" : "wait"}`}><span aria-hidden="true">${state.stream === "live" ? "●" : state.stream === "lost" ? "▲" : "○"}</span> ${state.stream}</span>
         <button onClick=${() => this.setState({ help: !help })} aria-expanded=${help} aria-label="Keys"><kbd>?</kbd></button></p></header>
       <div class="banners" role="status">${banners().map(([kind, text]) => html`<p class=${`banner ${kind}`} key=${text.slice(0, 20)}>${text}</p>`)}</div>
       ${help && html`<aside class="help" aria-label="Keys"><dl>${HELP.map(([keys, text]) => html`<div><dt><kbd>${keys}</kbd></dt><dd>${text}</dd></div>`)}</dl></aside>`}

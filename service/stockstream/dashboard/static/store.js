@@ -23,6 +23,19 @@ export async function api(path, options = {}) {
   return content;
 }
 
+let csrf = null;
+// A call that changes something: it repeats what no page of another origin can read.
+export async function change(path, method, body) {
+  csrf ??= (await api("session")).csrf_token;
+  const headers = { "x-csrf-token": csrf ?? "", ...(body && { "content-type": "application/json" }) };
+  try {
+    return await api(path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  } catch (error) {
+    if (error.status === 403) csrf = null; // a server that started anew has another
+    throw error;
+  }
+}
+
 // Digits after the point as the feed gives them are lost in a JSON number; the size of the price decides.
 function take(quote) {
   const known = rows.get(quote.symbol);

@@ -3,6 +3,7 @@ import { Badges, Change, Component, html } from "./ui.js";
 import * as format from "./format.js";
 import { api, onChange, remember, remembered, rows } from "./store.js";
 import { AlertRow } from "./alerts.js";
+import { Rules } from "./rules.js";
 
 const INTERVALS = { "1m": 60, "5m": 300, "1h": 3600, "1d": 86400 };
 const KEYS = { 1: "1m", 5: "5m", h: "1h", d: "1d" };
@@ -54,7 +55,8 @@ class Chart extends Component {
     this.volumes = this.chart.addSeries(charts.HistogramSeries, { priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false }, 1);
     this.chart.panes()[1].setHeight(80);
     this.markers = charts.createSeriesMarkers(this.prices, []);
-    this.lines = {};
+    this.lines = {}; this.levels = [];
+    this.chart.subscribeClick((event) => { const price = event.point && event.paneIndex !== 1 && this.prices.coordinateToPrice(event.point.y); if (price) this.props.onPrice(Number(price.toFixed(format.digitsOf(price)))); });
     this.chart.subscribeCrosshairMove((event) => this.props.onPoint(event.time ? { time: event.time, ...event.seriesData.get(this.prices), volume: event.seriesData.get(this.volumes)?.value } : null));
     this.style();
     this.dark = matchMedia("(prefers-color-scheme: dark)");
@@ -74,7 +76,7 @@ class Chart extends Component {
     });
     this.prices.applyOptions({ upColor: color("--up"), downColor: color("--down"), wickUpColor: color("--up"), wickDownColor: color("--down"), borderVisible: false });
   }
-  draw({ candles, tail, interval, overlays, alerts }, whole) {
+  draw({ candles, tail, interval, overlays, alerts, rules }, whole) {
     const step = INTERVALS[interval], all = tail.length ? [...candles.filter((candle) => candle.start < tail[0].start), ...tail] : candles;
     const bar = (candle) => ({ time: seconds(candle), value: candle.volume, color: color(candle.close >= candle.open ? "--up-soft" : "--down-soft") });
     if (whole) {
@@ -93,6 +95,8 @@ class Chart extends Component {
       const at = seconds(candle), isOld = at < this.newest;
       this.prices.update({ time: at, open: candle.open, high: candle.high, low: candle.low, close: candle.close }, isOld); this.volumes.update(bar(candle), isOld);
     }
+    for (const line of this.levels) this.prices.removePriceLine(line);
+    this.levels = rules.map((rule) => this.prices.createPriceLine({ price: Number(rule.price), color: color("--alert"), lineWidth: 1, lineStyle: this.charts.LineStyle.Dashed, axisLabelVisible: true, title: rule.when }));
     this.newest = all.length ? seconds(all.at(-1)) : 0;
     for (const [name, line] of Object.entries(this.lines)) line.setData(overlay(name, all));
     const first = all.length ? seconds(all[0]) : 0;
@@ -106,7 +110,7 @@ export class SymbolView extends Component {
   constructor(props) {
     super(props);
     const asked = new URLSearchParams(location.search).get("i");
-    this.state = { interval: INTERVALS[asked] ? asked : remembered("interval", "5m"), overlays: remembered("overlays", ["vwap"]), candles: null, tail: [], alerts: [], quotes: [], point: null, zone: null, error: null };
+    this.state = { interval: INTERVALS[asked] ? asked : remembered("interval", "5m"), overlays: remembered("overlays", ["vwap"]), candles: null, tail: [], alerts: [], quotes: [], rules: [], point: null, zone: null, error: null };
   }
   componentDidMount() {
     this.props.hold(this);
@@ -151,10 +155,11 @@ export class SymbolView extends Component {
   onKey(key) {
     if (KEYS[key]) { this.choose(KEYS[key]); return true; }
     if (key === "Escape") { this.props.go("/"); return true; }
+    if (key === "a") { this.rules?.focus(); return true; }
     return false;
   }
   render() {
-    const { interval, overlays, candles, tail, alerts, quotes, point, zone, error } = this.state, { symbol } = this.props, row = rows.get(symbol);
+    const { interval, overlays, candles, tail, alerts, quotes, rules, point, zone, error } = this.state, { symbol } = this.props, row = rows.get(symbol);
     const shown = point?.open != null ? point : null;
     return html`<section class="view symbol" aria-labelledby="symbol-title">
       <div class="headline"><h1 id="symbol-title">${symbol}</h1>
@@ -166,11 +171,11 @@ export class SymbolView extends Component {
         <span class="gap"></span>${Object.entries(OVERLAYS).map(([name, title]) => html`<button class=${`overlay ${name}`} aria-pressed=${overlays.includes(name)} onClick=${() => this.toggle(name)}>${title}</button>`)}
         <p class="quiet figures">${shown ? `${format.time(shown.time * 1000, zone)}  O ${format.price(shown.open)}  H ${format.price(shown.high)}  L ${format.price(shown.low)}  C ${format.price(shown.close)}  V ${format.compact(shown.volume)}` : ""}</p></div>
       ${error ? html`<p class="empty">${error}</p>` : candles === null ? html`<div class="chart waiting"><p class="empty">Reading candles…</p></div>` : candles.length === 0 ? html`<div class="chart waiting"><p class="empty">No history yet: the first candle comes with the next quote. <code>stockstream backfill ${symbol} --from …</code> fills the past.</p></div>`
-        : html`<${Chart} key=${`${symbol}|${interval}|${zone}`} ...${{ candles, tail, interval, overlays, alerts, zone, onPoint: (found) => this.setState({ point: found }) }} />`}
+        : html`<${Chart} key=${`${symbol}|${interval}|${zone}`} ...${{ candles, tail, interval, overlays, alerts, rules, zone, onPrice: (price) => this.rules?.propose(price), onPoint: (found) => this.setState({ point: found }) }} />`}
       <p class="quiet credit">Charts by <a href="https://www.tradingview.com/" rel="noopener noreferrer" target="_blank">TradingView Lightweight Charts™</a></p>
       <div class="columns"><div><h2>Last quotes</h2><div class="scroll" tabindex="0" role="region" aria-label="Last quotes"><table><thead><tr><th scope="col">Time</th><th scope="col" class="figure">Price</th><th scope="col" class="figure">Change</th><th scope="col" class="figure">Volume</th><th scope="col" class="figure">z</th></tr></thead>
-        <tbody>${quotes.map((quote) => html`<tr key=${quote.timestamp}><td title=${`s3/DynamoDB key: ${quote.symbol}, ${quote.timestamp}`}>${format.time(quote.timestamp, zone)}</td><td class="figure">${format.price(quote.price)}</td><td class="figure"><${Change} value=${quote.change_percent} unit="%" /></td><td class="figure">${format.compact(quote.volume)}</td><td class="figure">${format.number(quote.indicators?.return_z ?? quote.indicators?.z_score ?? null, 1)}</td></tr>`)}</tbody></table></div></div>
-      <div><h2>Its alerts</h2>${alerts.length ? html`<ul class="alerts">${alerts.slice(0, 50).map((alert) => html`<${AlertRow} key=${alert.alert_id} alert=${alert} zone=${zone} />`)}</ul>` : html`<p class="quiet">None so far.</p>`}</div></div></section>`;
+        <tbody>${quotes.map((quote) => html`<tr key=${quote.timestamp}><td title=${`s3/DynamoDB key: ${quote.symbol}, ${quote.timestamp}`}>${format.time(quote.timestamp, zone)}</td><td class="figure">${format.price(quote.price)}</td><td class="figure"><${Change} value=${quote.change_percent} unit="%" /></td><td class="figure">${format.compact(quote.volume)}</td><td class="figure">${format.signed(quote.indicators?.return_z ?? quote.indicators?.z_score ?? null, 1)}</td></tr>`)}</tbody></table></div></div>
+      <div><${Rules} symbol=${symbol} alerts=${alerts} ref=${(view) => view && (this.rules = view)} onRules=${(found) => this.setState({ rules: found })} /><h2>Its alerts</h2>${alerts.length ? html`<ul class="alerts">${alerts.slice(0, 50).map((alert) => html`<${AlertRow} key=${alert.alert_id} alert=${alert} zone=${zone} />`)}</ul>` : html`<p class="quiet">None so far.</p>`}</div></div></section>`;
   }
 }
 function merged(tail, items) {
