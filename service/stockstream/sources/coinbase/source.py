@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -241,7 +242,8 @@ class CoinbaseSource:
     async def _take_error(self, error: FeedError) -> bool:
         text = f"{error.message}: {error.reason}" if error.reason else error.message
         self.counts["errors"] += 1
-        named = [symbol for symbol in self._followed() if symbol in error.reason or symbol in error.message]
+        words = set(re.findall(r"[A-Z0-9-]+", text))
+        named = [symbol for symbol in self._followed() if symbol in words]
         log.warning("feed_error", detail=text[:300], symbols=named)
         if not named:
             return False
