@@ -74,7 +74,7 @@ def test_every_command_that_reads_aws_is_among_those_tried() -> None:
     listed = subprocess.run([sys.executable, "-m", "stockstream", "--help"], capture_output=True, text=True, check=True)
     commands = {line.split()[0] for line in listed.stdout.split("Commands:")[1].splitlines() if line.strip()}
     # These have tests of their own: they wait for AWS, report on it, or need none.
-    elsewhere = {"run", "consume", "dashboard", "doctor", "local", "outbox", "completion"}
+    elsewhere = {"run", "consume", "dashboard", "doctor", "local", "outbox", "completion", "config", "cost", "alerts"}
 
     assert commands - elsewhere - {arguments[0] for arguments in NEEDS_AWS} == set()
 

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from stockstream.cli import say_interrupted
+from stockstream.cli._interrupted import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit

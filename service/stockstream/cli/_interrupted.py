@@ -1,0 +1,11 @@
+"""What Ctrl-C says; imports nothing slow, for it may come before anything else is imported."""
+
+import sys
+
+from stockstream.errors import EXIT_INTERRUPTED
+
+
+def say_interrupted() -> int:
+    """Say that Ctrl-C ended it; returns the exit code."""
+    print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr, flush=True)  # noqa: T201
+    return EXIT_INTERRUPTED
