@@ -27,8 +27,8 @@ $(UV): requirements-uv.txt
 	@echo "==> Installing uv into $(TOOLS)/"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit(f"Stockstream needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}. Remedy: make PYTHON=python3.13 ...")'
 	@$(PYTHON) -m venv $(TOOLS) || { echo "python -m venv failed. Remedy: install your system's venv package (Debian: apt-get install python3-venv)"; exit 1; }
-	@$(TOOLS)/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check --require-hashes \
-		-r requirements-uv.txt 2> $(TOOLS)/install.log || $(NOT_INSTALLED)
+	@$(TOOLS)/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check \
+		--require-hashes -r requirements-uv.txt 2> $(TOOLS)/install.log || $(NOT_INSTALLED)
 	@touch $@
 
 $(STAMP): pyproject.toml uv.lock | $(UV)
