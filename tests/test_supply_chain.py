@@ -18,7 +18,8 @@ def test_uv_is_installed_by_hash_and_from_one_place() -> None:
     # A wheel for each of linux and darwin, arm64 and amd64, and more.
     assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= 8
     for name in ("Makefile", "Dockerfile", "docker/emulator/Dockerfile"):
-        content = (_ROOT / name).read_text(encoding="utf-8")
+        # A continued line is one.
+        content = re.sub(r"\\\n\s*", "", (_ROOT / name).read_text(encoding="utf-8"))
         assert "--require-hashes -r requirements-uv.txt" in content
         assert "uv==" not in content
 
