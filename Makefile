@@ -51,7 +51,7 @@ test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 # Commands in processes of their own, containers and long histories are left to `make test`.
-QUICK := tests/wire tests/settings tests/gate tests/view tests/outbox/test_outbox_log.py tests/outbox/test_worker.py \
+QUICK := tests/wire tests/settings tests/gate tests/local/view tests/outbox/test_outbox_log.py tests/outbox/test_worker.py \
 	tests/sender/test_scheduler.py tests/sender/test_bodies.py tests/sender/test_pacing.py tests/sources \
 	tests/sources_yahoo/test_yahoo_mapping.py tests/sources_yahoo/test_yahoo_decisions.py tests/eventsource/test_shard_state.py \
 	tests/consumer/test_candles.py tests/consumer/test_alerts.py tests/consumer/test_indicators.py tests/test_layers.py

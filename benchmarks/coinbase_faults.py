@@ -24,7 +24,7 @@ from stockstream.sources.coinbase import CoinbaseOptions, CoinbaseSource
 from stockstream.sources.watchlist import WatchlistFollower
 from tests.coinbase_standin import CoinbaseStandin, Fault
 
-SPEED: Final = 120.0
+SPEED: Final = 60.0
 HOUR_SECONDS: Final = 3600.0
 HEALTHY_SECONDS: Final = 300.0
 RECOVERY_SECONDS: Final = 960.0

@@ -15,7 +15,6 @@ OPEN = {
     "stockstream.errors",
     "stockstream.aws",
     "stockstream.observability",
-    "stockstream.bounds",
     "stockstream.redaction",
     "stockstream.request_guard",
     "stockstream.schedule",

@@ -1,4 +1,7 @@
-"""What polling brings: one quote of each symbol a batch. CPU against the published way, and how long a batch takes."""
+"""What polling brings: one quote of each symbol a batch. CPU against the published way, and how long a batch takes.
+
+CPU is that of the best batch, for ours and for the published way: on a machine shared with others it only errs upward.
+"""
 
 import statistics
 import time
@@ -48,17 +51,21 @@ def _run(symbols: int, s3_put_ms: float, batches: int) -> dict[str, Any]:
         calls = stub.take_calls()
     return {
         "p50_seconds": statistics.median(walls),
-        "cpu_seconds": statistics.median(cpus),
+        "cpu_seconds": min(cpus),
+        "cpu_seconds_median": statistics.median(cpus),
         "calls_a_batch": {name: count / batches for name, count in calls.items()},
     }
 
 
 def _published_cpu_seconds(records: int) -> float:
-    """CPU seconds of the published way for a batch of a thousand."""
-    event = Market(1000).poll()
+    """CPU seconds of the published way for a batch of a thousand, by the best of five parts of so many records."""
+    event, part = Market(1000).poll(), records // 5
     with stub_aws(LATENCY_MS) as stub:
         published = PublishedWay(stub.url, TOPIC_ARN)
         published.handler({"Records": event["Records"][:5]})  # warm: connections, service models
-        started = time.process_time()
-        published.handler({"Records": event["Records"][:records]})
-        return (time.process_time() - started) * 1000 / records
+        cpus = []
+        for start in range(0, records, part):
+            started = time.process_time()
+            published.handler({"Records": event["Records"][start : start + part]})
+            cpus.append(time.process_time() - started)
+        return min(cpus) * 1000 / part

@@ -19,8 +19,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from benchmarks.sender_peers.senders import SENDERS
+from benchmarks.sender_peers.senders import CONTROL, SENDERS
 from benchmarks.sender_peers.workload import Workload
+
+CALLER_SAMPLE_QUOTES = 20_000
 
 
 class _Caller:
@@ -72,6 +74,11 @@ class _Caller:
 
         await asyncio.gather(*(caller() for _ in range(self.job["callers"])))
 
+    async def run(self):
+        flow = self.paced if "rate" in self.job else self.flow_from_many if "callers" in self.job else self.flow
+        await flow()
+        self.workload.put_back()
+
     async def paced(self):
         tick = 0.1
         began = time.monotonic()
@@ -79,6 +86,14 @@ class _Caller:
             await asyncio.sleep(max(0.0, began + step * tick - time.monotonic()))
             self.sent_at.append(time.monotonic())
             await self.send(int(self.job["rate"] * tick))
+
+
+async def caller_cpu_seconds(job):
+    """What the caller itself costs: its loop, its tasks and its clock, with a sender that does nothing."""
+    sample = job | {"quotes": min(job["quotes"], CALLER_SAMPLE_QUOTES)}
+    caller = _Caller(SENDERS[CONTROL](), Workload(), sample)
+    await caller.run()
+    return caller.cpu_seconds * job["quotes"] / sample["quotes"]
 
 
 async def main(job):
@@ -96,10 +111,11 @@ async def main(job):
     # What the imports made stays for good; without this every sender would pay for walking it again and again.
     gc.collect()
     gc.freeze()
+    caller_seconds = await caller_cpu_seconds(job) if job.get("stock") else 0.0
     print("ready", flush=True)
     began = time.monotonic()
     caller = _Caller(sender, workload, job)
-    await (caller.paced() if "rate" in job else caller.flow_from_many() if "callers" in job else caller.flow())
+    await caller.run()
     try:
         async with asyncio.timeout(job.get("finish_seconds", 300)):
             await sender.finish()
@@ -107,6 +123,7 @@ async def main(job):
         pass
     result = {
         "cpu_seconds": caller.cpu_seconds,
+        "caller_cpu_seconds": caller_seconds,
         "seconds": time.monotonic() - began,
         "stall_seconds": caller.stall_seconds,
         "workload_cpu_seconds": workload.cpu_seconds,

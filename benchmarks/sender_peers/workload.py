@@ -36,6 +36,12 @@ class Workload:
             self._stock += self.batch(STOCK_QUOTES)
         return [self._stock.popleft() for _ in range(count)]
 
+    def put_back(self) -> None:
+        """Take what `take` has in stock out of what was made: it was not sent."""
+        for symbol, _ in self._stock:
+            self.made[symbol] -= 1
+        self._stock.clear()
+
     def batch(self, count: int) -> list[tuple[str, bytes]]:
         """Make a list of (symbol, quote)."""
         start = time.thread_time()

@@ -6,6 +6,7 @@ from functools import cache
 from time import perf_counter
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from stockstream_lambda.app import build_pipeline
@@ -55,17 +56,7 @@ def pipeline_of_this_process() -> Pipeline:
 def _report(tally: Tally, response: dict[str, Any], duration_ms: float, deployment: str) -> None:
     failures = response["batchItemFailures"]
     for alert in tally.alerts:
-        log.info(
-            "alert_fired",
-            symbol=alert.symbol,
-            kind=alert.kind,
-            direction=alert.direction,
-            severity=alert.severity,
-            timestamp=alert.timestamp,
-            price=alert.price,
-            value=alert.value,
-            threshold=alert.threshold,
-        )
+        log.info("alert_fired", **msgspec.structs.asdict(alert))
     is_well = not (failures or tally.quarantined or tally.failed_partitions or tally.stopped_partitions)
     # What is well is in the metrics; a line a batch would be most of the log.
     say = log.debug if is_well else log.info

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from stockstream_lambda.errors import StoreError
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -38,6 +40,18 @@ class Calls:
             if error is not None:
                 raise error
         return outcomes
+
+    def map(self, call: Callable[[A], T], arguments: Sequence[A]) -> list[T]:
+        """Call for each argument and wait for all; the answers in order, or the first StoreError that one raised."""
+        found: dict[int, T] = {}
+
+        def ask(index: int) -> None:
+            found[index] = call(arguments[index])
+
+        for error in self.run([partial(ask, index) for index in range(len(arguments))]):
+            if error is not None:
+                raise error
+        return [found[index] for index in range(len(arguments))]
 
     def close(self) -> None:
         self._pool.shutdown()

@@ -16,7 +16,6 @@ from stockstream_lambda.alerts.alert import Alert
 from stockstream_lambda.alerts.rules import AlertRules
 from stockstream_lambda.analysis.fold import Effects, Fold
 from stockstream_lambda.aws.dynamodb import BATCH_GET_MAX_KEYS, Key
-from stockstream_lambda.aws.s3 import StoredObject
 from stockstream_lambda.checkpoint import CHECKPOINT_TYPE, checkpoint_lost, encode_checkpoint, read_checkpoint
 from stockstream_lambda.clock import Clock, Deadline
 from stockstream_lambda.effects import Owed, Writer
@@ -215,18 +214,15 @@ class PartitionLog:
         Only what is not newer than the state is looked up. What is newer and yet stored was appended by somebody else
         since: then the append meets that entry.
         """
-        states, tables = self.states, self._tools.tables
+        states = self.states
         once: dict[Key, UserQuote] = {}
         for user in share.rest:
             once.setdefault((user.quote.symbol, user.quote.timestamp), user)
         asked = [key for key in once if (state := states.get(key[0])) is not None and key[1] <= state.last_timestamp]
         present: set[Key] = set()
-
-        def look(keys: Sequence[Key]) -> None:
-            present.update(self._tools.stores.stored_keys(tables.quotes, keys))
-
         if asked:
-            _raise_first(self._tools.calls.run([partial(look, part) for part in chunks(asked, BATCH_GET_MAX_KEYS)]))
+            look = partial(self._tools.stores.stored_keys, self._tools.tables.quotes)
+            present.update(*self._tools.calls.map(look, chunks(asked, BATCH_GET_MAX_KEYS)))
         fresh = [user for key, user in once.items() if key not in present]
         share.duplicates += len(share.rest) - len(fresh)
         return fresh
@@ -243,12 +239,7 @@ class PartitionLog:
     def _read_window(self, window: int, turn: Turn) -> bool:
         """Apply up to so many entries; tells whether there may be more."""
         keys = [log_key(self.partition, self.folder, self.revision + 1 + n) for n in range(window)]
-        found: list[StoredObject | None] = [None] * window
-
-        def read(index: int) -> None:
-            found[index] = self._tools.stores.get_object(keys[index])
-
-        _raise_first(self._tools.calls.run([partial(read, index) for index in range(window)]))
+        found = self._tools.calls.map(self._tools.stores.get_object, keys)
         for index, key in enumerate(keys):
             stored = found[index]
             if stored is None and any(found[index:]):
@@ -264,9 +255,3 @@ class PartitionLog:
             if isinstance(entry, Roll):
                 return True  # what follows lies in another folder
         return True
-
-
-def _raise_first(errors: Sequence[StoreError | None]) -> None:
-    for error in errors:
-        if error is not None:
-            raise error

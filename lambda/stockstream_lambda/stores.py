@@ -24,55 +24,42 @@ class Stores(Protocol):
 
     def get_object(self, key: str) -> StoredObject | None:
         """Read one object of the bucket; None where there is none."""
-        ...
 
     def put_object(self, key: str, body: bytes, content_type: str) -> None:
         """Put one object over whatever is there."""
-        ...
 
     def put_new(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> bool:
         """Put one object where there is none; False: there is one."""
-        ...
 
     def put_if(self, key: str, etag: str, body: bytes, content_type: str) -> str | None:
         """Put one object over that of the ETag and return the new one; None: another one stands there."""
-        ...
 
     def list_keys(self, prefix: str, after: str = "") -> list[str]:
         """List up to 1,000 keys behind `after`."""
-        ...
 
     def delete_object(self, key: str) -> None:
         """Delete one object."""
-        ...
 
     def stored_keys(self, table: Table, keys: Sequence[Key]) -> set[Key]:
         """Which of up to 100 keys have an item; a consistent read."""
-        ...
 
     def write_items(self, writes: Sequence[Write]) -> list[Write]:
         """Put up to 25 items of distinct keys; returns those not taken this time."""
-        ...
 
     def create_item(self, table: Table, item: bytes) -> bool:
         """Put an item where there is none of its key; False: there is one."""
-        ...
 
     def update_item(self, table: Table, key: Key, expressions: dict[str, Any]) -> bool:
         """Update an item on a condition; False: it does not hold."""
-        ...
 
     def query(self, table: Table, expressions: dict[str, Any]) -> list[Item]:
         """The first page of a Query."""
-        ...
 
     def publish(self, messages: Sequence[Message]) -> list[bool]:
         """Publish up to 10 messages; tells for each whether it was taken."""
-        ...
 
     def close(self) -> None:
         """Close what is open."""
-        ...
 
 
 class AwsStores:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from stockstream.lake import Lake, LocalArchive, find_athena_files
+from stockstream.lake import Lake, LocalArchive, Only, find_athena_files
 from stockstream_wire import Quote, parse_timestamp
 from tests.athena.sessions import SESSIONS, quote, read_session, write_archive
 
 FILES = find_athena_files()
 
 
-def answer(archive: Path, name: str) -> list[dict[str, Any]]:
-    with Lake(LocalArchive(archive), FILES) as lake:
+def answer(archive: Path, name: str, only: Only | None = None) -> list[dict[str, Any]]:
+    with Lake(LocalArchive(archive), FILES, only) as lake:
         (result,) = lake.run(FILES.queries()[name].read_text(encoding="utf-8"))
         return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
@@ -160,7 +160,8 @@ def test_gaps_are_days_that_opened_away_from_the_close_before(quotes: list[Quote
 
 
 def test_one_symbol_reads_its_days_and_no_others(quotes: list[Quote], archive: Path) -> None:
-    rows = answer(archive, "one_symbol")
+    june = Only(symbols=("AAPL",), start="2014-06-05T00:00:00.000Z", end="2014-06-07T00:00:00.000Z")
+    rows = answer(archive, "one_symbol", june)
     wanted = [q for q in quotes if q.symbol == "AAPL" and "2014-06-05" <= q.timestamp[:10] <= "2014-06-06"]
     assert sorted({(row["timestamp"], row["price"], row["volume"]) for row in rows}) == sorted(
         (entry.timestamp, entry.price, entry.volume) for entry in wanted

@@ -11,11 +11,10 @@ import structlog.testing
 
 from benchmarks.endless_answers.measure import measure
 from benchmarks.endless_answers.server import bomb
-from stockstream.bounds import gunzip
-from stockstream.errors import AnswerTooLargeError
 from stockstream.sender.failures import FailureKind, classify
 from stockstream.settings._values import WATCHLIST_MAX_BYTES, read_watchlist_file
 from stockstream_lambda.alerts.provider import RULES_MAX_BYTES, RulesProvider
+from stockstream_wire.storage import UNPACKED_MAX_BYTES, unpack_lines
 
 MIB = 1024 * 1024
 # Allocators and buffers take some of their own.
@@ -30,6 +29,8 @@ SLACK_BYTES = 32 * MIB
         ("kinesis, aiobotocore: endless", MIB),
         ("aws call: endless", 2 * 32 * MIB),
         ("s3 object: endless", 2 * 64 * MIB),
+        ("consumer, dynamodb: endless", 2 * 32 * MIB),
+        ("consumer, s3: until-close", 2 * 32 * MIB),
         ("ecs credentials: endless", MIB),
         ("ec2 credentials: endless", MIB),
         ("yahoo: gzip", 2 * 16 * MIB),
@@ -51,15 +52,14 @@ def test_a_put_records_call_that_was_cut_off_is_tried_again() -> None:
 
 
 def test_unpacking_ends_at_its_bound_and_says_of_what() -> None:
-    assert gunzip(gzip.compress(b"a" * 100) + gzip.compress(b"b"), "key", 101) == b"a" * 100 + b"b"
-    with pytest.raises(AnswerTooLargeError, match=r"raw/key.*larger than 100 bytes.*Remedy"):
-        gunzip(gzip.compress(b"a" * 101), "raw/key", 100)
-    with pytest.raises(AnswerTooLargeError):
-        gunzip(bomb(256 * MIB), "raw/key")
-    for damaged in (b"", b"no gzip"[:2], gzip.compress(b"abc" * 50)[:-9]):
-        if damaged:
-            with pytest.raises((OSError, EOFError, zlib.error)):
-                gunzip(damaged, "raw/key")
+    assert unpack_lines(gzip.compress(b"a" * UNPACKED_MAX_BYTES)) == [b"a" * UNPACKED_MAX_BYTES]
+    assert unpack_lines(gzip.compress(b"a\n") + gzip.compress(b"b\n")) == [b"a", b"b"]
+    for packed in (gzip.compress(b"a" * (UNPACKED_MAX_BYTES + 1)), bomb(256 * MIB)):
+        with pytest.raises(OSError, match=f"longer than the {UNPACKED_MAX_BYTES} bytes"):
+            unpack_lines(packed)
+    for damaged in (b"no", gzip.compress(b"abc" * 50)[:-9]):
+        with pytest.raises((OSError, EOFError, zlib.error)):
+            unpack_lines(damaged)
 
 
 def test_a_watchlist_file_that_is_none_is_refused_by_its_size(tmp_path: Path) -> None:

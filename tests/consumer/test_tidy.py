@@ -13,6 +13,7 @@ import pytest
 
 from stockstream_lambda.clock import Deadline
 from stockstream_lambda.pipeline import Pipeline
+from stockstream_lambda.tidy import folders
 from stockstream_lambda.tidy.folders import COVERED_FOR_SECONDS, Folders
 from stockstream_lambda.tidy.run import run_tidy
 from stockstream_wire import Quote, encode_quote, format_epoch_ms, storage
@@ -182,11 +183,24 @@ def test_a_unit_opened_in_slices_makes_the_same_objects(slice_max_bytes: int) ->
     with closing(Pipeline(CONFIG, TwinStores(nights.memory), nights.time.clock())) as pipeline:
         for partition in storage.partitions_of(CONFIG.partitions):
             known = storage.decode_checkpoint_head(nights.memory.objects[storage.checkpoint_key(partition)].body)
-            folders = Folders(
+            opened = Folders(
                 partition, pipeline.stores, pipeline.calls, pipeline.clock, slice_max_bytes=slice_max_bytes
             )
-            list(folders.tidy(known.revision, Deadline()))
+            list(opened.tidy(known.revision, Deadline()))
     assert nights.tidied() == expected.tidied()
+
+
+def test_no_tidied_object_is_larger_than_its_readers_take_and_the_order_of_the_log_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(folders, "RUN_MAX_BYTES", 700)
+    nights = some_days(3)
+    nights.time.seconds += 2 * DAY_SECONDS
+    nights.night()
+    sizes = [sum(map(len, storage.unpack_lines(nights.memory.objects[key].body))) for key in nights.tidied()]
+    assert max(sizes) <= 700
+    for symbol, lines in nights.memory.archived().items():
+        assert lines == [encode_quote(one) for one in nights.sent if one.symbol == symbol]
 
 
 def test_windows_that_are_over_for_longer_than_a_record_may_wait_are_closed_once() -> None:

@@ -80,7 +80,7 @@ def _commands_of(page: str) -> Iterator[str]:
                 yield command
     for span in _INLINE.findall(_FENCE.sub("", page)):
         command = " ".join(span.split())
-        if _COMMAND.match(command) and command != "stockstream":
+        if _COMMAND.match(command) and command.removeprefix(".venv/bin/") != "stockstream":
             yield command
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.patience import PATIENCE_SECONDS
 
@@ -46,7 +48,7 @@ class LocalCommand:
     def run(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
         """Run to the end: exit code, summary, output."""
         done = subprocess.run(
-            self.command(*arguments), env=self._environment(), capture_output=True, text=True, check=False
+            self.command(*arguments), env=self.clean_environment(), capture_output=True, text=True, check=False
         )
         summary = json.loads(self.summary_path.read_text()) if self.summary_path.exists() else {}
         return done.returncode, summary, done.stdout + done.stderr
@@ -56,7 +58,7 @@ class LocalCommand:
         """Run with --keep-running; inside the context the source is through; `said` gets what was logged."""
         command = self.command("--keep-running", *arguments)
         with subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, env=self.clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
             try:
@@ -72,7 +74,26 @@ class LocalCommand:
                 process.send_signal(signal.SIGTERM)
                 process.wait(PATIENCE_SECONDS)
 
-    def _environment(self) -> dict[str, str]:
+    @contextlib.contextmanager
+    def flowing(self, *arguments: str) -> Iterator["Outside"]:
+        """Run a source without an end; inside the context quotes are stored, and more are on their way."""
+        log_path = self.folder / "flowing.log"
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(self.command(*arguments), env=self.clean_environment(), stdout=log, stderr=log)
+        outside = Outside(f"http://127.0.0.1:{self.port}", {})
+        try:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not outside.stored():
+                assert process.poll() is None, log_path.read_text()
+                assert time.monotonic() < deadline, log_path.read_text()
+                time.sleep(0.1)
+            yield outside
+            assert process.poll() is None, log_path.read_text()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE_SECONDS)
+
+    def clean_environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
         return kept | {"STOCKSTREAM_LOG_FORMAT": "json"} | self.environment
 
@@ -92,6 +113,17 @@ class Outside:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def stored(self) -> int:
+        """How many quotes are stored; 0 while there is no table, or nobody answers."""
+        client = self.client("dynamodb")
+        try:
+            pages = client.get_paginator("scan").paginate(TableName="quotes", Select="COUNT")
+            return sum(page["Count"] for page in pages)
+        except (BotoCoreError, ClientError):
+            return 0
+        finally:
+            client.close()
 
     def scan(self, table: str) -> list[dict[str, Any]]:
         client = self.client("dynamodb")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from stockstream.errors import SourceError
 from stockstream.gate import Gate
 from stockstream.outbox import OutboxFullError
-from stockstream.pipeline.loop import QuotePipeline
+from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.sender import RejectedRecord
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream_wire import Quote, decode_quote
@@ -180,3 +180,24 @@ async def test_a_stop_gives_up_the_batch_that_there_is_no_room_for_and_nothing_o
         await running
     assert [(entry["event"], entry["quotes"]) for entry in logs] == [("batch_given_up", 1)]
     assert (sender.records, recorder.accepted, pipeline.counters.accepted, source.closed) == ([], [], 0, 1)
+
+
+def test_a_source_fails_from_its_first_silent_failure_until_it_answers_again() -> None:
+    counters = PipelineCounters()
+    away = SourceBatch([], failures=1, failure="Yahoo: unreachable")
+
+    counters.note_answer(SourceBatch([quote("AAPL", 0)]), 10.0)
+    assert (counters.failing_since, counters.answered_at) == (None, 10.0)
+    counters.note_answer(away, 20.0)
+    counters.note_answer(away, 30.0)
+    assert (counters.failing_since, counters.failure, counters.source_failures) == (20.0, "Yahoo: unreachable", 2)
+    counters.note_answer(SourceBatch([]), 40.0)  # a closed market answers too
+    assert (counters.failing_since, counters.failure, counters.answered_at) == (None, "", 40.0)
+
+
+def test_a_batch_with_quotes_is_an_answer_whatever_else_failed() -> None:
+    counters = PipelineCounters()
+    counters.note_answer(SourceBatch([quote("AAPL", 0)], failures=1, failure="one call of many"), 10.0)
+
+    assert counters.failing_since is None
+    assert counters.source_failures == 1

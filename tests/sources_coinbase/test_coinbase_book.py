@@ -115,8 +115,12 @@ def test_a_product_that_has_never_traded_before_today_has_no_previous_close() ->
 
 def test_a_thin_product_opens_with_its_first_trade_of_the_day() -> None:
     book = CoinbaseBook()
-    book.set_days("BTC-USD", {TODAY - timedelta(days=2): DAYS[TODAY]}, NOON)
+    days = {TODAY - timedelta(days=2): DAYS[TODAY], TODAY - timedelta(days=5): DAYS[TODAY - timedelta(days=1)]}
+    book.set_days("BTC-USD", days, NOON)
 
+    last = take(book, ticker(sequence=1, time="2026-11-20T09:00:00Z"))  # which a subscription begins with
+    assert (last.open, last.high, last.previous_close) == (Decimal(91000), Decimal(92500), Decimal("90999.99"))
+    book.set_days("BTC-USD", days, NOON)
     quote = take(book, ticker())
 
     assert quote.previous_close == Decimal(92000)

@@ -68,7 +68,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         exchange: Exchange code as Yahoo names it (`NMS`).
         market_state: PRE, REGULAR, POST, CLOSED and their kin, as Yahoo names them.
         polled_at: When the service saw the quote, in the form of `timestamp`.
-        source: Where it comes from: yahoo, yahoo-stream, replay, simulated, backfill.
+        source: Where it comes from: the name of a source in the settings, or backfill.
         delayed_by_seconds: Delay that the exchange imposes on the feed.
         stale: True when the feed is silent in an open session and this repeats the last known quote.
         silent_symbols: In a stale fact that speaks for a whole exchange: how many of its symbols are silent.

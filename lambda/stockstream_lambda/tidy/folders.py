@@ -5,16 +5,15 @@ bytes. Markers chain the units: each names the folder behind it. Only what a che
 old is ever deleted: whoever could still look for it, an old container or a loader with an old checkpoint, is long gone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
-from stockstream_lambda.aws.s3 import LIST_MAX_KEYS, StoredObject
+from stockstream_lambda.aws.s3 import LIST_MAX_KEYS
 from stockstream_lambda.clock import Clock, Deadline
-from stockstream_lambda.errors import PartitionStoppedError, StoreError
+from stockstream_lambda.errors import PartitionStoppedError
 from stockstream_lambda.log import Close, Roll, read_mark
 from stockstream_lambda.parallel import Calls
 from stockstream_lambda.stores import Stores
@@ -39,9 +38,12 @@ from stockstream_wire.storage import (
 )
 
 COVERED_FOR_SECONDS: Final = 86_400.0
+# Lines of one object: far below what a reader takes (storage.UNPACKED_MAX_BYTES).
+RUN_MAX_BYTES: Final = 16 * 1024 * 1024
 # Lines held unpacked at once; the whole of a unit is held packed, a tenth of its size.
 SLICE_MAX_BYTES: Final = 64 * 1024 * 1024
 _READ_AT_ONCE: Final = 64
+_JSON: Final = "application/json"
 
 log = structlog.get_logger("stockstream.tidy")
 
@@ -158,7 +160,7 @@ class Folders:
         while first + len(bodies) <= covered:
             count = min(_READ_AT_ONCE, covered + 1 - first - len(bodies))
             keys = [log_key(self._partition, folder, first + len(bodies) + n) for n in range(count)]
-            for key, stored in zip(keys, self._read_all(keys), strict=True):
+            for key, stored in zip(keys, self._calls.map(self._stores.get_object, keys), strict=True):
                 if stored is None:
                     raise PartitionStoppedError("log_hole", f"{key} is missing, and was not tidied")
                 mark = read_mark(stored, key)
@@ -168,15 +170,6 @@ class Folders:
                 elif isinstance(mark, Roll):
                     return Unit(TidyMarker(first, first + len(bodies) - 1, folder, mark.folder, closed), bodies)
         return None
-
-    def _read_all(self, keys: Sequence[str]) -> Iterable[StoredObject | None]:
-        found: list[StoredObject | None] = [None] * len(keys)
-
-        def read(index: int) -> None:
-            found[index] = self._stores.get_object(keys[index])
-
-        self._run([partial(read, index) for index in range(len(keys))])
-        return found
 
     def _put_slices(self, unit: Unit, note: Note, deadline: Deadline) -> None:
         if note.unit != unit.marker.first:
@@ -195,18 +188,16 @@ class Folders:
                 if head.symbol in symbols:
                     lines.setdefault(head.symbol, []).append((head.timestamp[:10], line))
 
-        def put(symbol: str, day: str, run: int, of_run: Sequence[bytes]) -> None:
-            key = tidied_key(self._partition, day, symbol, unit.marker.first, run)
+        def put(found: tuple[str, Sequence[bytes]]) -> None:
             # Where there is one it is this one: an earlier try's.
-            self._stores.put_new(key, pack_lines(of_run), CONTENT_TYPE, {FORMAT_HEADER: str(FORMAT)})
+            self._stores.put_new(found[0], pack_lines(found[1]), CONTENT_TYPE, {FORMAT_HEADER: str(FORMAT)})
 
-        self._run(
-            [
-                partial(put, symbol, day, run, of_run)
-                for symbol, of_symbol in sorted(lines.items())
-                for run, (day, of_run) in enumerate(_runs(of_symbol))
-            ]
-        )
+        runs = [
+            (tidied_key(self._partition, day, symbol, unit.marker.first, run), of_run)
+            for symbol, of_symbol in sorted(lines.items())
+            for run, (day, of_run) in enumerate(_runs(of_symbol))
+        ]
+        self._calls.map(put, runs)
 
     def _delete(self, marker: TidyMarker) -> None:
         """Delete a tidied folder's objects of the log, as many as are left."""
@@ -214,7 +205,7 @@ class Folders:
         while True:
             listed = self._stores.list_keys(prefix)
             keys = [key for key in listed if (parsed := parse_log_key(key)) and parsed.revision <= marker.last]
-            self._run([partial(self._stores.delete_object, key) for key in keys])
+            self._calls.map(self._stores.delete_object, keys)
             if len(listed) < LIST_MAX_KEYS or not keys:
                 return
 
@@ -232,23 +223,15 @@ class Folders:
     def _write_note(self, note: Note) -> None:
         self._stores.put_object(tidy_note_key(self._partition), msgspec.json.encode(note), _JSON)
 
-    def _run(self, jobs: Sequence[partial[None]]) -> None:
-        errors: list[StoreError] = [error for error in self._calls.run(jobs) if error is not None]
-        if errors:
-            raise errors[0]
-
-
-_JSON: Final = "application/json"
-
 
 def _runs(of_symbol: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, list[bytes]]]:
-    """A symbol's lines, in order, cut where the event's day changes."""
-    run_day, run = "", list[bytes]()
+    """A symbol's lines, in order, cut where the event's day changes, and where an object would be too large."""
+    run_day, run, size = "", list[bytes](), 0
     for day, line in of_symbol:
-        if run and day != run_day:
+        if run and (day != run_day or size + len(line) > RUN_MAX_BYTES):
             yield run_day, run
-            run = []
-        run_day = day
+            run, size = [], 0
+        run_day, size = day, size + len(line)
         run.append(line)
     if run:
         yield run_day, run

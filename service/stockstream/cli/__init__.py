@@ -5,7 +5,8 @@ import signal
 import sys
 from types import FrameType
 
-from stockstream.errors import EXIT_INTERRUPTED, EXIT_USAGE
+from stockstream.cli._interrupt import say_interrupted
+from stockstream.errors import EXIT_USAGE
 
 
 def main() -> None:
@@ -31,12 +32,6 @@ def main() -> None:
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
         code = EXIT_USAGE
     sys.exit(code)
-
-
-def say_interrupted() -> int:
-    """Say that Ctrl-C ended it; returns the exit code."""
-    print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr, flush=True)  # noqa: T201
-    return EXIT_INTERRUPTED
 
 
 def _interrupted_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -4,11 +4,12 @@ import sys
 
 import click
 
-from stockstream.cli import say_interrupted
+from stockstream.cli._interrupt import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.alerts import alerts
 from stockstream.cli.audit import audit
 from stockstream.cli.backfill import backfill
+from stockstream.cli.completion import completion
 from stockstream.cli.config import config
 from stockstream.cli.consume import consume
 from stockstream.cli.cost import cost
@@ -56,6 +57,7 @@ for command in (
     tidy,
     rebuild,
     doctor,
+    completion,
     cost,
     config,
 ):

@@ -1,14 +1,19 @@
 """`stockstream query`: Athena's SQL on the archive, on this machine."""
 
 import asyncio
+import shutil
+import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stockstream.cli._market import moment_of
 from stockstream.cli._target import open_target
 from stockstream.errors import InputError
 from stockstream.settings import load_settings
+from stockstream_wire import format_timestamp
 
 if TYPE_CHECKING:
     from stockstream.lake import AthenaFiles, LocalArchive
@@ -25,32 +30,70 @@ PUBLISHED = "published"
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Read a folder laid out as the bucket (raw/symbol=.../dt=.../) instead of the bucket.",
 )
+@click.option("--symbol", "symbols", multiple=True, metavar="SYMBOL", help="Quotes of this symbol only; repeatable.")
+@click.option("--from", "start", metavar="TIME", help="Quotes from then on: -2h, 2026-11-20 or 2026-11-20T14:30Z.")
+@click.option("--to", "end", metavar="TIME", help="Quotes before then; a date is taken to its end.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Rows of each answer at most.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to FILE.csv, FILE.parquet or FILE.json; of several answers to FILE-1.csv, FILE-2.csv, …",
+)
 @click.option("--show-sql", is_flag=True, help="Print what DuckDB runs before each answer.")
 @click.option("--list", "listing", is_flag=True, help="List the queries that come with the project, and end.")
-def query(query: str | None, form: str, archive_dir: Path | None, *, show_sql: bool, listing: bool) -> None:
+def query(query: str | None, form: str, archive_dir: Path | None, **options: Any) -> None:
     """Run Athena SQL on the archive with DuckDB: a file, a query's NAME (see --list), or SQL.
 
     The archive is the bucket STOCKSTREAM_ARCHIVE_BUCKET of the AWS that the environment names, or else of the local
     stack, copied into the cache folder first: new and changed objects only.
     """
+    now = datetime.now(UTC)
+    first = moment_of("--from", options["start"], now)
+    last = moment_of("--to", options["end"], now, end_of_day=True)
     # Imported late: DuckDB and sqlglot take longer than the rest of the command line.
-    from stockstream.cli._rows import render  # noqa: PLC0415
-    from stockstream.lake import Lake, LocalArchive, find_athena_files  # noqa: PLC0415
+    from stockstream.cli._rows import checked_output, numbered, render, write  # noqa: PLC0415
+    from stockstream.lake import Lake, LocalArchive, Only, find_athena_files  # noqa: PLC0415
 
     files = find_athena_files()
-    if listing:
-        for name in (PUBLISHED, *files.queries()):
-            click.echo(name)
+    if options["listing"]:
+        _list(files)
         return
     if query is None:
         raise click.UsageError("Missing argument 'FILE|NAME|SQL'; --list shows the queries that come with the project.")
+    output: Path | None = options["output"]
+    if output is not None:
+        checked_output(output)
     sql = _sql(query, files)
+    only = Only(
+        symbols=options["symbols"],
+        start=format_timestamp(first) if first else "",
+        end=format_timestamp(last) if last else "",
+    )
     archive = LocalArchive(archive_dir) if archive_dir is not None else asyncio.run(_fetch())
-    with Lake(archive, files) as lake:
-        for result in lake.run(sql):
-            if show_sql:
+    with Lake(archive, files, only) as lake:
+        results = list(lake.run(sql, limit=options["limit"])) if output else lake.run(sql, limit=options["limit"])
+        for number, result in enumerate(results, 1):
+            if options["show_sql"]:
                 click.echo(f"-- DuckDB:\n{result.duckdb_sql};")
-            click.echo(render(result, form))
+            if output is None:
+                if number > 1 and form == "table":
+                    click.echo()
+                click.echo(render(result, form))
+                continue
+            path = output if isinstance(results, list) and len(results) == 1 else numbered(output, number)
+            write(lake, result, path)
+            click.echo(f"{len(result.rows)} rows in {path}", err=True)
+
+
+def _list(files: "AthenaFiles") -> None:
+    named = {PUBLISHED: "the four published queries", **{n: files.description(p) for n, p in files.queries().items()}}
+    width = max(map(len, named)) + 2
+    columns = shutil.get_terminal_size((100, 24)).columns
+    for name, description in named.items():
+        for number, line in enumerate(textwrap.wrap(description, max(20, columns - width))):
+            click.echo(f"{name if number == 0 else '':{width}}{line}")
 
 
 def _sql(text: str, files: "AthenaFiles") -> str:

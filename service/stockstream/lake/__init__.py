@@ -2,6 +2,6 @@
 
 from stockstream.lake.archive import LocalArchive, fetch_archive
 from stockstream.lake.definitions import AthenaFiles, find_athena_files
-from stockstream.lake.runner import Lake, QueryResult
+from stockstream.lake.runner import Lake, Only, QueryResult
 
-__all__ = ["AthenaFiles", "Lake", "LocalArchive", "QueryResult", "fetch_archive", "find_athena_files"]
+__all__ = ["AthenaFiles", "Lake", "LocalArchive", "Only", "QueryResult", "fetch_archive", "find_athena_files"]

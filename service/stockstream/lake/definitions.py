@@ -44,6 +44,16 @@ class AthenaFiles:
         """Query files by name, without their ending."""
         return {path.stem: path for path in sorted((self.root / "queries").glob("*.sql"))}
 
+    def description(self, path: Path) -> str:
+        """What a query's file says of it before its first statement: the first sentence, on one line."""
+        comments = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("--") or line.startswith("-- Parameters:"):
+                break
+            comments.append(line.removeprefix("--").strip())
+        text = " ".join(comments)
+        return f"{text.split('. ')[0].rstrip('.')}."
+
     def table(self, name: str) -> TableDefinition:
         """Read the definition of a table.
 

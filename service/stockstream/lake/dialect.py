@@ -42,6 +42,37 @@ def parse_statements(sql: str) -> list[exp.Expr]:
     return statements
 
 
+def title_of(statement: exp.Expr) -> str:
+    """The comment before a statement, on one line; empty where there is none."""
+    comments = [line for line in statement.comments or [] if not _parameters_in(line)]
+    return " ".join(" ".join(comments).split())
+
+
+def bound(statement: exp.Expr, values: Mapping[str, str]) -> exp.Expr:
+    """Fill Athena's `?` in with what the line `-- Parameters: symbol, from, to` says they stand for.
+
+    Raises:
+        InputError: a parameter without a value, or marks that no line of names explains.
+    """
+    marks = list(statement.find_all(exp.Placeholder, bfs=False))
+    names = [name for line in statement.comments or [] for name in _parameters_in(line)]
+    if len(marks) != len(names):
+        raise InputError(
+            f"the query has {len(marks)} marks (?) and names {len(names)} of them. "
+            "Remedy: a comment before it, `-- Parameters: symbol, from, to`, with a name for each"
+        )
+    for mark, name in zip(marks, names, strict=True):
+        if name not in values:
+            raise InputError(f"this query needs --{name}")
+        mark.replace(exp.Literal.string(values[name]))
+    return statement
+
+
+def _parameters_in(comment: str) -> list[str]:
+    head, _, names = comment.strip().partition(":")
+    return [name.strip() for name in names.split(",")] if head == "Parameters" else []
+
+
 def to_duckdb(query: exp.Expr, schema: Schema) -> str:
     """Translate one SELECT.
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, Self
 
 import duckdb
@@ -11,11 +13,15 @@ from sqlglot import exp
 from stockstream.errors import InputError
 from stockstream.lake.archive import LocalArchive
 from stockstream.lake.definitions import AthenaFiles, TableDefinition
-from stockstream.lake.dialect import DUCKDB, parse_statements, to_duckdb
+from stockstream.lake.dialect import DUCKDB, bound, parse_statements, title_of, to_duckdb
+from stockstream_wire import parse_timestamp
 
 _RAW: Final = "stock_data_table"
 _BY_DAY: Final = "stock_data_by_day"
 _PARQUET: Final = "quotes"
+# Where a range has no beginning or no end; date arithmetic must stay within what a date can be.
+_FIRST_DAY: Final = "1900-01-01"
+_LAST_DAY: Final = "9999-12-01"
 _DAY_FOLDER: Final = r"dt=(\d{4}-\d{2}-\d{2})"
 
 
@@ -27,11 +33,42 @@ class QueryResult:
         columns: Names of the columns.
         rows: Values as Python objects: Decimal, int, float, str, bool, date, datetime (UTC, naive as in Athena), None.
         duckdb_sql: What ran.
+        title: The comment before the statement.
     """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     duckdb_sql: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """What of the archive the tables show.
+
+    Attributes:
+        symbols: These; none: all.
+        start: Quotes from this event time on, in the wire's form; empty: from the first.
+        end: Quotes before this one; empty: to the last.
+    """
+
+    symbols: tuple[str, ...] = ()
+    start: str = ""
+    end: str = ""
+
+    def condition(self) -> str:
+        """As SQL; empty where it is everything."""
+        listed = ", ".join(f"'{_quoted(symbol)}'" for symbol in self.symbols)
+        parts = [f"symbol IN ({listed})"] if listed else []
+        parts += [f"\"timestamp\" >= '{_quoted(self.start)}'"] if self.start else []
+        parts += [f"\"timestamp\" < '{_quoted(self.end)}'"] if self.end else []
+        return " AND ".join(parts)
+
+    def parameters(self) -> dict[str, str]:
+        """Values of a query's marks: the symbol, where it is one, and the days that hold the range."""
+        last = parse_timestamp(self.end) - timedelta(milliseconds=1) if self.end else None
+        values = {"from": self.start[:10] or _FIRST_DAY, "to": last.date().isoformat() if last else _LAST_DAY}
+        return values | ({"symbol": self.symbols[0]} if len(self.symbols) == 1 else {})
 
 
 class Lake:
@@ -43,14 +80,16 @@ class Lake:
     Args:
         archive: The objects to read.
         files: The definitions.
+        only: What of the objects the tables show.
 
     Raises:
         InputError: a definition is not usable.
     """
 
-    def __init__(self, archive: LocalArchive, files: AthenaFiles) -> None:
+    def __init__(self, archive: LocalArchive, files: AthenaFiles, only: Only | None = None) -> None:
         self._archive = archive
         self._files = files
+        self._only = only or Only()
         self._schema: dict[str, dict[str, str]] = {}
         self._connection = duckdb.connect(":memory:")
         with _told():
@@ -68,28 +107,44 @@ class Lake:
         """Names of all tables and views."""
         return tuple(self._schema)
 
-    def run(self, sql: str) -> Iterator[QueryResult]:
+    def run(self, sql: str, *, limit: int | None = None) -> Iterator[QueryResult]:
         """Run every statement of Athena SQL in turn.
+
+        Args:
+            sql: The statements.
+            limit: Rows of each answer at most.
 
         Raises:
             InputError: it does not parse, names what is not there, is no query, or fails as it runs.
         """
         for statement in parse_statements(sql):
-            translated = to_duckdb(statement, self._schema)
+            title = title_of(statement)
+            translated = to_duckdb(bound(statement, self._only.parameters()), self._schema)
+            if limit is not None:
+                translated = f"SELECT * FROM (\n{translated}\n) LIMIT {limit}"  # noqa: S608 - a query of the user's
             with _told():
                 cursor = self._connection.execute(translated)
                 columns = tuple(entry[0] for entry in cursor.description or ())
-                yield QueryResult(columns, cursor.fetchall(), translated)
+                yield QueryResult(columns, cursor.fetchall(), translated, title)
+
+    def write_parquet(self, result: QueryResult, path: Path) -> None:
+        """Write an answer of `run` as Parquet, columns with their types.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        with _told():
+            self._connection.execute(f"COPY ({result.duckdb_sql}) TO '{_quoted(str(path))}' (FORMAT parquet)")
 
     def _create_tables(self) -> None:
-        self._register(_RAW, self._raw_sql(self._files.table(_RAW)))
-        self._register(_BY_DAY, self._by_day_sql(self._files.table(_BY_DAY)))
+        self._register_table(_RAW, self._raw_sql(self._files.table(_RAW)))
+        self._register_table(_BY_DAY, self._by_day_sql(self._files.table(_BY_DAY)))
         parquet = self._files.table(_PARQUET)
         if self._archive.has(self._archive.parquet_glob):
-            self._register(_PARQUET, self._parquet_sql(parquet))
+            self._register_table(_PARQUET, self._parquet_sql(parquet))
         else:
             by_event = self._with_partitions(parquet, 'substr("timestamp", 1, 10)', 'substr("timestamp", 12, 2)')
-            self._register(_PARQUET, by_event)
+            self._register_table(_PARQUET, by_event)
 
     def _create_views(self) -> None:
         waiting = {name: _view_query(name, sql) for name, sql in self._files.views().items()}
@@ -100,6 +155,10 @@ class Lake:
                 raise InputError(f"views that read what is not there: {missing}")
             for name in ready:
                 self._register(name, to_duckdb(waiting.pop(name), self._schema))
+
+    def _register_table(self, name: str, select: str) -> None:
+        condition = self._only.condition()
+        self._register(name, f"SELECT * FROM ({select}) WHERE {condition}" if condition else select)  # noqa: S608
 
     def _register(self, name: str, select: str) -> None:
         self._connection.execute(f'CREATE VIEW "{name}" AS {select}')

@@ -83,7 +83,7 @@ class LivePresenter:
         self._console.print(f"Logs: {self._log_path}", style="bright_black")
 
     def say(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class PlainPresenter:

@@ -1,20 +1,19 @@
 """The WebSocket of a streaming source: connected for as long as anyone listens, whatever happens to it.
 
-The reconnecting is the `websockets` library's own iterator. It reconnects at once after a close in good order, which is
-right for a network that hiccups and a busy loop against a server that closes every connection it accepts; so the waits
-between connections are ours as well: full jitter, growing until a connection has proved itself.
+The reconnecting is ours and not the `websockets` library's iterator: that reconnects at once after a close in good
+order, which is a busy loop against a server that closes every connection it accepts. All waits between connections are
+one: full jitter, growing until a connection has proved itself.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from stockstream.clock import Clock
 
@@ -87,36 +86,43 @@ class StreamConnection:
         self._url = url
         self._timings = timings or StreamTimings()
         self._failures = 0
+        self._is_away = False
         self._connection: ClientConnection | None = None
         self.connections_total = 0
         self.last_message_seconds: float | None = None
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        timings = self._timings
-        connecting = connect(
-            self._url,
-            # Every failure to connect is worth another try, refusals by the proxy or the server included: the v7
-            # backstop goes on meanwhile.
-            process_exception=lambda _exc: None,
-            reconnect_delays=self._delays,
-            ping_interval=timings.ping_interval_seconds,
-            ping_timeout=timings.ping_timeout_seconds,
-            close_timeout=1.0,
-            max_size=MESSAGE_MAX_BYTES,
-        )
-        # The iterator holds the connection open; a cancellation must close it now and not at garbage collection.
-        async with aclosing(cast("AsyncGenerator[ClientConnection]", aiter(connecting))) as connections:
-            async for connection in connections:
-                self.connections_total += 1
-                started_seconds = self._clock.monotonic()
-                await self._listen_until_closed(connection)
-                useful = self.last_message_seconds is not None and self.last_message_seconds >= started_seconds
-                if useful and self._clock.monotonic() - started_seconds >= timings.proven_after_seconds:
-                    self._failures = 0
-                # A server that never finishes the closing handshake must not hold the wait up.
-                await connection.close()
-                await self._clock.sleep(self._next_wait_seconds())
+        while True:
+            connection = await self._connect()
+            if connection is not None:
+                async with connection:
+                    self.connections_total += 1
+                    started_seconds = self._clock.monotonic()
+                    await self._listen_until_closed(connection)
+                    lived_seconds = self._clock.monotonic() - started_seconds
+                    useful = self.last_message_seconds is not None and self.last_message_seconds >= started_seconds
+                    if useful and lived_seconds >= self._timings.proven_after_seconds:
+                        self._failures = 0
+            await self._clock.sleep(self._next_wait_seconds())
+
+    async def _connect(self) -> ClientConnection | None:
+        """Connect once. Every failure is worth another try, refusals by the proxy or the server included."""
+        try:
+            connection = await connect(
+                self._url,
+                ping_interval=self._timings.ping_interval_seconds,
+                ping_timeout=self._timings.ping_timeout_seconds,
+                close_timeout=1.0,
+                max_size=MESSAGE_MAX_BYTES,
+            )
+        except (OSError, TimeoutError, EOFError, WebSocketException) as exc:
+            if not self._is_away:
+                log.warning("stream_unreachable", reason=f"{type(exc).__name__}: {str(exc)[:200]}")
+            self._is_away = True
+            return None
+        self._is_away = False
+        return connection
 
     @property
     def is_open(self) -> bool:
@@ -170,10 +176,6 @@ class StreamConnection:
             subscribed = set(wanted)
             due = self._clock.monotonic() + self._timings.resubscribe_seconds
             await self._clock.sleep_until(due, unless=self._changed)
-
-    def _delays(self) -> Generator[float]:
-        while True:
-            yield self._next_wait_seconds()
 
     def _next_wait_seconds(self) -> float:
         timings = self._timings

@@ -3,7 +3,8 @@
 An object of the log lies at `raw/dt=<folder>/p4-03-000000012345.json.gz`; its key follows from the log before it and
 from nothing else. Tidied objects lie at `raw/dt=<day>/symbol=AAPL/p4-03-<first>-<run>.json.gz`: of one symbol and
 event day, `first` being the first revision of the folder they come from, `run` counting a symbol's stretches of a day
-within that folder. A symbol's tidied objects in the order (first, run), then the log, are its quotes in log order.
+within that folder, cut where one would be too large. A symbol's tidied objects in the order (first, run), then the log,
+are its quotes in log order.
 """
 
 import gzip
@@ -28,9 +29,10 @@ FORMAT: Final = 1
 FIRST_FOLDER: Final = "first"
 
 # Level 5 costs twice level 1 on quotes and saves a fifth of the bytes, by which Athena is billed; level 6 saves 1%
-# more. The largest is what the tidy makes of a day of one symbol: 300 bytes a quote, ten quotes a second.
-UNPACKED_MAX_BYTES: Final = 256 * 1024 * 1024
+# more.
 _GZIP_LEVEL: Final = 5
+# An entry has at most 1,000 quotes of 16 KiB, and the tidy's objects are no larger.
+UNPACKED_MAX_BYTES: Final = 32 * 1024 * 1024
 _LOG_KEY: Final = re.compile(r"raw/dt=(first|\d{4}-\d\d-\d\d)/p(\d+)-(\d{2,})-(\d{12,})\.json\.gz")
 _TIDIED_KEY: Final = re.compile(r"raw/dt=(\d{4}-\d\d-\d\d)/symbol=([^/]+)/p(\d+)-(\d{2,})-(\d{12,})-(\d{2,})\.json\.gz")
 

@@ -56,22 +56,24 @@ class CoinbaseBook:
         self._products.pop(symbol, None)
 
     def set_days(self, symbol: str, days: Mapping[date, Day], now: datetime) -> bool:
-        """Take a product's days, today's and the close before it; False where it has no day before today.
+        """Take a product's newest day and the close before it; False where it has traded on one day only, or on none.
 
-        A product that has not traded today opens with its next trade.
+        A product that has not traded today stands where its last day left it, and opens with its next trade.
         """
         today = now.astimezone(UTC).date()
-        earlier = [session for session in days if session < today]
-        if not earlier:
-            return False
-        previous_close = days[max(earlier)].close
         known = self._products.get(symbol)
         # The candles may be some seconds behind what the feed has told of the same day.
         ahead = known.day if known is not None and known.session == today else None
-        day = days.get(today) or ahead or Day(previous_close, previous_close, previous_close, previous_close)
+        session = today if ahead is not None else max((one for one in days if one <= today), default=today)
+        earlier = [one for one in days if one < session]
+        if not earlier:
+            return False
+        previous_close = days[max(earlier)].close
+        day = days.get(session) or ahead
+        if day is None:
+            return False
         if ahead is not None:
             day = Day(day.open, max(day.high, ahead.high), min(day.low, ahead.low), ahead.close)
-        session = today if today in days or ahead is not None else max(earlier)
         if known is None:
             self._products[symbol] = _Product(session, day, previous_close)
         else:

@@ -108,6 +108,8 @@ class DaysKeeper:
             self._unknown.discard(symbol)
             self._due[symbol] = now_seconds + REFRESH_SECONDS
         else:
-            self._reject(Rejection(symbol, "missing_previous_close", "it has not traded on any day before today"))
+            self._reject(
+                Rejection(symbol, "missing_previous_close", "it traded on one day of the last seven, or on none")
+            )
             self._due[symbol] = now_seconds + UNKNOWN_AGAIN_SECONDS
         await self._clock.sleep(PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ FEED_URL: Final = "wss://ws-feed.exchange.coinbase.com"
 MUTE_AFTER_SECONDS: Final = 15.0
 # So many heartbeats in a row with trades that no ticker told of: that channel is mute.
 MUTE_AFTER_HEARTBEATS: Final = 10
-# A product that alone is mute, or that the feed refuses, is left out for this long.
 ASIDE_SECONDS: Final = 600.0
 # The first quotes of products do not wait for the interval, but for one another.
 GATHER_SECONDS: Final = 0.1
@@ -47,12 +47,14 @@ class CoinbaseOptions:
         stale_after_seconds: Shortest silence that is said.
         max_price_ratio: Largest credible ratio of price and previous close.
         mute_after_seconds: Without any message, a connection is given up after this.
+        aside_seconds: A product that alone is mute, or that the feed refuses, is left out for this long.
     """
 
     interval_seconds: float = 1.0
     stale_after_seconds: float = STALE_AFTER_SECONDS_DEFAULT
     max_price_ratio: Decimal = Decimal(10)
     mute_after_seconds: float = MUTE_AFTER_SECONDS
+    aside_seconds: float = ASIDE_SECONDS
 
 
 class CoinbaseSource:
@@ -240,7 +242,8 @@ class CoinbaseSource:
     async def _take_error(self, error: FeedError) -> bool:
         text = f"{error.message}: {error.reason}" if error.reason else error.message
         self.counts["errors"] += 1
-        named = [symbol for symbol in self._followed() if symbol in error.reason or symbol in error.message]
+        words = set(re.findall(r"[A-Z0-9-]+", text))
+        named = [symbol for symbol in self._followed() if symbol in words]
         log.warning("feed_error", detail=text[:300], symbols=named)
         if not named:
             return False
@@ -251,7 +254,8 @@ class CoinbaseSource:
         return True
 
     def _leave_aside(self, symbol: str, reason: str, detail: str) -> None:
-        self._aside[symbol] = self._clock.monotonic() + ASIDE_SECONDS
+        # Its silence counts from its return.
+        self._aside[symbol] = self._heard[symbol] = self._clock.monotonic() + self._options.aside_seconds
         self._rejected.append(Rejection(symbol, reason, detail))
 
     async def _watch(self) -> None:

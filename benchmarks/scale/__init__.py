@@ -1,0 +1,1 @@
+"""The consumer at rates that no laptop has: its cost measured against the stub, the event source simulated."""

@@ -1,0 +1,11 @@
+"""The end by Ctrl-C."""
+
+import sys
+
+from stockstream.errors import EXIT_INTERRUPTED
+
+
+def say_interrupted() -> int:
+    """Say that Ctrl-C ended it; returns the exit code."""
+    print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr, flush=True)  # noqa: T201
+    return EXIT_INTERRUPTED
