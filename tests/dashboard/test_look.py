@@ -42,7 +42,7 @@ def _page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     command = LocalCommand(tmp_path_factory.mktemp("look"), environment)
     said: list[str] = []
     with command.keep_running(said=said):
-        (url,) = [line.split("The page: ")[1].strip() for line in said if "The page: " in line]
+        (url,) = [line.split("The page: ")[1].split()[0] for line in said if "The page: " in line]
         yield request.param, url
 
 

@@ -88,7 +88,7 @@ def running(folder: Path, **environment: str) -> Iterator[tuple[str, str]]:
             page = ""
             while not page:
                 said = (folder / "out.log").read_text() + (folder / "err.log").read_text()
-                page = next((line.split("The page: ")[1] for line in said.splitlines() if "The page: " in line), "")
+                page = next((line.split("The page: ")[1].split()[0] for line in said.splitlines() if "The page: " in line), "")
                 assert process.poll() is None, said
                 assert time.monotonic() < until, said
                 time.sleep(0.1)
