@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -88,7 +89,8 @@ def running(folder: Path, **environment: str) -> Iterator[tuple[str, str]]:
             page = ""
             while not page:
                 said = (folder / "out.log").read_text() + (folder / "err.log").read_text()
-                page = next((line.split("The page: ")[1].split()[0] for line in said.splitlines() if "The page: " in line), "")
+                found = re.search(r"The page: (\S+)", said)
+                page = found[1] if found else ""
                 assert process.poll() is None, said
                 assert time.monotonic() < until, said
                 time.sleep(0.1)
