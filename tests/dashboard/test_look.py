@@ -34,7 +34,7 @@ def _page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A local run that has replayed a session: which one, and the page's address."""
     if request.param == "real" and not REAL:
         pytest.skip("no recorded session beside this checkout")
-    session = SAMPLE if request.param == "sample" else REAL[0]
+    session = SAMPLE if request.param == "sample" else REAL[-1]  # of several symbols
     environment = {
         "STOCKSTREAM_SOURCE": "replay", "STOCKSTREAM_REPLAY_FILES": str(session), "STOCKSTREAM_REPLAY_SPEED": "max",
         "STOCKSTREAM_DASHBOARD_PORT": "0",

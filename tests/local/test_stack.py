@@ -52,7 +52,7 @@ def test_commands_work_on_the_local_stack_while_it_runs_and_after_it_has_ended(t
     assert at_rest.returncode == 0, at_rest.stdout
     checks = {finding["check"]: finding["status"] for finding in json.loads(at_rest.stdout)["findings"]}
     assert checks["stream"] == checks["bucket"] == checks["table_quotes"] == "ok"
-    assert checks["yahoo"] == "skipped"  # the run replayed a file
+    assert checks["source"] == "skipped"  # the run replayed a file
     assert listed.returncode == 0
     assert "Nothing is set aside." in listed.stdout
 

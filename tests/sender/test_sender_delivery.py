@@ -1,21 +1,14 @@
 """The sender against a null Kinesis: what is accepted arrives once, in order, in the right shard."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from stockstream.sender.limits import MEBIBYTE
-from stockstream_wire import deaggregate
 from tests.patience import PATIENCE_SECONDS
 from tests.sender.conftest import Kinesis, MakeSender, Quotes
 
-_EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "send_to_kinesis.py"
 _TRANSPORTS = [("fast", "cbor"), ("fast", "json"), ("aiobotocore", "auto")]
 
 
@@ -212,23 +205,3 @@ async def test_an_endpoint_that_does_not_understand_cbor_gets_json(
         await sender.send(quotes.take(200))
         assert await sender.drain(PATIENCE_SECONDS) == 0
     _assert_perfect(kinesis, quotes)
-
-
-async def test_the_example_of_the_library_sends_everything(kinesis: Kinesis, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": kinesis.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, _EXAMPLE, "stockstream", tmp_path / "outbox", stdout=subprocess.PIPE, env=environment
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    assert "sent 9 of 9, 0 wait" in output.decode()
-    users = [user for record in kinesis.stream.records for user in deaggregate(record.data)]
-    for sensor in "abc":
-        seconds = [json.loads(user.data)["second"] for user in users if user.partition_key == sensor]
-        assert seconds == [0, 1, 2]

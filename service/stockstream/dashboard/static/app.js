@@ -9,7 +9,7 @@ import { Health } from "./health.js";
 
 const PLACES = [["/", "Watchlist", "w"], ["/alerts", "Alerts", "a"], ["/health", "Health", "h"]];
 const HELP = [["j k ↑ ↓", "next, previous row"], ["Enter", "open the row"], ["/", "filter"], ["g w · g a · g h", "watchlist, alerts, health"], ["1 5 h d", "interval of the chart"], ["a", "a level of the symbol that is shown"], ["t · c", "light or dark; colours for the colour-blind"], ["Esc", "back"], ["?", "this list"]];
-const SOURCES = { simulated: "These prices are simulated. They are no market data.", replay: "This is a replay of recorded prices, not the market as it is now.", backfill: null };
+const SOURCES = { simulated: "These prices are simulated. They are no market data.", replay: "A file is being replayed: its prices, not the market as it is now.", backfill: null };
 
 function banners() {
   const found = [];

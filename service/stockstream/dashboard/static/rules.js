@@ -11,7 +11,7 @@ export class Rules extends Component {
     super(props);
     this.state = { items: null, error: null, said: "", symbol: props.symbol ?? "", when: "above", price: "", repeat: "once" };
   }
-  componentDidMount() { this.load(); this.timer = setInterval(() => document.hidden || this.load(), 10000); }
+  componentDidMount() { this.props.hold?.(this); this.load(); this.timer = setInterval(() => document.hidden || this.load(), 10000); }
   componentWillUnmount() { this.gone = true; clearInterval(this.timer); }
   async load() {
     try {

@@ -100,7 +100,7 @@ export class Watchlist extends Component {
       <div class="bar"><h1 id="watchlist-title">Watchlist</h1>
         <label class="search"><span class="sr">Filter symbols</span><input ref=${(element) => element && (this.search = element)} type="search" placeholder="Filter ( / )" value=${this.state.filter} onInput=${(event) => this.filter(event.target.value)} /></label>
         <label class="narrow"><span class="sr">Sort by</span><select value=${this.state.by} onChange=${(event) => this.sort(event.target.value)}>${COLUMNS.filter(([, , , value]) => value).map(([name, title]) => html`<option value=${name}>${title}</option>`)}</select></label>
-        <p class="quiet">${format.number(order.length)} symbols · <span class="up">▲ ${up}</span> · <span class="down">▼ ${down}</span></p></div>
+        <p class="quiet">${format.number(order.length)} ${order.length === 1 ? "symbol" : "symbols"} · <span class="up">▲ ${up}</span> · <span class="down">▼ ${down}</span></p></div>
       ${!state.loaded ? html`<p class="empty">Reading the newest quotes…</p>` : rows.size === 0 ? html`<p class="empty">Nothing has been stored yet. Start the service: <code>stockstream run</code>, or <code>make run</code> on this machine.</p>`
         : order.length === 0 ? html`<p class="empty">No symbol matches “${this.state.filter}”. <button onClick=${() => this.filter("")}>Show all</button></p>` : ""}
       <div class="box" ref=${(element) => element && (this.box = element)} onScroll=${(event) => this.setState({ top: event.target.scrollTop })} tabindex="0" role="region" aria-label="Quotes">
