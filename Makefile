@@ -47,8 +47,9 @@ setup: $(STAMP) $(EMULATOR_STAMP) ## Make .venv with everything; leaves .venv/bi
 run: setup ## Run the whole pipeline on this machine, no account and no Docker (Ctrl-C ends it)
 	@$(BIN)/stockstream local $(ARGS) || { code=$$?; test $$code -eq 130 || exit $$code; } # 130: Ctrl-C, said by itself
 
+WORKERS ?= auto
 test: setup ## Run the whole test suite
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Commands in processes of their own, containers and long histories are left to `make test`.
 QUICK := tests/wire tests/settings tests/gate tests/local/view tests/outbox/test_outbox_log.py tests/outbox/test_worker.py \
