@@ -63,7 +63,7 @@ test-quick: setup ## Run the tests of pure decisions: under a minute
 SUITES ?= tests/outbox tests/sender tests/consumer
 coverage: setup ## Print the branches that their tests cover of the rooms where a fault loses data
 	@mkdir -p build
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=json:build/coverage.json --cov-report= $(SUITES) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=json:build/coverage.json --cov-report= $(SUITES) $(ARGS)
 	@$(BIN)/python -m scripts.room_coverage build/coverage.json
 
 lint: setup ## Check style: ruff's rules and its formatter
