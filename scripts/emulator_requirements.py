@@ -5,8 +5,9 @@ python -m scripts.emulator_requirements [--check]
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from scripts.generated import write_or_check
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "service" / "stockstream" / "local" / "emulator-requirements.txt"
@@ -19,11 +20,7 @@ def main() -> None:
     command = [".tools/bin/uv", "export", "--frozen", "--quiet", *wanted]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    text = HEAD + done.stdout
-    if "--check" not in sys.argv:
-        TARGET.write_text(text, encoding="utf-8")
-    elif TARGET.read_text(encoding="utf-8") != text:
-        sys.exit(f"{TARGET.relative_to(ROOT)} is not what uv.lock says. Remedy: make docs")
+    write_or_check(TARGET, HEAD + done.stdout, says="uv.lock says")
 
 
 if __name__ == "__main__":

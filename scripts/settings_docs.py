@@ -1,8 +1,8 @@
 """Writes docs/settings.md from the settings themselves. `--check` only compares, and fails where they differ."""
 
-import sys
 from pathlib import Path
 
+from scripts.generated import write_or_check
 from stockstream.settings import settings_table
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
@@ -28,13 +28,7 @@ def render() -> str:
 
 def main() -> None:
     """Write the page, or with `--check` compare it."""
-    page = render()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text(encoding="utf-8") != page:
-            sys.exit(f"{TARGET} is not what the settings say. Remedy: make docs")
-        return
-    TARGET.write_text(page, encoding="utf-8")
-    print(f"wrote {TARGET}")
+    write_or_check(TARGET, render(), says="the settings say")
 
 
 if __name__ == "__main__":

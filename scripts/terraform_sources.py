@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from scripts.generated import write_or_check
 from stockstream.source_kinds import AUTO, SOURCE_KINDS
 
 TARGET: Final = Path(__file__).parents[1] / "infra" / "modules" / "producer" / "variables.tf"
@@ -29,13 +30,7 @@ def render(path: Path = TARGET) -> str:
 
 def main() -> None:
     """Write the file, or with `--check` compare it."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text(encoding="utf-8") != text:
-            sys.exit(f"{TARGET} is not what the catalogue says. Remedy: make docs")
-        return
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"wrote {TARGET}")
+    write_or_check(TARGET, render(), says="the catalogue says")
 
 
 if __name__ == "__main__":

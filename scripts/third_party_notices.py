@@ -68,13 +68,9 @@ def main() -> None:
         Path(arguments[1]).write_text(text, encoding="utf-8")
         print(f"wrote {arguments[1]}: {text.count(_RULE)} packages")
         return
-    page = render()
-    if arguments == ["--check"]:
-        if not _TARGET.is_file() or _TARGET.read_text(encoding="utf-8") != page:
-            sys.exit(f"{_TARGET.name} is not what uv.lock says. Remedy: make docs")
-        return
-    _TARGET.write_text(page, encoding="utf-8")
-    print(f"wrote {_TARGET}")
+    from scripts.generated import write_or_check  # noqa: PLC0415 - in the image this file stands alone
+
+    write_or_check(_TARGET, render(), says="uv.lock says")
 
 
 def render() -> str:
