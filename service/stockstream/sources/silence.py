@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from stockstream_wire import Quote, format_epoch_ms, timestamp_to_epoch_ms
+
 STALE_AFTER_SECONDS_DEFAULT: Final = 300.0
 # A thinly traded symbol is not silent until it has been quiet for this many of its usual gaps.
 GAPS_OF_SILENCE: Final = 5.0
@@ -94,3 +98,17 @@ class SilenceWatch:
             if pulse is not None:
                 pulse.moved_at_seconds = now_seconds
                 pulse.said = False
+
+
+def stale_fact(last: Quote, polled_at: str, silent_symbols: int | None = None) -> Quote:
+    """The last known quote once more, a millisecond later: an identity of its own, before any trade to come.
+
+    Args:
+        last: The last accepted quote.
+        polled_at: Now, in the wire's form.
+        silent_symbols: Where it speaks for an exchange, how many of its symbols are silent.
+    """
+    timestamp = format_epoch_ms(timestamp_to_epoch_ms(last.timestamp) + 1)
+    return msgspec.structs.replace(
+        last, stale=True, silent_symbols=silent_symbols, timestamp=timestamp, polled_at=polled_at
+    )

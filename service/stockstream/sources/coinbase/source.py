@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Final
 
 import aiohttp
-import msgspec
 import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
@@ -19,12 +18,12 @@ from stockstream.sources.coinbase.book import LABEL, CoinbaseBook, Held
 from stockstream.sources.coinbase.days import DaysKeeper
 from stockstream.sources.coinbase.messages import FeedError, Heartbeat, Ticker, UnreadableError, decode, orders
 from stockstream.sources.coinbase.rest import REST_URL, CoinbaseRest
-from stockstream.sources.silence import STALE_AFTER_SECONDS_DEFAULT, SilenceWatch
+from stockstream.sources.silence import STALE_AFTER_SECONDS_DEFAULT, SilenceWatch, stale_fact
 from stockstream.sources.stream import StreamConnection, StreamTimings
 from stockstream.sources.ticks import refusal
 from stockstream.sources.watchlist import WatchlistFollower
 from stockstream.sources.worker import BatchWorker
-from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, format_timestamp, timestamp_to_epoch_ms
+from stockstream_wire import Quote, QuoteInvalidError, format_timestamp, timestamp_to_epoch_ms
 
 FEED_URL: Final = "wss://ws-feed.exchange.coinbase.com"
 # Heartbeats come once a second and product; so long without any is a feed that has forgotten us.
@@ -321,13 +320,5 @@ class CoinbaseSource:
         lively = self._silence.lively(symbols)
         if len(silent) > 1 and len(silent) == len(lively):
             newest = max(silent, key=lambda symbol: self._last[symbol].timestamp)
-            return [_stale(self._last[newest], now, len(silent))]
-        return [_stale(self._last[symbol], now, None) for symbol in silent]
-
-
-def _stale(quote: Quote, polled_at: str, silent_symbols: int | None) -> Quote:
-    """The last known quote once more, a millisecond later: an id of its own, before any trade to come."""
-    timestamp = format_epoch_ms(timestamp_to_epoch_ms(quote.timestamp) + 1)
-    return msgspec.structs.replace(
-        quote, timestamp=timestamp, polled_at=polled_at, stale=True, silent_symbols=silent_symbols
-    )
+            return [stale_fact(self._last[newest], now, len(silent))]
+        return [stale_fact(self._last[symbol], now) for symbol in silent]

@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
 from stockstream.sources.base import Rejection
-from stockstream.sources.silence import SilenceWatch
+from stockstream.sources.silence import SilenceWatch, stale_fact
 from stockstream.sources.ticks import refusal
 from stockstream.sources.yahoo.hours import TradingHours
 from stockstream.sources.yahoo.life import SymbolLives
@@ -203,12 +201,9 @@ class Book:
         return False
 
     def _stale_quote(self, symbol: str, polled_at: str, *, silent_symbols: int | None = None) -> Quote:
-        last = decode_quote(self._last_quotes[symbol])
-        timestamp = format_epoch_ms(timestamp_to_epoch_ms(last.timestamp) + 1)
-        self._stale_times[symbol] = timestamp
-        return msgspec.structs.replace(
-            last, stale=True, silent_symbols=silent_symbols, timestamp=timestamp, polled_at=polled_at
-        )
+        fact = stale_fact(decode_quote(self._last_quotes[symbol]), polled_at, silent_symbols)
+        self._stale_times[symbol] = fact.timestamp
+        return fact
 
     def due(self, symbols: Iterable[str], now_seconds: float, epoch_seconds: float) -> list[str]:
         """Which symbols to ask for now: neither in quarantine nor on a closed exchange."""
