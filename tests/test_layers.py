@@ -19,6 +19,7 @@ OPEN = {
     "stockstream.request_guard",
     "stockstream.schedule",
     "stockstream.source_kinds",
+    "stockstream.symbols",
 }
 ROOMS: dict[str, set[str]] = {
     "aws": set(),

@@ -11,7 +11,7 @@ import click
 from stockstream.cli._target import Target, on_disk, open_target
 from stockstream.errors import InputError, only_error
 from stockstream.settings import Settings, load_settings
-from stockstream_wire import QuoteInvalidError, validate_symbol
+from stockstream.symbols import upper_symbols
 
 if TYPE_CHECKING:
     from stockstream.backfill import BackfillReport, SymbolOutcome
@@ -37,7 +37,7 @@ def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps:
     if start is None:
         raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
     now = datetime.now(UTC)
-    chosen = _checked(symbols) if symbols else settings.symbols.symbols
+    chosen = tuple(upper_symbols(symbols)) if symbols else settings.symbols.symbols
     first, last = parse_range(start, end, now)
     raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last)))
 
@@ -75,16 +75,6 @@ def _parse_time(option: str, text: str, *, end_of_day: bool = False) -> datetime
     if moment.tzinfo is None:
         raise InputError(f"{option} {text!r} has no offset from UTC: write {text}Z or {text}-05:00")
     return moment.astimezone(UTC)
-
-
-def _checked(symbols: Sequence[str]) -> tuple[str, ...]:
-    upper = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
-    for symbol in upper:
-        try:
-            validate_symbol(symbol)
-        except QuoteInvalidError as exc:
-            raise InputError(str(exc)) from exc
-    return upper
 
 
 def _list_gaps(settings: Settings) -> None:

@@ -16,7 +16,8 @@ from stockstream.reading.health import Health, read_health
 from stockstream.reading.rows import Rows, StoredAlert, StoredQuote, moment, stored_alert, stored_quote
 from stockstream.reading.sessions import Span, rule_of, session_span
 from stockstream.reading.tables import Item, Tables
-from stockstream_wire import QuoteInvalidError, format_timestamp, validate_symbol
+from stockstream.symbols import upper_symbols
+from stockstream_wire import format_timestamp
 from stockstream_wire.storage import INTERVALS
 from stockstream_wire.trading_day import DayRule
 
@@ -232,13 +233,7 @@ def checked_symbols(symbols: Symbols) -> list[str]:
         InputError: naming one that is none.
     """
     given = [symbols] if isinstance(symbols, str) else symbols
-    upper = list(dict.fromkeys(symbol.strip().upper() for symbol in given))
-    for symbol in upper:
-        try:
-            validate_symbol(symbol)
-        except QuoteInvalidError as exc:
-            raise InputError(str(exc)) from exc
-    return upper
+    return upper_symbols(symbol.strip() for symbol in given)
 
 
 def _check_range(start: datetime | None, end: datetime | None, session: str | None) -> None:
