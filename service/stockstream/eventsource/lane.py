@@ -79,10 +79,6 @@ class Lane:
         """Whether an action was handed out and is not finished."""
         return self._in_flight is not None
 
-    @property
-    def is_empty(self) -> bool:
-        return self._in_flight is None and not self._queue and not self._batches
-
     def offer(self, record: StreamRecord, now_seconds: float) -> None:
         if not self._queue:
             self._gathering_since_seconds = now_seconds

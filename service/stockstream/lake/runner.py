@@ -102,11 +102,6 @@ class Lake:
     def __exit__(self, *exc_info: object) -> None:
         self._connection.close()
 
-    @property
-    def relations(self) -> tuple[str, ...]:
-        """Names of all tables and views."""
-        return tuple(self._schema)
-
     def run(self, sql: str, *, limit: int | None = None) -> Iterator[QueryResult]:
         """Run every statement of Athena SQL in turn.
 

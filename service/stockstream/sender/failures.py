@@ -3,7 +3,6 @@
 from enum import Enum
 from typing import Final
 
-from stockstream.errors import AwsSetupError
 from stockstream_wire.aws.error_codes import ErrorKind, kind_of
 
 
@@ -31,10 +30,6 @@ class PutError(Exception):
         self.kind = kind
         self.code = code
         self.message = message
-
-
-class SenderSetupError(AwsSetupError):
-    """The sender cannot start: no such stream, access denied, no credentials. The message names the remedy."""
 
 
 _INVALID: Final = frozenset({"InvalidArgumentException", "ValidationException", "SerializationException"})
