@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import aiohttp
 import structlog
@@ -29,8 +29,8 @@ _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
 
-# Kept open: the claims on ports.
-_claims: Final[list[IO[str]]] = []
+# Descriptors of the claims on ports, which the end of the process gives back.
+_claims: Final[list[int]] = []
 
 log = structlog.get_logger("stockstream.local.emulator")
 
@@ -79,11 +79,11 @@ def _claim(port: int) -> bool:
     if not _is_free(port):
         return False
     name = f"stockstream-{os.getuid()}-port-{port}.lock"
-    claim = (Path(tempfile.gettempdir()) / name).open("a")
+    claim = os.open(Path(tempfile.gettempdir()) / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        claim.close()
+        os.close(claim)
         return False
     _claims.append(claim)
     return True

@@ -74,7 +74,7 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         symbol: Ticker.
         alert_id: Unique within the symbol.
-        kind: move, spike, volume, gap, stale.
+        kind: move, spike, volume, gap, level, stale.
         direction: up, down or none.
         severity: info, warning or critical.
         timestamp: Event time of the quote that fired it.
