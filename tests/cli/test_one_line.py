@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.errors import EXIT_INTERRUPTED, InputError
+from tests.cli.slow_import import slow_import
 from tests.local.local_command import free_port
 from tests.patience import PATIENCE_SECONDS
 
@@ -121,28 +122,10 @@ def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-INTERRUPTED_IMPORT = """
-import sys
-
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == {slow!r}:
-            print("importing", flush=True)
-            import time
-            time.sleep(600)
-        return None
-
-sys.meta_path.insert(0, Slow())
-sys.argv = ["stockstream", "local", "--source", "simulated"]
-from stockstream.cli import main
-main()
-"""
-
-
 @pytest.mark.parametrize("slow", ["stockstream.cli._commands", "click", "stockstream.local.app", "rich"])
 def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path, slow: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED_IMPORT.format(slow=slow)],
+        [sys.executable, "-c", slow_import(slow, "local", "--source", "simulated")],
         env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None

@@ -9,32 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.slow_import import slow_import
 from tests.local.local_command import free_port
 from tests.patience import PATIENCE_SECONDS
 
-SLOW_IMPORT = """
-import sys
-
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == {slow!r}:
-            print("importing", flush=True)
-            import time
-            time.sleep(600)
-        return None
-
-sys.meta_path.insert(0, Slow())
-sys.argv = ["stockstream", "run"]
-from stockstream.cli import main
-main()
-"""
 ENDED_BY_OURSELVES = 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("slow", ["stockstream.cli._commands", "stockstream.pipeline.service"])
 def test_a_sigterm_during_the_imports_is_obeyed_without_a_word(slow: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW_IMPORT.format(slow=slow)],
+        [sys.executable, "-c", slow_import(slow, "run")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

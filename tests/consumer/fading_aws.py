@@ -3,34 +3,29 @@
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
+
+from tests.consumer.threaded_server import ThreadedServer
 
 Fate = Literal["well", "closed", "reset", "closes at the next byte", "resets at the next byte", "hangs"]
 _ANSWER = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: R\r\ncontent-length: 2\r\n\r\n{}"
 
 
-class FadingAws:
+class FadingAws(ThreadedServer):
     """Answers every request with `{}`, until `fade` decides what becomes of the connections that are open."""
 
     def __init__(self, tls: ssl.SSLContext | None, family: socket.AddressFamily = socket.AF_INET) -> None:
         self._tls = tls
-        self._listener = socket.create_server(
-            ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family, backlog=256
-        )
         self._fates: dict[socket.socket, Fate] = {}
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-        self.connections = 0
         self.bodies: list[bytes] = []
         self.heads: list[bytes] = []
+        super().__init__(family)
 
     @property
     def url(self) -> str:
-        host, port = self._listener.getsockname()[:2]
-        return f"http{'s' if self._tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"http{'s' if self._tls else ''}://{self.authority}"
 
     def fade(self, fate: Fate) -> None:
         """Decide the fate of all connections that are open now."""
@@ -39,24 +34,9 @@ class FadingAws:
             if fate in {"closed", "reset"}:
                 _end(connection, by_reset=fate == "reset")
 
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+    def _end_connections(self) -> None:
         for connection in list(self._fates):
             _end(connection, by_reset=True)
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
         with suppress(OSError), raw:
