@@ -72,6 +72,7 @@ from stockstream.cost.quantities import (
     TRADING_DAYS,
     WRITE_UNITS_A_QUOTE,
 )
+from stockstream_wire.storage import RULES_READ_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ class Scenario:
         """Entries of the log: one a batch and partition that has quotes in it."""
         return self.batches * min(PARTITIONS, self.symbols)
 
+    @property
+    def rule_reads(self) -> float:
+        """Reads of the alert rules: one in their interval and container, at most one a batch."""
+        return min(self.batches, self.polled_hours * 3600 / RULES_READ_SECONDS * self.shards)
+
 
 SCENARIOS: Final = (
     Scenario("One symbol, service on a laptop", 1, 30, service_hours=0),
@@ -149,6 +155,7 @@ def lines(case: Scenario, *, provisioned: bool = False, held: float = FIRST_MONT
         "DynamoDB: backup": table_bytes / GIB * held * BACKUP_GB,
         "S3: puts, the log and its checkpoints": case.entries * (1 + 1 / CHECKPOINT_EVERY) * S3_PUT,
         "S3: the tidy": tidied_objects * S3_PUT + case.entries * S3_GET,
+        "S3: reads of the alert rules": case.rule_reads * S3_GET,
         "S3: storage": case.quotes * ARCHIVE_QUOTE_BYTES / GIB * held * S3_GB,
         "Fargate": case.service_hours * FARGATE_HOUR * (SPOT_PART if case.spot else 1),
         "Public IPv4 address": case.service_hours * IPV4_HOUR,
