@@ -3,12 +3,13 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from stockstream.cli._target import open_target
+from stockstream.cli._times import FORMS, day_or_moment
 from stockstream.errors import InputError
 from stockstream.settings import Settings
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _AGO: Final = re.compile(r"-(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
-_DATE_LENGTH: Final = len("2026-11-20")
 
 
 @asynccontextmanager
@@ -58,17 +58,13 @@ def moment_of(option: str, text: str | None, now: datetime, *, end_of_day: bool 
     """
     if text is None:
         return None
+    forms = f"-10m, {FORMS}"
     if found := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise InputError(f"{option} {text!r} is not a time: write -10m, 2026-11-20 or 2026-11-20T14:30Z") from exc
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    if len(text) > _DATE_LENGTH:
-        raise InputError(f"{option} {text!r} has no offset from UTC: write {text}Z or {text}-05:00")
-    return moment.replace(tzinfo=UTC) + timedelta(days=1 if end_of_day else 0)
+        try:
+            return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        except OverflowError as exc:
+            raise InputError(f"{option} {text!r} is before all time: write {forms}") from exc
+    return day_or_moment(option, text, forms=forms, end_of_day=end_of_day)
 
 
 def render_rows(rows: "Rows[Any]", columns: Sequence[str], form: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from stockstream.cli._target import Target, on_disk, open_target
+from stockstream.cli._times import day_or_moment
 from stockstream.errors import InputError, only_error
 from stockstream.settings import Settings, load_settings
 from stockstream.symbols import upper_symbols
@@ -16,7 +17,6 @@ from stockstream.symbols import upper_symbols
 if TYPE_CHECKING:
     from stockstream.backfill import BackfillReport, SymbolOutcome
 
-_DATE_LENGTH: Final = len("2026-11-20")
 _DRAIN_SECONDS: Final = 120.0
 
 
@@ -51,8 +51,8 @@ def parse_range(start: str, end: str | None, now: datetime) -> tuple[datetime, d
     # Imported late, here and below: every command of ours pays for what this module imports at its top.
     from stockstream.backfill import oldest_start  # noqa: PLC0415
 
-    first = _parse_time("--from", start)
-    last = now if end is None else _parse_time("--to", end, end_of_day=True)
+    first = day_or_moment("--from", start)
+    last = now if end is None else day_or_moment("--to", end, end_of_day=True)
     last = min(last, now.replace(second=0, microsecond=0))
     if first >= last:
         raise InputError(f"--from {start} is not before the end of the range, {last.isoformat()}")
@@ -63,18 +63,6 @@ def parse_range(start: str, end: str | None, now: datetime) -> tuple[datetime, d
             f"Remedy: --from {oldest.strftime('%Y-%m-%dT%H:%MZ')} or later"
         )
     return first, last
-
-
-def _parse_time(option: str, text: str, *, end_of_day: bool = False) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise InputError(f"{option} {text!r} is not a time: write 2026-11-20 or 2026-11-20T14:30Z") from exc
-    if len(text) <= _DATE_LENGTH and moment.tzinfo is None:  # a date alone is a day of UTC
-        return moment.replace(tzinfo=UTC) + timedelta(days=1 if end_of_day else 0)
-    if moment.tzinfo is None:
-        raise InputError(f"{option} {text!r} has no offset from UTC: write {text}Z or {text}-05:00")
-    return moment.astimezone(UTC)
 
 
 def _list_gaps(settings: Settings) -> None:
