@@ -13,8 +13,8 @@ from benchmarks.endless_answers.measure import measure
 from benchmarks.endless_answers.server import bomb
 from stockstream.sender.failures import FailureKind, classify
 from stockstream.settings._values import WATCHLIST_MAX_BYTES, read_watchlist_file
-from stockstream_lambda.alerts.provider import RULES_MAX_BYTES, RulesProvider
-from stockstream_wire.storage import UNPACKED_MAX_BYTES, unpack_lines
+from stockstream_lambda.alerts.provider import RulesProvider
+from stockstream_wire.storage import RULES_MAX_BYTES, UNPACKED_MAX_BYTES, unpack_lines
 
 MIB = 1024 * 1024
 # Allocators and buffers take some of their own.

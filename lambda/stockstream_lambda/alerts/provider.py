@@ -2,16 +2,12 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
 
 import structlog
 
 from stockstream_lambda.alerts.rules import AlertRules, bundled_rules, parse_rules
 from stockstream_lambda.errors import ConfigError, StoreRefusedError, StoreUnavailableError
-from stockstream_wire.storage import RULES_READ_SECONDS
-
-# Rules of their own for five thousand symbols are this much; read again and again, they should be little.
-RULES_MAX_BYTES: Final = 1024 * 1024
+from stockstream_wire.storage import RULES_MAX_BYTES, RULES_READ_SECONDS
 
 log = structlog.get_logger("stockstream.consumer.rules")
 

@@ -18,13 +18,12 @@ from stockstream_wire.storage import (
     LEVEL_KIND,
     LEVELS_MAX,
     RULES_LEAD_SECONDS,
+    RULES_MAX_BYTES,
     RULES_VERSION,
     Level,
     Side,
 )
 
-# As the consumer bounds it (stockstream_lambda.alerts.provider).
-_FILE_MAX_BYTES: Final = 1024 * 1024
 _TRIES: Final = 20
 _CONTENT_TYPE: Final = "application/json"
 _decoder: Final = msgspec.json.Decoder()
@@ -161,8 +160,8 @@ class RulesFile:
             if not change(content):
                 return False
             body = msgspec.json.format(msgspec.json.encode(content), indent=2)
-            if len(body) > _FILE_MAX_BYTES:
-                raise InputError(f"{self.key} would be larger than {_FILE_MAX_BYTES} bytes. Remedy: remove levels")
+            if len(body) > RULES_MAX_BYTES:
+                raise InputError(f"{self.key} would be larger than {RULES_MAX_BYTES} bytes. Remedy: remove levels")
             condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
             try:
                 await self.s3.put_object(
@@ -185,7 +184,7 @@ class RulesFile:
                 raise
             return {"v": RULES_VERSION, "symbols": {}}, None
         async with answer["Body"] as stream:
-            data = await stream.read(_FILE_MAX_BYTES + 1)
+            data = await stream.read(RULES_MAX_BYTES + 1)
         return self._parsed(data), str(answer["ETag"])
 
     def _parsed(self, data: bytes) -> dict[str, Any]:

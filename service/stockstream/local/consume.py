@@ -112,6 +112,7 @@ async def _run_handler(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
         retention_days=settings.retention_days,
         log_level=settings.log_level,
     )
+    on_log = _write_line if settings.emf_metrics else _write_unless_emf
     async with AsyncExitStack() as stack:
         runner = await stack.enter_async_context(
             open_consumer(
@@ -120,12 +121,10 @@ async def _run_handler(settings: Settings, aws: AwsConfig, checkpoints_dir: Path
                 environment=environment,
                 failed_batches_queue_url=queue_url,
                 checkpoints_dir=checkpoints_dir,
-                on_log=_write_line if settings.emf_metrics else _write_unless_emf,
+                on_log=on_log,
                 shards=names.shards,
             )
         )
-
-        on_log = _write_line if settings.emf_metrics else _write_unless_emf
         await stack.enter_async_context(notifying(aws, topic_arn, on_log))
 
         def not_ready_reasons() -> list[str]:

@@ -17,6 +17,8 @@ RULES_VERSION: Final = 1
 # the second is for clocks that differ.
 RULES_READ_SECONDS: Final = 5.0
 RULES_LEAD_SECONDS: Final = 10.0
+# Rules of their own for five thousand symbols are this much; read again and again, they should be little.
+RULES_MAX_BYTES: Final = 1024 * 1024
 # Levels of one symbol.
 LEVELS_MAX: Final = 50
 LEVEL_KIND: Final = "level"
