@@ -44,11 +44,13 @@ async def test_failures_of_every_kind_lose_nothing_and_keep_the_order(
         for _ in range(40):
             await sender.send(quotes.take(100))
             await asyncio.sleep(0)
+        # How many requests carry them is a matter of pace, and with it whether a fault met one: go on until it has.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (sender.stats.throttled and sender.stats.retried):
+                await sender.send(quotes.take(100))
+                await asyncio.sleep(0.005)
         assert await sender.drain(PATIENCE_SECONDS) == 0
-        stats = sender.stats
     _assert_perfect(kinesis, quotes)
-    assert stats.throttled > 0
-    assert stats.retried > 0
 
 
 async def test_an_answer_that_is_lost_after_storing_duplicates_and_never_reorders(
@@ -56,9 +58,10 @@ async def test_an_answer_that_is_lost_after_storing_duplicates_and_never_reorder
 ) -> None:
     kinesis.stream.faults.stored_then_lost = 0.3
     async with make_sender() as sender:
-        for _ in range(20):
-            await sender.send(quotes.take(100))
-            await asyncio.sleep(0.005)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not sender.stats.retried:
+                await sender.send(quotes.take(100))
+                await asyncio.sleep(0.005)
         assert await sender.drain(PATIENCE_SECONDS) == 0
     verdict = kinesis.verify(quotes.made)
     assert (verdict["lost"], verdict["out_of_order"], verdict["dropped_by_kcl"]) == (0, 0, 0)
