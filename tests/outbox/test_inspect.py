@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from stockstream.cli._commands import stockstream
 from stockstream.outbox import DiskOutbox, OutboxCorruptError, RecordBatch, inspect
+from stockstream.outbox.files import open_regular
 from stockstream.outbox.inspect import read_files
 from stockstream.sender.grid import lane_of_key
 
@@ -66,7 +67,6 @@ async def test_a_segment_that_the_service_has_just_removed_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _outbox(tmp_path)
-    open_regular = inspect.open_regular
 
     def gone(path: Path, flags: int, *, follow: bool) -> int | None:
         path.unlink(missing_ok=path.name != "000000000001.log") if path.suffix == ".log" else None

@@ -2,13 +2,13 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from stockstream.outbox import OutboxCorruptError, Position, RecordBatch
-from stockstream.outbox import frame as frame_module
 from stockstream.outbox.files import write_all
 from stockstream.outbox.frame import EncodedFrame, decode_records, encode_frame, parse_header
 from stockstream.outbox.recovery import Segment
@@ -153,7 +153,7 @@ def test_frames_are_the_same_bytes_on_a_machine_of_the_other_byte_order(monkeypa
     here = b"".join(_frame(b"data", 3).pieces)
     with monkeypatch.context() as patch:
         # What `array` holds is this machine's order still: so each column has to come out turned round.
-        patch.setattr(frame_module.sys, "byteorder", "big" if frame_module.sys.byteorder == "little" else "little")
+        patch.setattr(sys, "byteorder", "big" if sys.byteorder == "little" else "little")
         frame = _frame(b"data", 3)
         there = b"".join(frame.pieces)
         header = parse_header(frame.header(1, 0))

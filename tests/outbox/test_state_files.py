@@ -64,7 +64,6 @@ def test_copies_that_there_was_no_room_for_are_said_once_and_made_when_there_is(
     assert [(entry["event"], entry["missing"], entry["effect"]) for entry in logs] == [
         ("outbox_acks_incomplete", missing, effect)
     ]
-    assert not state.is_complete
     state.note_end(9)
     state.note_slot(1, 1, 3, 1)
     disk.code = 0
