@@ -13,6 +13,7 @@ import structlog
 
 from stockstream.audit.errors import AuditError
 from stockstream.audit.ledger_files import LedgerFile, list_files, open_part, plain_bytes
+from stockstream.settings.paths import WORKERS_FOLDER
 
 DIGEST_BYTES: Final = 8
 _TIMESTAMP_CHARACTERS: Final = len("2026-11-22T14:30:00.000Z")
@@ -84,6 +85,20 @@ class DayLedger:
             packed = self._newer if is_newer else self._accepted
             packed.setdefault(parts[0], bytearray()).extend(f"{parts[1][11:23]}{parts[2]}".encode())
 
+    def take(self, other: "DayLedger") -> None:
+        """Take in what another worker's ledger has of the day."""
+        for ours, theirs in ((self._accepted, other._accepted), (self._newer, other._newer)):
+            for symbol, packed in theirs.items():
+                if symbol not in ours:
+                    ours[symbol] = packed
+                    continue
+                both = ours[symbol] + packed
+                ours[symbol] = bytearray().join(
+                    sorted(both[at : at + _PACKED_BYTES] for at in range(0, len(both), _PACKED_BYTES))
+                )
+        self.gaps += other.gaps
+        self.torn += other.torn
+
     def _unpack(self, packed: bytes | bytearray) -> list[LedgerEntry]:
         texts = (packed[at : at + _PACKED_BYTES].decode() for at in range(0, len(packed), _PACKED_BYTES))
         return [LedgerEntry(f"{self._day}T{text[:12]}Z", text[12:]) for text in texts]
@@ -97,11 +112,13 @@ class LedgerCut:
         directory: Its folder.
         sizes_bytes: Length of each day's lines at that moment; packing a part does not change it.
         written_at: When each was written last, seconds since 1970.
+        parts: The ledgers of several workers in place of one; the other attributes are of all of them together.
     """
 
     directory: Path
     sizes_bytes: Mapping[str, int]
     written_at: Mapping[str, float]
+    parts: Sequence["LedgerCut"] = ()
 
     def read(self, day: str, is_wanted: Callable[[str], bool] = lambda _: True) -> DayLedger | None:
         """Read one day; None where the ledger knew nothing of it.
@@ -115,6 +132,8 @@ class LedgerCut:
         """
         if day not in self.sizes_bytes:
             return None
+        if self.parts:
+            return _of_several(day, [found for part in self.parts if (found := part.read(day, is_wanted)) is not None])
         for _ in range(_TRIES):
             try:
                 return self._read(day, is_wanted)
@@ -153,7 +172,7 @@ class LedgerCut:
 
 
 def cut_ledger(directory: Path) -> LedgerCut:
-    """Fix the moment: note how long each day's lines are now.
+    """Fix the moment: note how long each day's lines are now, those of workers below the folder included.
 
     Raises:
         AuditError: there is no such folder.
@@ -163,6 +182,33 @@ def cut_ledger(directory: Path) -> LedgerCut:
             f"there is no ledger folder {directory}. Remedy: name the one that the service writes (--ledger DIR, "
             "STOCKSTREAM_LEDGER_DIR); local mode keeps it in its state folder"
         )
+    of_workers = [_cut_one(folder) for folder in sorted((directory / WORKERS_FOLDER).glob("*")) if folder.is_dir()]
+    own = _cut_one(directory)
+    if not of_workers:
+        return own
+    parts = [own, *of_workers]
+    days = sorted({day for part in parts for day in part.sizes_bytes})
+    return LedgerCut(
+        directory,
+        {day: sum(part.sizes_bytes.get(day, 0) for part in parts) for day in days},
+        {day: max(part.written_at.get(day, 0.0) for part in parts) for day in days},
+        parts,
+    )
+
+
+def _of_several(day: str, found: Sequence[DayLedger]) -> DayLedger:
+    """What several workers accepted of one day.
+
+    Who polls accepts in the order of event time, so that of two workers, each with a part of a symbol's quotes, the
+    order is that of event time too; in the minute in which both had it, quotes were accepted twice.
+    """
+    whole = DayLedger(day)
+    for ledger in found:
+        whole.take(ledger)
+    return whole
+
+
+def _cut_one(directory: Path) -> LedgerCut:
     sizes: dict[str, int] = {}
     written_at: dict[str, float] = {}
     files = list_files(directory)

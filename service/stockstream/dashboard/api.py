@@ -85,6 +85,7 @@ class Api:
     _sparklines: Kept = field(default_factory=lambda: Kept(_SPARKLINE_SECONDS))
     _alerts: Kept = field(default_factory=lambda: Kept(_ALERTS_SECONDS))
     _health: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
+    _workers: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
 
     async def latest(self, request: Request) -> Response:
         symbols = Query(request, "symbols").symbols()
@@ -173,6 +174,7 @@ class Api:
         now = datetime.now(UTC)
         content = {"now": now, "board": self.board.status(), "stored": stored, "pipeline": pipeline}
         content["cost"] = self._cost(now)
+        content["workers"] = await self._workers.get(None, self.market.workers)
         return json_answer(request, content)
 
     def _cost(self, now: datetime) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from stockstream.aws import AwsConfig, open_client, resolve_aws
 from stockstream.doctor import aws as aws_checks
 from stockstream.doctor.findings import Finding, Status, one_cause_once
 from stockstream.doctor.local import check_folder, check_source, check_watchlist
+from stockstream.doctor.workers import check_workers
 from stockstream.errors import SettingsError
 from stockstream.settings import Settings
 from stockstream_wire.storage import TABLES
@@ -76,6 +77,7 @@ async def _examine_aws(settings: Settings, now: Callable[[], datetime], aws: Aws
                         aws_checks.check_table(dynamodb, role, getattr(settings, f"{role}_table"), keys)
                         for role, keys in TABLES.items()
                     ),
+                    *([check_workers(dynamodb, settings, now)] if settings.workers == "auto" else ()),
                     aws_checks.check_bucket(s3, settings.archive_bucket),
                     aws_checks.check_topic(sns, settings.alerts_topic_arn),
                     aws_checks.check_queue(sqs, settings.failed_batches_queue_url),

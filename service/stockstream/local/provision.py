@@ -11,7 +11,15 @@ from botocore.exceptions import ClientError
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.settings import Settings
-from stockstream_wire.storage import EXPIRES_AT, TABLES, UNSENT, UNSENT_INDEX, UNSENT_SINCE, TableKey
+from stockstream_wire.storage import (
+    EXPIRES_AT,
+    TABLES,
+    UNSENT,
+    UNSENT_INDEX,
+    UNSENT_SINCE,
+    WORKERS_KEY,
+    TableKey,
+)
 
 TOPIC_NAME: Final = "stockstream-alerts"
 FAILED_BATCHES_QUEUE_NAME: Final = "stockstream-failed-batches"
@@ -40,6 +48,7 @@ class ResourceNames:
     alerts_table: str
     archive_bucket: str
     shards: int
+    workers_table: str = "workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ def resource_names(settings: Settings, shards: int = DEFAULT_SHARDS) -> Resource
         alerts_table=settings.alerts_table,
         archive_bucket=settings.archive_bucket,
         shards=shards,
+        workers_table=settings.workers_table,
     )
 
 
@@ -71,6 +81,7 @@ def table_keys(names: ResourceNames) -> dict[str, TableKey]:
         names.quotes_table: TABLES["quotes"],
         names.candles_table: TABLES["candles"],
         names.alerts_table: TABLES["alerts"],
+        names.workers_table: WORKERS_KEY,
     }
 
 

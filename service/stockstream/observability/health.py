@@ -2,9 +2,9 @@
 
 import errno
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -24,6 +24,7 @@ async def serve_health(
     not_ready_reasons: Callable[[], list[str]],
     metrics: ServiceMetrics | None = None,
     allowed_hosts: frozenset[str] = frozenset(),
+    details: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncIterator[int]:
     """Serve `/healthz`, `/readyz` and, where there are metrics, `/metrics`; yields the port that is listened on.
 
@@ -34,6 +35,7 @@ async def serve_health(
         metrics: What `/metrics` renders; None leaves the path out.
         allowed_hosts: Host names that requests may name beside loopback's. Bound beyond loopback, every IP address may
             be named too: load balancers and scrapers do.
+        details: What `/readyz` tells besides, ready or not.
 
     Raises:
         InputError: the address cannot be bound.
@@ -45,7 +47,8 @@ async def serve_health(
     async def readyz(_: web.Request) -> web.Response:
         reasons = not_ready_reasons()
         status = 503 if reasons else 200
-        return web.json_response({"status": "not ready" if reasons else "ready", "reasons": reasons}, status=status)
+        said = {"status": "not ready" if reasons else "ready", "reasons": reasons, **details()}
+        return web.json_response(said, status=status)
 
     app = web.Application(middlewares=[_guard(health_policy(host, allowed_hosts))])
     app.router.add_get("/healthz", healthz)

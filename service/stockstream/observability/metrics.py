@@ -1,6 +1,6 @@
 """The service's numbers, declared once, and their two faces: EMF in the log and Prometheus text."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -51,6 +51,18 @@ SERVICE_METRICS: Final = (
     MetricSpec("KinesisAway", "gauge", "Count", "kinesis_away", "1 while Kinesis stores nothing or refuses"),
     MetricSpec("Heartbeat", "gauge", "Count", "heartbeat", "1 while the service runs; its absence is the alarm"),
 )
+# Of one worker among several; CloudWatch bills each metric, so a service that is alone has none of them.
+WORKER_METRICS: Final = (
+    MetricSpec("WorkersAlive", "gauge", "Count", "workers_alive", "Workers that share the watchlist, as this one sees"),
+    MetricSpec("SymbolsFollowed", "gauge", "Count", "symbols_followed", "Symbols of the watchlist that are this one's"),
+    MetricSpec(
+        "WorkersTableAwaySeconds",
+        "gauge",
+        "Seconds",
+        "workers_table_away_seconds",
+        "For how long the table of workers has not answered",
+    ),
+)
 
 
 class ServiceMetrics:
@@ -59,9 +71,16 @@ class ServiceMetrics:
     Args:
         read: Returns the current value of every metric in `SERVICE_METRICS` by name; counters since start.
         deployment: Whose metrics these are; two deployments of one account have their own heartbeats and alarms.
+        more: Further metrics that `read` gives.
     """
 
-    def __init__(self, read: Callable[[], Mapping[str, float]], deployment: str = DEFAULT_DEPLOYMENT) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Mapping[str, float]],
+        deployment: str = DEFAULT_DEPLOYMENT,
+        more: Sequence[MetricSpec] = (),
+    ) -> None:
+        self._specs = (*SERVICE_METRICS, *more)
         self._read = read
         self._deployment = deployment
         self._last: dict[str, float] = {}
@@ -71,7 +90,7 @@ class ServiceMetrics:
     def collect(self) -> Iterable[Metric]:
         """Yield Prometheus families; called by the registry."""
         values = self._read()
-        for spec in SERVICE_METRICS:
+        for spec in self._specs:
             name = f"stockstream_{spec.prometheus_name}"
             family = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
             yield family(name, spec.help, value=values[spec.name])
@@ -89,7 +108,7 @@ class ServiceMetrics:
         """
         values = self._read()
         fields: dict[str, Any] = {}
-        for spec in SERVICE_METRICS:
+        for spec in self._specs:
             value = values[spec.name]
             if spec.kind == "counter":
                 fields[spec.name] = value - self._last.get(spec.name, 0)
@@ -102,7 +121,7 @@ class ServiceMetrics:
                 {
                     "Namespace": NAMESPACE,
                     "Dimensions": [list(DIMENSIONS)],
-                    "Metrics": [{"Name": spec.name, "Unit": spec.unit} for spec in SERVICE_METRICS],
+                    "Metrics": [{"Name": spec.name, "Unit": spec.unit} for spec in self._specs],
                 }
             ],
         }

@@ -1,9 +1,11 @@
 """The service: settings in, every part made and joined, run until a stop, drained, reported."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -15,18 +17,24 @@ from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import EXIT_FAILURE
 from stockstream.gate import Gate
 from stockstream.observability.health import serve_health
-from stockstream.observability.metrics import ServiceMetrics
+from stockstream.observability.metrics import WORKER_METRICS, ServiceMetrics
 from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
+from stockstream.settings.paths import WORKERS_FOLDER
 from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source
 from stockstream.sources.factory import check_source, make_source
+from stockstream.workers.adoption import Adoption
+from stockstream.workers.membership import Membership
+from stockstream.workers.opening import check_workers, join_workers, own_folder, shared
 
 # Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
 _LATE_INTERVALS: Final = 3
 _LATE_SECONDS: Final = 30.0
+# Other workers take over from one whose source has failed for this long; it goes on trying beside them.
+_SERVES_FAILING_SECONDS: Final = 60.0
 
 # Of the shutdown's time, this much is kept for closing: at most so many seconds, and so large a part.
 _CLOSING_SECONDS: Final = 2.0
@@ -85,6 +93,7 @@ class Service:
         self._sender: Sender | None = None
         self._pipeline: QuotePipeline | None = None
         self._ledger: Ledger | None = None
+        self._membership: Membership | None = None
         self.source: Source | None = None
 
     @property
@@ -103,11 +112,16 @@ class Service:
         Raises:
             StockstreamError: the source, the outbox or the health port cannot be used.
         """
-        settings = self._settings
         # Before anything is opened: a sender that is open drains first, and the reason would be told after that.
-        await check_source(settings)
-        metrics = ServiceMetrics(self._readings, settings.deployment)
+        check_workers(self._settings)
+        await check_source(self._settings)
+        shares = self._settings.workers == "auto"
+        metrics = ServiceMetrics(self._readings, self._settings.deployment, WORKER_METRICS if shares else ())
         async with AsyncExitStack() as stack:
+            alone = self._settings.outbox_dir
+            if shares:
+                self._settings = own_folder(self._settings, stack.enter_context(ExitStack()))
+            settings = self._settings
             if self._health:
                 port = await stack.enter_async_context(
                     serve_health(
@@ -116,10 +130,19 @@ class Service:
                         not_ready_reasons=self._not_ready_reasons,
                         metrics=metrics,
                         allowed_hosts=settings.health_allowed_hosts,
+                        details=self._health_details,
                     )
                 )
                 log.info("health_listening", host=settings.health_host, port=port)
             self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
+            if shares:
+                self._membership = await stack.enter_async_context(
+                    join_workers(settings, self._aws, self._clock, self._is_serving)
+                )
+                settings = self._settings = shared(settings, self._membership)
+            if settings.outbox == "disk" and (alone.parent / WORKERS_FOLDER).is_dir():
+                adopting = asyncio.create_task(self._adoption(alone).run(), name="adoption")
+                stack.push_async_callback(_cancelled, adopting)
             self.source = await make_source(settings, self._clock)
             self._log_start(self.source)
             kind = source_kind(self.source.label)
@@ -151,7 +174,30 @@ class Service:
 
     async def _stopped_at(self, stop: asyncio.Event) -> float:
         await stop.wait()
-        return self._clock.monotonic()
+        stopped_at = self._clock.monotonic()
+        if self._membership is not None:
+            await self._membership.leave()  # before the drain: the others take over meanwhile
+        return stopped_at
+
+    def _is_serving(self) -> bool:
+        """Whether the source answers: other workers leave its symbols to it."""
+        counters = self.counters
+        if counters.answered_at is None:
+            return False
+        failing_since = counters.failing_since
+        return failing_since is None or self._clock.monotonic() - failing_since < _SERVES_FAILING_SECONDS
+
+    def _adoption(self, alone: Path) -> Adoption:
+        """Sends what workers that do not return have left on our disk."""
+        config = self._sender_config()
+
+        def open_sender(outbox: Path) -> Sender:
+            return Sender(dataclasses.replace(config, outbox_dir=outbox), aws=self._aws)
+
+        return Adoption(alone, config.stream, self._settings.outbox_dir, open_sender, clock=self._clock)
+
+    def _health_details(self) -> Mapping[str, Any]:
+        return {} if self._membership is None else {"workers": self._membership.status()}
 
     def _drain_seconds(self, stopped_at: float | None) -> float:
         """Seconds for the drain: all that the shutdown has, but for what is over already and what closing takes."""
@@ -238,8 +284,11 @@ class Service:
         return int(self._clock.now().timestamp() * 1000)
 
     def _readings(self) -> Mapping[str, float]:
-        counters, stats = self.counters, self.sender_stats
+        counters, stats, membership = self.counters, self.sender_stats, self._membership
         return {
+            "WorkersAlive": membership.alive if membership else 0,
+            "WorkersTableAwaySeconds": membership.away_seconds if membership else 0,
+            "SymbolsFollowed": membership.share.followed if membership else 0,
             "QuotesPolled": counters.polled,
             "QuotesAccepted": counters.accepted,
             "QuotesUnchanged": counters.unchanged,

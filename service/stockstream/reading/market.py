@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from botocore.exceptions import ClientError
+
 from stockstream.aws import AwsConfig, open_client
 from stockstream.errors import InputError
 from stockstream.reading.all_alerts import all_alerts
@@ -17,7 +19,10 @@ from stockstream.reading.rows import Rows, StoredAlert, StoredQuote, moment, sto
 from stockstream.reading.sessions import Span, rule_of, session_span
 from stockstream.reading.tables import Item, Tables
 from stockstream.symbols import upper_symbols
+from stockstream.workers.members import Row
+from stockstream.workers.table import read_workers
 from stockstream_wire import format_timestamp
+from stockstream_wire.aws.error_codes import ErrorKind, kind_of
 from stockstream_wire.storage import INTERVALS
 from stockstream_wire.trading_day import DayRule
 
@@ -42,6 +47,8 @@ class StoreNames:
     candles_table: str = "candles"
     alerts_table: str = "alerts"
     archive_bucket: str = "stockstream-archive"
+    workers_table: str = "workers"
+    deployment: str = "stockstream"
 
 
 class Market:
@@ -185,6 +192,16 @@ class Market:
     async def health(self) -> Health:
         """How far the log is, how old its newest entries are, what waits unsent or lies in quarantine."""
         return await read_health(self._s3, self._dynamodb, self._names.archive_bucket, self._names.alerts_table)
+
+    async def workers(self) -> list[Row]:
+        """What each worker that shares the watchlist said last; none where there is no table of workers."""
+        try:
+            return await read_workers(self._dynamodb, self._names.workers_table, self._names.deployment)
+        except ClientError as exc:
+            code = str(exc.response.get("Error", {}).get("Code", ""))
+            if code == "ResourceNotFoundException" or kind_of(code, 0) is ErrorKind.ACCESS:
+                return []
+            raise
 
     async def end(self) -> Place | None:
         """Where the log ends now; None where nothing has been stored yet."""

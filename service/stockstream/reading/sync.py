@@ -25,6 +25,8 @@ def names_of(settings: Settings) -> StoreNames:
         candles_table=settings.candles_table,
         alerts_table=settings.alerts_table,
         archive_bucket=settings.archive_bucket,
+        workers_table=settings.workers_table,
+        deployment=settings.deployment,
     )
 
 

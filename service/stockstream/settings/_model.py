@@ -198,6 +198,25 @@ class Settings(BaseSettings):
         "Sender", 25.0, "Seconds that SIGTERM gives the drain; ECS kills after 30 by default", ge=0, le=3600
     )
 
+    # --- workers ----------------------------------------------------------------------------------------------------
+    workers: Literal["auto", "off"] = _setting(
+        "Workers",
+        "off",
+        "`auto`: the services of one deployment share the watchlist, and take over from one that dies "
+        "([workers.md](workers.md))",
+    )
+    workers_heartbeat_seconds: float = _setting(
+        "Workers",
+        5.0,
+        "Seconds between two heartbeats of a worker, the same for all of a deployment; what one who dies followed is "
+        "polled elsewhere within three",
+        ge=0.2,
+        le=300,
+    )
+    workers_table: str = _setting(
+        "Workers", "workers", "DynamoDB table of the workers that live", pattern=_TABLE_PATTERN
+    )
+
     # --- local mode -------------------------------------------------------------------------------------------------
     local_state_dir: Path = _setting(
         "Local mode",
@@ -293,7 +312,9 @@ class Settings(BaseSettings):
         """Where the ledger is: as set, or beside the outbox."""
         return self.ledger_dir if self.ledger_dir is not None else self.outbox_dir.parent / "ledger"
 
-    @field_validator("log_level", "log_format", "source", "outbox", "outbox_policy", "sender_transport", mode="before")
+    @field_validator(
+        "log_level", "log_format", "source", "outbox", "outbox_policy", "sender_transport", "workers", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

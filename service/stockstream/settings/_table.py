@@ -34,6 +34,7 @@ _FORMS: Final = {
     "quotes_table": _TABLE,
     "candles_table": _TABLE,
     "alerts_table": _TABLE,
+    "workers_table": _TABLE,
     "archive_bucket": "3 to 63 of a-z 0-9 . -",
     "alerts_topic_arn": "arn:aws:sns:REGION:ACCOUNT:NAME",
     "failed_batches_queue_url": "the URL of an SQS queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME",

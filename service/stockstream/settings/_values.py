@@ -1,9 +1,10 @@
 """Settings that are more than a number or a word: watchlists, file lists, speeds, sizes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stockstream.settings._watchlist import decode_text, read_symbols
@@ -16,6 +17,22 @@ _REASONS_SHOWN: Final = 3
 REPLAY_COLUMNS: Final = ("timestamp", "symbol", "open", "high", "low", "price", "previous_close", "volume")
 
 
+@runtime_checkable
+class Share(Protocol):
+    """Which symbols of a watchlist are one worker's, where several share it (docs/workers.md)."""
+
+    @property
+    def version(self) -> int: ...
+
+    def of(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Those of the symbols that are ours at this version, in their order."""
+        ...
+
+    async def moved(self, since: int) -> int:
+        """Wait until the version is another; returns it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Watchlist:
     """The symbols to follow, and the file they come from where they come from one.
@@ -24,11 +41,13 @@ class Watchlist:
         symbols: Upper case, in the order given, each once. From a file: its content at start.
         file: The file to watch for changes, or None for a fixed list.
         skipped: Lines of the file that are no symbols, as `file:line: reason`; reported at start, never fatal.
+        share: Which of them this worker follows; None: all.
     """
 
     symbols: tuple[str, ...]
     file: Path | None = None
     skipped: tuple[str, ...] = ()
+    share: Share | None = None
 
 
 def parse_watchlist(text: str) -> Watchlist:

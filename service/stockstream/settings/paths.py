@@ -1,8 +1,12 @@
 """Where state and caches live on this platform unless a setting says otherwise."""
 
 from pathlib import Path
+from typing import Final
 
 import platformdirs
+
+# Beside the outbox, and in the ledger's folder: a folder for each of several workers, by number.
+WORKERS_FOLDER: Final = "workers"
 
 
 def default_state_dir() -> Path:

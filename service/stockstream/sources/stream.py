@@ -92,8 +92,9 @@ class StreamConnection:
         self.last_message_seconds: float | None = None
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Listen until cancelled; without a symbol to listen for there is no connection."""
         while True:
+            await self._wait_for_symbols()
             connection = await self._connect()
             if connection is not None:
                 async with connection:
@@ -105,6 +106,12 @@ class StreamConnection:
                     if useful and lived_seconds >= self._timings.proven_after_seconds:
                         self._failures = 0
             await self._clock.sleep(self._next_wait_seconds())
+
+    async def _wait_for_symbols(self) -> None:
+        while not any(True for _ in self._symbols()):
+            self._changed.clear()
+            due = self._clock.monotonic() + self._timings.resubscribe_seconds
+            await self._clock.sleep_until(due, unless=self._changed)
 
     async def _connect(self) -> ClientConnection | None:
         """Connect once. Every failure is worth another try, refusals by the proxy or the server included."""
@@ -166,16 +173,20 @@ class StreamConnection:
                 return
 
     async def _keep_subscribed(self, connection: ClientConnection) -> None:
+        """Subscribe to what is wanted; of a change the difference alone, and now and then to all again where asked."""
         subscribed: set[str] = set()
+        is_repeat = False
         while True:
             self._changed.clear()
             wanted = list(dict.fromkeys(self._symbols()))
-            joined = wanted if self._repeats else [symbol for symbol in wanted if symbol not in subscribed]
+            joined = wanted if is_repeat else [symbol for symbol in wanted if symbol not in subscribed]
             for order in self._orders(joined, sorted(subscribed.difference(wanted))):
                 await connection.send(order)
             subscribed = set(wanted)
+            if not wanted:
+                await connection.close()
             due = self._clock.monotonic() + self._timings.resubscribe_seconds
-            await self._clock.sleep_until(due, unless=self._changed)
+            is_repeat = await self._clock.sleep_until(due, unless=self._changed) and self._repeats
 
     def _next_wait_seconds(self) -> float:
         timings = self._timings

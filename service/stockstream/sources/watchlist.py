@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,19 +26,46 @@ class WatchlistFollower:
     """The symbols to follow now. One from a file is read again when the file changes, or on request.
 
     A file that cannot be read, or that holds no symbol (an editor half-way through saving), changes nothing: the last
-    good list goes on, and the trouble is logged once.
+    good list goes on, and the trouble is logged once. Where several workers share the list, the symbols are this one's,
+    as the sharing stands when they are asked for.
 
     Args:
         watchlist: As the settings read it.
+
+    Attributes:
+        listed: The whole list, of all workers.
     """
 
     def __init__(self, watchlist: Watchlist) -> None:
         self._file = watchlist.file
-        self.symbols = watchlist.symbols
-        self.symbol_set = frozenset(watchlist.symbols)
+        self.listed = watchlist.symbols
+        self._share = watchlist.share
+        self._version = -1
+        self._symbols: tuple[str, ...] = ()
+        self._symbol_set: frozenset[str] = frozenset()
+        self._follow_share()
+        self._first_version = self._version
+        self._told: tuple[str, ...] = self._symbols
         self._seen = _stamp(self._file)
         self._reload = False
         self._trouble: str | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """In the order of the list; the same object as long as they are the same."""
+        self._follow_share()
+        return self._symbols
+
+    @property
+    def symbol_set(self) -> frozenset[str]:
+        """The same, for membership."""
+        self._follow_share()
+        return self._symbol_set
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the symbols are a part of the list, which may be empty."""
+        return self._share is not None
 
     def request_reload(self) -> None:
         """Read the file at the next `refresh`, changed or not; what SIGHUP does."""
@@ -46,30 +73,53 @@ class WatchlistFollower:
 
     def refresh(self) -> WatchlistChange | None:
         """Read the file again where it has changed; None where the symbols stay as they are. Cheap: one `stat`."""
-        if self._file is None:
+        self._read_again()
+        before, now = self._told, self.symbols
+        if now is before:
             return None
+        self._told = now
+        were = frozenset(before)
+        joined = tuple(symbol for symbol in now if symbol not in were)
+        left = tuple(symbol for symbol in before if symbol not in self._symbol_set)
+        if not joined and not left:
+            return None
+        log.info("watchlist_changed", joined=list(joined[:20]), left=list(left[:20]), symbols=len(now))
+        return WatchlistChange(joined, left)
+
+    async def share_changes(self) -> AsyncIterator[None]:
+        """Iterate over the moments at which this worker's share has become another; none ever, where it has all."""
+        version = self._first_version
+        while self._share is not None:
+            version = await self._share.moved(version)
+            yield
+        await asyncio.Event().wait()
+
+    def _read_again(self) -> None:
+        if self._file is None:
+            return
         stamp = _stamp(self._file)
         if stamp == self._seen and not self._reload:
-            return None
+            return
         self._seen, self._reload = stamp, False
         try:
             fresh = read_watchlist_file(self._file)
         except ValueError as exc:
             if str(exc) != self._trouble:
                 self._trouble = str(exc)
-                log.warning("watchlist_unreadable", file=str(self._file), error=str(exc), kept=len(self.symbols))
-            return None
+                log.warning("watchlist_unreadable", file=str(self._file), error=str(exc), kept=len(self.listed))
+            return
         self._trouble = None
         for skipped in fresh.skipped:
             log.warning("watchlist_line_skipped", detail=skipped)
-        fresh_set = frozenset(fresh.symbols)
-        joined = tuple(symbol for symbol in fresh.symbols if symbol not in self.symbol_set)
-        left = tuple(symbol for symbol in self.symbols if symbol not in fresh_set)
-        self.symbols, self.symbol_set = fresh.symbols, fresh_set
-        if not joined and not left:
-            return None
-        log.info("watchlist_changed", joined=list(joined[:20]), left=list(left[:20]), symbols=len(self.symbols))
-        return WatchlistChange(joined, left)
+        self.listed, self._version = fresh.symbols, -1
+
+    def _follow_share(self) -> None:
+        version = 0 if self._share is None else self._share.version
+        if version == self._version:
+            return
+        self._version = version
+        self._symbols = self.listed if self._share is None else self._share.of(self.listed)
+        self._symbol_set = frozenset(self._symbols)
 
     @contextmanager
     def reload_on_sighup(self) -> Iterator[None]:

@@ -20,6 +20,9 @@ TABLES: Final = {
     "alerts": TableKey("symbol", "alert_id"),
 }
 
+# Of the workers that share a watchlist, an item each, of their deployment; there is such a table where there are any.
+WORKERS_KEY: Final = TableKey("deployment", "worker")
+
 # An alert that SNS has not taken carries both attributes, and so stands in the table's sparse index.
 UNSENT_INDEX: Final = "unsent"
 UNSENT: Final = "unsent"

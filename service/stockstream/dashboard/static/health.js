@@ -2,6 +2,7 @@
 import { Component, html } from "./ui.js";
 import * as format from "./format.js";
 import { onChange, state } from "./store.js";
+import { Workers } from "./workers.js";
 
 const decoded = (text) => { try { return atob(text).slice(0, 2000); } catch { return text; } };
 function Light({ good, text }) { return html`<span class=${`light ${good ? "good" : "bad"}`}><span aria-hidden="true">${good ? "●" : "▲"}</span> ${text}</span>`; }
@@ -24,6 +25,7 @@ export class Health extends Component {
     ];
     return html`<section class="view" aria-labelledby="health-title"><div class="bar"><h1 id="health-title">Health</h1><p class="quiet">as of ${format.time(health.now)}</p></div>
       <div class="box" tabindex="0" role="region" aria-label="Stages"><ol class="stages">${nodes.map((node) => html`<li key=${node.name}><h2>${node.name}</h2><p><${Light} good=${node.good} text=${node.text} /></p><dl>${node.facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></li>`)}</ol>
+      <${Workers} rows=${health.workers} />
       ${health.cost && html`<h2>Cost on AWS</h2><p>${format.number(health.cost.so_far_usd, 2)} USD this month so far, ${format.number(health.cost.month_usd, 2)} by its end, by the cost model (<code>stockstream cost</code>): the symbols that there are, at the settings' pace${pipeline ? "; on this machine it costs nothing" : ""}.</p>
       <dl class="bill">${Object.entries(health.cost.so_far_by_service).map(([name, dollars]) => html`<div key=${name}><dt>${name}</dt><dd>${format.number(dollars, 2)}</dd></div>`)}</dl>`}
       <h2>Partitions of the log</h2><div class="scroll" tabindex="0" role="region" aria-label="Partitions"><table><thead><tr><th scope="col">Partition</th><th scope="col" class="figure">Revision</th><th scope="col" class="figure">Behind checkpoint</th><th scope="col">Folder</th><th scope="col" class="figure">Symbols</th><th scope="col" class="figure">Newest event</th></tr></thead>

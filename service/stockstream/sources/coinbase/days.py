@@ -40,16 +40,25 @@ class DaysKeeper:
         clock: Time.
         rng: Randomness of the waits after a failure.
         reject: Told of products that Coinbase does not have.
+        is_part: What is asked for is a part of a list: that Coinbase has none of it is no reason to end.
     """
 
     def __init__(
-        self, rest: Days, book: CoinbaseBook, *, clock: Clock, rng: random.Random, reject: Callable[[Rejection], None]
+        self,
+        rest: Days,
+        book: CoinbaseBook,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        reject: Callable[[Rejection], None],
+        is_part: bool = False,
     ) -> None:
         self._rest = rest
         self._book = book
         self._clock = clock
         self._rng = rng
         self._reject = reject
+        self._is_part = is_part
         self._due: dict[str, float] = {}
         self._unknown: set[str] = set()
         self._failures_in_a_row = 0
@@ -72,7 +81,7 @@ class DaysKeeper:
         for symbol in symbols:
             if self._is_due(symbol, is_listening=is_listening):
                 await self._ask_one(symbol)
-        if self._unknown and len(self._unknown) == len(symbols):
+        if self._unknown and len(self._unknown) == len(symbols) and not self._is_part:
             named = ", ".join(symbols[:5])
             raise SourceError(f"Coinbase has none of the products {named}. Remedy: STOCKSTREAM_SYMBOLS=BTC-USD,ETH-USD")
 

@@ -135,8 +135,10 @@ class CoinbaseSource:
                     clock=self._clock,
                     rng=self._rng,
                     reject=self._rejected.append,
+                    is_part=self._watchlist.is_shared,
                 )
                 group.create_task(self._keep_days(self._keeper))
+                group.create_task(self._follow_share())
                 group.create_task(self._listen())
                 group.create_task(self._watch())
                 group.create_task(self._hand_over(self._keeper))
@@ -167,6 +169,10 @@ class CoinbaseSource:
                 self._can_listen.set()
             due = self._clock.monotonic() + self._timings.resubscribe_seconds
             await self._clock.sleep_until(due, unless=self._days_wanted)
+
+    async def _follow_share(self) -> None:
+        async for _ in self._watchlist.share_changes():
+            self._days_wanted.set()
 
     def _forget(self, symbol: str) -> None:
         self.book.forget(symbol)
@@ -302,10 +308,12 @@ class CoinbaseSource:
         if keeper is not None:
             failures, keeper.failures_untold = keeper.failures_untold, 0
             failure = keeper.failure if failures else ""
-            if self._can_listen.is_set() and not self.connection.is_open:
+            # One of several workers may have nothing to follow; that is an answer too.
+            is_idle = not self._watchlist.symbols
+            if self._can_listen.is_set() and not is_idle and not self.connection.is_open:
                 failures, failure = failures + 1, "there is no connection to Coinbase's feed"
             batch = SourceBatch(batch.quotes, batch.rejected, failures, failure)
-            if not self._can_listen.is_set() and not failures and not batch.rejected:
+            if not self._can_listen.is_set() and not is_idle and not failures and not batch.rejected:
                 return  # nothing is known yet, neither good nor bad
         await self._worker.put(batch)
 

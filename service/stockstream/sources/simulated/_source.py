@@ -30,6 +30,10 @@ class _ClosedError(Exception):
     """The source was closed while it waited; it ends the iteration and never leaves this module."""
 
 
+class _ShareMovedError(Exception):
+    """This worker's share of the watchlist moved while it waited; it never leaves this module either."""
+
+
 class SimulatedSource:
     """A market without an exchange: the same seed and symbols give the same prices, step by step.
 
@@ -63,33 +67,45 @@ class SimulatedSource:
         if not isinstance(symbols, WatchlistFollower):
             symbols = WatchlistFollower(Watchlist(tuple(dict.fromkeys(symbols))))
         self._watchlist = symbols
-        if not self._watchlist.symbols:
+        if not self._watchlist.listed:
             raise SourceError("simulated: no symbols. Remedy: STOCKSTREAM_SYMBOLS")
         self._seed = seed
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._market_random = random_for(seed, "", "market")
         self._market_variance = 1.0
-        followed = list(self._watchlist.symbols)
+        followed = list(self._watchlist.listed)
         self._movers = None if movers is None else Movers(movers, followed, random_for(seed, "", "movers"))
-        self._closed = asyncio.Event()
+        self._is_closed = False
+        self._woken = asyncio.Event()
 
     async def batches(self) -> AsyncIterator[SourceBatch]:
         """One batch of all symbols at once, then one each interval, until closed."""
-        with self._watchlist.reload_on_sighup():
-            async for batch in self._steps():
-                yield batch
+        following = asyncio.create_task(self._follow_share())
+        try:
+            with self._watchlist.reload_on_sighup():
+                async for batch in self._steps():
+                    yield batch
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def _steps(self) -> AsyncIterator[SourceBatch]:
         ticker = Ticker(self._interval_seconds, monotonic=self._clock.monotonic, sleep=self._sleep)
         moment = self._clock.now()
         shares = self._make_shares(moment, {})
         step = 0
-        while not self._closed.is_set():
+        while not self._is_closed:
             try:
                 await ticker.wait()
             except _ClosedError:
                 return
+            except _ShareMovedError:
+                # What another worker has left to us does not wait for the next step.
+                known, shares = shares, self._make_shares(moment, shares)
+                timestamp = format_timestamp(max(self._clock.now(), moment + _ONE_MS))
+                yield SourceBatch([share.quote(timestamp) for symbol, share in shares.items() if symbol not in known])
+                continue
             # A wall clock that was set back must not make time run backwards for a symbol.
             session = moment.astimezone(UTC).date()
             moment = max(self._clock.now(), moment + _ONE_MS) if step else moment
@@ -101,7 +117,8 @@ class SimulatedSource:
 
     async def aclose(self) -> None:
         """End the iteration; a wait for the next interval ends at once."""
-        self._closed.set()
+        self._is_closed = True
+        self._woken.set()
 
     def _make_shares(self, moment: datetime, known: Mapping[str, Share]) -> dict[str, Share]:
         fraction = _fraction_of_day(moment)
@@ -140,8 +157,16 @@ class SimulatedSource:
 
     async def _sleep(self, seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
-        if not await self._clock.sleep_until(deadline, unless=self._closed):
+        if await self._clock.sleep_until(deadline, unless=self._woken):
+            return
+        if self._is_closed:
             raise _ClosedError
+        self._woken.clear()
+        raise _ShareMovedError
+
+    async def _follow_share(self) -> None:
+        async for _ in self._watchlist.share_changes():
+            self._woken.set()
 
 
 def _fraction_of_day(moment: datetime) -> float:

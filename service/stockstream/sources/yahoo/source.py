@@ -137,15 +137,34 @@ class YahooSource:
     async def _work(self) -> None:
         with self._watchlist.reload_on_sighup():
             async with asyncio.TaskGroup() as group:
-                keeper = group.create_task(self._keep_hours())
+                beside = [group.create_task(self._keep_hours()), group.create_task(self._take_over())]
                 await self._cycles()
-                keeper.cancel()
+                for task in beside:
+                    task.cancel()
 
     async def _keep_hours(self) -> None:
         """Read the calendars of the exchanges seen, beside the cycles: the first costs an import."""
         while True:
             await self._hours.prepare(self.book.sessions.exchanges(), self._clock.now().timestamp())
             await self._clock.sleep(_HOUSEKEEPING_SECONDS)
+
+    async def _take_over(self) -> None:
+        """Ask at once for what another worker has left to us; from the next cycle on it is one of the others."""
+        followed = self._watchlist.symbol_set
+        async for _ in self._watchlist.share_changes():
+            joined = [symbol for symbol in self._watchlist.symbols if symbol not in followed]
+            followed = self._watchlist.symbol_set
+            if self._watchlist.refresh() is not None:
+                self.book.keep_only(followed)
+            now_seconds = self._clock.monotonic()
+            due = self.book.due(joined, now_seconds, self._clock.now().timestamp())
+            if due and self.poller.breaker.state(now_seconds) is BreakerState.CLOSED:
+                # Not behind a cycle that is under way: that is spread over most of the interval.
+                report = await self.poller.poll(
+                    due, spread_seconds=0.0, is_known=self.book.lives.is_known, deliver=self._deliver
+                )
+                if report.failures_untold:
+                    await self._worker.put(SourceBatch([], [], report.failures_untold, report.failure))
 
     async def _cycles(self) -> None:
         clock, breaker = self._clock, self.poller.breaker
@@ -202,7 +221,8 @@ class YahooSource:
             missing=len(report.missing),
             duration_ms=round(self.last_cycle_seconds * 1000),
         )
-        if self.book.lives.all_unknown(self._watchlist.symbols):
+        # Of a part of the list nothing follows: the typing errors may all be in it.
+        if not self._watchlist.is_shared and self.book.lives.all_unknown(self._watchlist.symbols):
             named = ", ".join(self._watchlist.symbols[:10])
             msg = f"Yahoo knows none of the symbols ({named}); check STOCKSTREAM_SYMBOLS against finance.yahoo.com"
             raise SourceError(msg)

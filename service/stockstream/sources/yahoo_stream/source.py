@@ -104,6 +104,7 @@ class YahooStreamSource:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_backstop())
             group.create_task(self.connection.run())
+            group.create_task(self._follow_share())
             group.create_task(self._hand_over())
             group.create_task(self._fetch_snapshots())
 
@@ -187,6 +188,10 @@ class YahooStreamSource:
                         news.append(quote)
                 await self._worker.put(dataclasses.replace(batch, quotes=news))
                 await self._suspect_silence(news)
+
+    async def _follow_share(self) -> None:
+        async for _ in self._watchlist.share_changes():
+            self.connection.resubscribe()
 
     async def _suspect_silence(self, news: list[Quote]) -> None:
         """Reconnect where v7 has trades that a connected stream has kept from us."""
