@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         calm_to = killed_at = await victim.kill()
         await fleet.until_sharing(others)
         await asyncio.sleep(2 * interval)
+        back_at = time.time()
         back = await fleet.start()
         await fleet.until_sharing([*others, back])
         await asyncio.sleep(calm_seconds)
@@ -74,11 +76,11 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         codes += [await worker.stop() for worker in running]
 
         audit = await _audit(fleet, folder)
-        polls = read_polls(fleet.ledger)
-    takeovers = takeover_seconds(polls, victim.folder, killed_at)
+        polls = read_polls(fleet.ledger, [worker.holder for worker in fleet.workers])
+    takeovers = takeover_seconds(polls, victim.name, killed_at)
     shares = workers_of(between(polls, calm_from, calm_to))
     rolled = between(polls, rolled_from, rolled_to)
-    killed = between(polls, killed_at - interval, killed_at + 2 * TAKEOVER_SECONDS_MAX)
+    killed = between(polls, killed_at - interval, back_at)
     return {
         "workers": WORKERS,
         "symbols": len(symbols),
@@ -87,9 +89,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         "steady": {
             "seconds": round(calm_to - calm_from, 1),
             "symbols_polled_by_one": sum(len(found) == 1 for found in shares.values()),
-            "share": sorted(
-                sum(found == {name} for found in shares.values()) for name in set().union(*shares.values())
-            ),
+            "shares": sorted(Counter(name for found in shares.values() for name in found).values()),
             "longest_gap_seconds": round(longest_gap(between(polls, calm_from, calm_to)), 2),
         },
         "kill": {

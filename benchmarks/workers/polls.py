@@ -1,4 +1,4 @@
-"""What the workers polled, told from their ledgers: the simulated source gives a new quote of a symbol at every poll."""
+"""What the workers polled, told from their ledgers: the simulated source gives a new quote at every poll."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
