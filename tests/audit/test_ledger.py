@@ -116,3 +116,29 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AuditError, match="file/ledger"):
         Ledger(tmp_path / "file" / "ledger")
+
+
+def test_ledgers_of_several_workers_are_one_in_the_order_of_event_time(tmp_path: Path) -> None:
+    early, middle, late = QUOTES[:3]
+    for worker, quotes in (("0", [early, late]), ("3", [middle, late])):
+        with open_ledger(tmp_path / "workers" / worker) as ledger:
+            ledger.append(quotes)
+
+    found = cut_ledger(tmp_path).read(DAY)
+
+    assert found is not None
+    accepted = [entry.timestamp for entry in found.accepted("AAPL")]
+    assert accepted == [early.timestamp, middle.timestamp, late.timestamp, late.timestamp]
+    assert found.last_accepted() == {("AAPL", late.timestamp)}
+
+
+def test_a_part_of_a_workers_ledger_that_was_given_up_is_told_of_all(tmp_path: Path) -> None:
+    for worker in ("0", "1"):
+        with open_ledger(tmp_path / "workers" / worker) as ledger:
+            ledger.append(QUOTES[:1])
+    (tmp_path / "workers" / "1" / f"{DAY}.dropped").touch()
+
+    found = cut_ledger(tmp_path).read(DAY)
+
+    assert found is not None
+    assert len(found.gaps) == 1

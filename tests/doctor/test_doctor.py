@@ -13,11 +13,15 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
+from stockstream.aws import AwsConfig, open_client
 from stockstream.doctor import Finding, Status, examine, has_problem, render_json, render_text
 from stockstream.doctor.aws import check_clock
 from stockstream.local.provision import UNSENT_KEYS, table_request
 from stockstream.settings import Settings, load_settings
-from stockstream_wire.storage import TABLES, TableKey
+from stockstream.workers.members import Row
+from stockstream.workers.table import WorkersTable
+from stockstream_wire import format_timestamp
+from stockstream_wire.storage import TABLES, WORKERS_KEY, TableKey
 from tests.moto_server import moto_server
 from tests.patience import PATIENCE_SECONDS
 
@@ -115,6 +119,27 @@ async def test_an_empty_account_is_told_item_by_item_with_remedies(environment: 
         assert found[check].remedy
     assert found["credentials"].status is Status.OK
     assert found["topic"].status is Status.SKIPPED
+
+
+async def test_who_shares_the_watchlist_is_counted(
+    everything: None, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCKSTREAM_WORKERS", "auto")
+    assert by_name(await examine(settings()))["table_workers"].status is Status.PROBLEM  # there is no such table
+    make_table(client(endpoint, "dynamodb"), "workers", WORKERS_KEY)
+    aws = AwsConfig("us-east-1", endpoint, "test", "test")
+    now = datetime.now(UTC)
+    async with open_client(aws, "dynamodb") as dynamodb:
+        table = WorkersTable(dynamodb, "workers", "stockstream")
+        for worker, serves, age in (("ada", True, 1), ("bob", True, 3600)):
+            beat_at = format_timestamp(now - timedelta(seconds=age))
+            await table.beat(Row(worker, 1, is_serving=serves, symbols=3, beat_at=beat_at))
+
+        found = by_name(await examine(settings()))["table_workers"]
+        assert (found.status, "1 workers with a recent heartbeat, 1 of them" in found.detail) == (Status.OK, True)
+
+        await table.beat(Row("cyd", 1, is_serving=False, beat_at=format_timestamp(now)))
+    assert by_name(await examine(settings()))["table_workers"].status is Status.WARNING
 
 
 async def test_a_table_with_another_key_is_a_problem(everything: None, endpoint: str) -> None:

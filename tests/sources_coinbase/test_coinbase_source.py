@@ -22,6 +22,7 @@ from stockstream.sources.watchlist import WatchlistFollower
 from stockstream_wire import Quote
 from tests.coinbase_standin import CoinbaseStandin, Fault
 from tests.patience import PATIENCE_SECONDS
+from tests.sources.shared_list import MovedByHand, follower
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 TIMINGS = StreamTimings(
@@ -289,6 +290,21 @@ async def test_the_watchlist_file_is_followed(standin: CoinbaseStandin, tmp_path
 
     await listening.until(lambda: standin.subscriptions[-1] == {"ETH-USD"}, "the other in place of it")
     await listening.until(lambda: listening.quotes[-1].symbol == "ETH-USD", "its quotes")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_share_of_the_list_is_followed_and_nothing_is_asked_for_an_empty_one(standin: CoinbaseStandin) -> None:
+    share = MovedByHand()
+    listening = Listener(standin, follower(share, *PRODUCTS), OPTIONS)
+    task = asyncio.create_task(listening.read())
+    await listening.until(lambda: len(listening.batches) >= 3, "that it says it has nothing to follow")
+    assert all(batch.is_answer for batch in listening.batches)
+    assert (standin.rest_requests, standin.connections_total) == (0, 0)
+
+    share.move("ETH-USD")
+
+    await listening.until(lambda: {quote.symbol for quote in listening.quotes} == {"ETH-USD"}, "what it was given")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

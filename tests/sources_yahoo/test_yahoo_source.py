@@ -20,6 +20,7 @@ from stockstream.sources.yahoo.client import YahooClient
 from stockstream.sources.yahoo.hours import Hours, TradingHours
 from stockstream.sources.yahoo.source import YahooOptions, YahooSource
 from stockstream_wire import Quote, timestamp_to_epoch_ms
+from tests.sources.shared_list import MovedByHand, follower
 from tests.sources_yahoo.virtual_clock import VirtualClock
 from tests.yahoo_standin import Fault, ScriptedMarket, YahooStandin
 
@@ -300,6 +301,41 @@ async def test_symbols_join_and_leave_with_the_file(reading: Reading, standin: Y
 
     assert set(standin.yahoo.asked_symbols) == {"MSFT", "NVDA", "BA"}
     assert {"MSFT", "NVDA", "BA"} == set(reader.take_symbols())
+
+
+async def test_what_another_worker_leaves_to_us_is_asked_for_at_once_and_alone(
+    reading: Reading, standin: YahooStandin
+) -> None:
+    share = MovedByHand("AAPL", "MSFT")
+    async with reading(watchlist=follower(share, "AAPL", "MSFT", "NVDA", "BA")) as reader:
+        await reader.advance(31)
+        standin.yahoo.asked_symbols.clear()
+        reader.quotes.clear()
+
+        share.move("MSFT", "NVDA", "BA")
+        await reader.advance(2)
+        assert sorted(standin.yahoo.asked_symbols) == sorted(reader.take_symbols()) == ["BA", "NVDA"]
+
+        standin.yahoo.asked_symbols.clear()
+        await reader.advance(31)
+        assert sorted(standin.yahoo.asked_symbols) == ["BA", "MSFT", "NVDA"]
+
+
+@pytest.mark.parametrize("own", [(), ("NOPE",)])
+async def test_a_worker_whose_part_holds_no_symbol_of_yahoos_goes_on(
+    reading: Reading, market: ScriptedMarket, own: tuple[str, ...]
+) -> None:
+    market.unknown.add("NOPE")
+    market.chartless.add("NOPE")
+    share = MovedByHand(*own)
+    async with reading(watchlist=follower(share, "AAPL", "NOPE")) as reader:
+        await reader.advance(200)
+        assert reader.error is None
+
+        share.move("AAPL")
+        await reader.advance(2)
+
+    assert reader.take_symbols() == ["AAPL"]
 
 
 async def test_closing_leaves_no_task_and_no_thread_that_works_on(reading: Reading, client: YahooClient) -> None:

@@ -18,6 +18,7 @@ from stockstream.sources.yahoo.source import YahooOptions, YahooSource
 from stockstream.sources.yahoo_stream.source import YahooStreamSource
 from stockstream_wire import Quote
 from tests.patience import PATIENCE_SECONDS
+from tests.sources.shared_list import MovedByHand, follower
 from tests.yahoo_standin import Fault, ScriptedMarket, YahooStandin
 
 TIMINGS = StreamTimings(
@@ -150,6 +151,26 @@ async def test_the_backstop_goes_on_while_the_stream_is_away(listener: Listener,
     await listener.until(
         lambda: any(quote.source == "yahoo" for quote in listener.quotes[before:]), "quotes of the backstop"
     )
+
+
+class TestOfAShare:
+    @pytest.fixture
+    def share(self) -> MovedByHand:
+        return MovedByHand("AAPL")
+
+    @pytest.fixture
+    def watchlist(self, share: MovedByHand) -> WatchlistFollower:
+        return follower(share, "AAPL", "NVDA")
+
+    async def test_the_subscription_follows_the_share(
+        self, listener: Listener, standin: YahooStandin, share: MovedByHand
+    ) -> None:
+        await listener.next_ticks()
+
+        share.move("NVDA")
+
+        await listener.until(lambda: "NVDA" in {quote.symbol for quote in listener.ticks()}, "ticks of the new symbol")
+        assert standin.streamer.subscriptions[-1] == {"NVDA"}
 
 
 class TestFromAFile:

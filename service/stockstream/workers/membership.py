@@ -143,19 +143,19 @@ class Membership:
                     "producer_count, `stockstream provision` on an emulator, or STOCKSTREAM_WORKERS_TABLE"
                 ) from exc
             self._note_trouble(exc)
-        except Exception as exc:  # noqa: BLE001 - as in `_turn`
+        except Exception as exc:  # noqa: BLE001 - as in `turn`
             self._note_trouble(exc)
         until = self._clock.monotonic() + SETTLE_HEARTBEATS * self._heartbeat_seconds
         while any(not seen.is_proven for seen in self._others.values()) and self._clock.monotonic() < until:
             await self._clock.sleep(self._look_seconds)
-            await self._turn()
+            await self.turn()
         log.info("worker_joined", worker=self.me, alive=self.alive, place=self._said.place)
 
     async def run(self) -> None:
         """Beat and look until cancelled."""
         while not self._has_left:
             await self._clock.sleep(self._look_seconds)
-            await self._turn()
+            await self.turn()
 
     async def leave(self) -> None:
         """Leave the table: the others take our symbols at their next look. Safe to call twice."""
@@ -170,7 +170,7 @@ class Membership:
         else:
             log.info("worker_left", worker=self.me)
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
         """One look, and a heartbeat where it is time or there is news. No failure of the table ends it."""
         try:
             is_due = self._clock.monotonic() - self._beat_at >= self._heartbeat_seconds - self._look_seconds / 2

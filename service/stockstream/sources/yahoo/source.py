@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -158,11 +159,13 @@ class YahooSource:
                 self.book.keep_only(followed)
             now_seconds = self._clock.monotonic()
             due = self.book.due(joined, now_seconds, self._clock.now().timestamp())
-            if due and self.poller.breaker.state(now_seconds) is BreakerState.CLOSED:
-                # Not behind a cycle that is under way: that is spread over most of the interval.
-                report = await self.poller.poll(
-                    due, spread_seconds=0.0, is_known=self.book.lives.is_known, deliver=self._deliver
-                )
+            state = self.poller.breaker.state(now_seconds)
+            if due and state is not BreakerState.OPEN:
+                # Not behind a cycle that is under way, which is spread over most of the interval; a probe goes alone.
+                async with nullcontext() if state is BreakerState.CLOSED else self._polling:
+                    report = await self.poller.poll(
+                        due, spread_seconds=0.0, is_known=self.book.lives.is_known, deliver=self._deliver
+                    )
                 if report.failures_untold:
                     await self._worker.put(SourceBatch([], [], report.failures_untold, report.failure))
 
