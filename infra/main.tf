@@ -167,6 +167,8 @@ module "producer" {
   extended_hours            = var.extended_hours
   environment               = var.producer_environment
   spot                      = var.spot
+  producer_count            = var.producer_count
+  table_prefix              = local.table_prefix
   outbox_on_efs             = var.outbox_on_efs
   schedule                  = var.schedule
   heartbeat_alarm_name      = module.observability.heartbeat_alarm_name
@@ -200,6 +202,7 @@ module "operator" {
   alerts_topic_arn         = module.alerts.alerts_topic_arn
   failed_batches_queue_arn = module.processor.failed_batches_queue_arn
   tidy_function_arn        = module.processor.tidy_function_arn
+  workers_table_arns       = [for arn in module.producer[*].workers_table_arn : arn if var.producer_count > 1]
   kms_key_arn              = module.kms.key_arn
 }
 
@@ -207,6 +210,7 @@ module "observability" {
   source = "./modules/observability"
 
   name                      = var.name
+  producer_count            = var.producer_count
   operations_topic_arn      = module.alerts.operations_topic_arn
   stream_name               = module.stream.name
   function_name             = module.processor.function_name

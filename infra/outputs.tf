@@ -102,6 +102,9 @@ output "operator_environment" {
     STOCKSTREAM_FAILED_BATCHES_QUEUE_URL  = module.processor.failed_batches_queue_url
     STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT = tostring(var.anomaly_threshold_percent)
     STOCKSTREAM_RETENTION_DAYS            = tostring(var.hot_retention_days)
+    STOCKSTREAM_DEPLOYMENT                = var.name
+    STOCKSTREAM_WORKERS                   = var.producer_count > 1 ? "auto" : "off"
+    STOCKSTREAM_WORKERS_TABLE             = "${local.table_prefix}workers"
   }
 }
 

@@ -136,6 +136,17 @@ variable "notifier_package_path" {
   default     = null
 }
 
+variable "producer_count" {
+  description = "Services that share the watchlist; one that dies is taken over from within 15 s. See docs/workers.md."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.producer_count >= 1 && var.producer_count <= 100 && floor(var.producer_count) == var.producer_count
+    error_message = "producer_count must be a whole number from 1 to 100."
+  }
+}
+
 variable "spot" {
   description = "Run the service on Fargate Spot."
   type        = bool

@@ -15,7 +15,7 @@ from stockstream.observability.metrics import COMPONENT, DEFAULT_DEPLOYMENT, DIM
 from stockstream.settings import ENV_PREFIX, Settings
 from stockstream_lambda import observability as consumer_observability
 from stockstream_lambda.config import DEFAULT_DEPLOYMENT as DEFAULT_CONSUMER_DEPLOYMENT
-from stockstream_wire.storage import EXPIRES_AT
+from stockstream_wire.storage import EXPIRES_AT, WORKERS_KEY
 
 CONSUMER = ROOT / "lambda" / "stockstream_lambda"
 SERVICE = ROOT / "service" / "stockstream"
@@ -101,6 +101,7 @@ NOT_IN_ECS = {
     "STOCKSTREAM_LEDGER_KEEP_DAYS": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_CALL_SECONDS": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_AWAY_SECONDS": "the default; producer_environment can set it",
+    "STOCKSTREAM_WORKERS_HEARTBEAT_SECONDS": "the default; producer_environment can set it",
     "STOCKSTREAM_EMF_METRICS": "on, the default: CloudWatch reads them",
     "STOCKSTREAM_SENDER_TRANSPORT": "the default; producer_environment can set it",
     "STOCKSTREAM_SENDER_AGGREGATION": "on, the default; off only for Redshift streaming, by producer_environment",
@@ -221,10 +222,34 @@ def test_the_handler_is_where_lambda_looks_for_it(name: str) -> None:
 
 def test_tables_have_the_keys_that_the_code_writes() -> None:
     names = resource_names(Settings(_env_file=None))  # type: ignore[call-arg]
-    expected = dict(table_keys(names).items())
+    expected = {table: key for table, key in table_keys(names).items() if table != names.workers_table}
     tables = local_value("hot_store", "tables")
     assert {role: (table["hash_key"], table["range_key"]) for role, table in tables.items()} == expected
     assert resource("hot_store", "aws_dynamodb_table").body["ttl"][0]["attribute_name"] == EXPIRES_AT
+
+
+def test_the_table_of_workers_is_the_codes_and_gives_the_service_what_it_calls_and_no_more() -> None:
+    table = resource("producer", "aws_dynamodb_table", "workers").body
+    assert (table["hash_key"], table["range_key"]) == WORKERS_KEY
+    assert table["ttl"][0]["attribute_name"] == EXPIRES_AT
+    assert local_value("producer", "workers_table") == "${var.table_prefix}workers"
+    assert Settings.model_fields["workers_table"].default == "workers"
+    tree = ast.parse((SERVICE / "workers" / "table.py").read_text(encoding="utf-8"))
+    called = {
+        str(node.args[0].value) if node.func.attr == "get_paginator" else node.func.attr  # type: ignore[attr-defined]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value).endswith("dynamodb")
+    }
+    granted = {
+        action
+        for entry in statements("producer", "task")
+        for action in entry["actions"]
+        if action.startswith("dynamodb:")
+    }
+    assert granted == {"dynamodb:" + "".join(part.title() for part in name.split("_")) for name in called}
+    assert resources_of("producer", "task", "ShareWatchlist") == {"${aws_dynamodb_table.workers[0].arn}"}
 
 
 def test_the_bucket_layout_is_the_consumers() -> None:

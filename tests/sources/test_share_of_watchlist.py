@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -49,13 +49,15 @@ def test_the_file_is_read_again_and_what_is_ours_of_it_is_followed(tmp_path: Pat
 async def test_the_simulated_market_gives_what_has_joined_at_once() -> None:
     share = MovedByHand("AAPL")
     source = SimulatedSource(follower(share, "AAPL", "MSFT"), seed=1, interval_seconds=3600, clock=SYSTEM_CLOCK)
-    async with aclosing(source.batches()) as batches, asyncio.timeout(PATIENCE_SECONDS):
+    batches = source.batches()
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert [quote.symbol for quote in (await anext(batches)).quotes] == ["AAPL"]
 
         share.move("AAPL", "MSFT")
 
         assert [quote.symbol for quote in (await anext(batches)).quotes] == ["MSFT"]
         await source.aclose()
+        assert [batch async for batch in batches] == []
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ locals {
   alarms = merge(
     {
       "producer-heartbeat-missing" = {
-        description = "The service has not reported for five minutes"
+        description = var.producer_count == 1 ? "The service has not reported for five minutes" : "Fewer than ${var.producer_count} services have reported for five minutes"
         namespace   = local.namespace, metric = "Heartbeat", dimensions = local.service
-        statistic   = "SampleCount", comparison = "LessThanThreshold", threshold = 1
-        period      = 60, periods = 5, missing = "breaching"
+        # One that skips a minute, because its own is a little longer, does not skip five.
+        statistic = "SampleCount", comparison = "LessThanThreshold", threshold = var.producer_count
+        period    = 60, periods = 5, missing = "breaching"
       }
       "producer-source-failing" = {
         description = "Calls to the market data source keep failing"

@@ -17,3 +17,8 @@ output "dashboard_name" {
   description = "Name of the dashboard."
   value       = aws_cloudwatch_dashboard.this.dashboard_name
 }
+
+output "heartbeat_alarm_threshold" {
+  description = "Services that must report a heartbeat."
+  value       = aws_cloudwatch_metric_alarm.heartbeat.threshold
+}

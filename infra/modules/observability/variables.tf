@@ -3,6 +3,12 @@ variable "name" {
   type        = string
 }
 
+variable "producer_count" {
+  description = "Services that report a heartbeat; with fewer the alarm rings."
+  type        = number
+  default     = 1
+}
+
 variable "operations_topic_arn" {
   description = "Topic that alarms publish to."
   type        = string

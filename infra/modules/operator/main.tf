@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "LookAtTables"
     actions   = ["dynamodb:DescribeTable", "dynamodb:Query"]
-    resources = [for role in ["quotes", "candles", "alerts"] : var.table_arns[role]]
+    resources = concat([for role in ["quotes", "candles", "alerts"] : var.table_arns[role]], var.workers_table_arns)
   }
 
   statement {

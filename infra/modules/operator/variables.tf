@@ -37,3 +37,9 @@ variable "tidy_function_arn" {
   description = "ARN of the nightly tidy."
   type        = string
 }
+
+variable "workers_table_arns" {
+  description = "ARN of the table of workers' heartbeats, where there is one."
+  type        = list(string)
+  default     = []
+}

@@ -1,5 +1,5 @@
-# The outbox on a file system that outlives the task. It has one owner at a time: the service runs once, and its lock is a
-# flock, which NFSv4.1 keeps. A task's own disk would do only where what Kinesis has not got yet may be lost with it.
+# The outbox on a file system that outlives the task. It has one owner at a time, whose lock is a flock, which NFSv4.1
+# keeps; several services take a folder each, and send what they find in one that nobody holds. A task's own disk would do only where what Kinesis has not got yet may be lost with it.
 
 resource "aws_efs_file_system" "outbox" {
   count = var.outbox_on_efs ? 1 : 0

@@ -85,6 +85,32 @@ data "aws_iam_policy_document" "task" {
   }
 
   dynamic "statement" {
+    for_each = local.shares ? [1] : []
+
+    content {
+      sid       = "ShareWatchlist"
+      actions   = ["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      resources = [aws_dynamodb_table.workers[0].arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.shares ? [1] : []
+
+    content {
+      sid       = "DecryptHeartbeats"
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.outbox_on_efs ? [1] : []
 
     content {

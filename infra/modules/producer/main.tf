@@ -32,6 +32,10 @@ locals {
       STOCKSTREAM_HEALTH_HOST              = "127.0.0.1"
       STOCKSTREAM_HEALTH_PORT              = "8080"
     },
+    local.shares ? {
+      STOCKSTREAM_WORKERS       = "auto"
+      STOCKSTREAM_WORKERS_TABLE = local.workers_table
+    } : {},
     var.environment,
   )
 }
@@ -133,11 +137,12 @@ resource "aws_ecs_service" "this" {
   name            = var.name
   cluster         = var.cluster_arn
   task_definition = aws_ecs_task_definition.this.arn
-  desired_count   = 1
+  desired_count   = var.producer_count
 
-  # Never two at once: the outbox has one owner, and two would send every quote twice.
-  deployment_minimum_healthy_percent = 0
-  deployment_maximum_percent         = 100
+  # One alone is never two: the outbox has one owner, and two would send every quote twice. Where several share the
+  # watchlist each has a folder, and one who joins takes nothing before it has quotes: new ones first, then the old go.
+  deployment_minimum_healthy_percent = local.shares ? 100 : 0
+  deployment_maximum_percent         = local.shares ? 200 : 100
 
   propagate_tags          = "SERVICE"
   enable_ecs_managed_tags = true
@@ -164,7 +169,8 @@ resource "aws_ecs_service" "this" {
 
   lifecycle {
     # The schedule sets it.
-    ignore_changes = [desired_count]
+    ignore_changes       = [desired_count]
+    replace_triggered_by = [terraform_data.producer_count]
   }
 
   depends_on = [aws_iam_role_policy.task, aws_efs_mount_target.outbox]

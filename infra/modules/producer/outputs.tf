@@ -22,3 +22,8 @@ output "audit_task_family" {
   description = "Task definition of the audit, or null without EFS."
   value       = one(aws_ecs_task_definition.audit[*].family)
 }
+
+output "workers_table_arn" {
+  description = "ARN of the table of heartbeats, or null where one service runs alone."
+  value       = one(aws_dynamodb_table.workers[*].arn)
+}

@@ -8,7 +8,7 @@ locals {
     start = {
       cron   = try(var.schedule.start, "")
       target = "arn:${data.aws_partition.current.partition}:scheduler:::aws-sdk:ecs:updateService"
-      input  = jsonencode({ Cluster = var.cluster_name, Service = aws_ecs_service.this.name, DesiredCount = 1 })
+      input  = jsonencode({ Cluster = var.cluster_name, Service = aws_ecs_service.this.name, DesiredCount = var.producer_count })
     }
     stop = {
       cron   = try(var.schedule.stop, "")

@@ -105,6 +105,18 @@ variable "spot" {
   default     = false
 }
 
+variable "producer_count" {
+  description = "Services that share the watchlist, each with an address of its own; one that dies is taken over from within 15 s. More than one make a table of heartbeats."
+  type        = number
+  default     = 1
+}
+
+variable "table_prefix" {
+  description = "Put before the name of the table of heartbeats."
+  type        = string
+  default     = ""
+}
+
 variable "outbox_on_efs" {
   description = "Keep the outbox on EFS, so that it outlives the task. Without it, what Kinesis has not got yet dies with the task's disk."
   type        = bool
