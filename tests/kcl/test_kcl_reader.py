@@ -1,4 +1,4 @@
-"""The example of a KCL 3 application, Amazon's own reader, beside the local stack: what it makes of aggregated records."""
+"""The example of a KCL 3 application, Amazon's own reader, beside the local stack: what it makes of our aggregates."""
 
 import csv
 import gzip
