@@ -160,6 +160,7 @@ async def test_the_document_describes_what_is_answered(api: Served) -> None:
     health = json.loads((await api.get("/api/v1/health"))[1])
     assert len(health["stored"]["partitions"]) == 4
     assert health["board"]["sources"] == {"replay": 1}
+    assert health["workers"] == []
 
 
 async def test_sparklines_are_the_closes_of_the_newest_session(api: Served) -> None:
