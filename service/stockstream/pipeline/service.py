@@ -140,6 +140,8 @@ class Service:
                     join_workers(settings, self._aws, self._clock, self._is_serving)
                 )
                 settings = self._settings = shared(settings, self._membership)
+                leaving = asyncio.create_task(self._leave_at(stop, self._membership))
+                stack.push_async_callback(_cancelled, leaving)
             if settings.outbox == "disk" and (alone.parent / WORKERS_FOLDER).is_dir():
                 adopting = asyncio.create_task(self._adoption(alone).run(), name="adoption")
                 stack.push_async_callback(_cancelled, adopting)
@@ -174,10 +176,12 @@ class Service:
 
     async def _stopped_at(self, stop: asyncio.Event) -> float:
         await stop.wait()
-        stopped_at = self._clock.monotonic()
-        if self._membership is not None:
-            await self._membership.leave()  # before the drain: the others take over meanwhile
-        return stopped_at
+        return self._clock.monotonic()
+
+    async def _leave_at(self, stop: asyncio.Event, membership: Membership) -> None:
+        """Before the drain, and not after it: the others take over meanwhile."""
+        await stop.wait()
+        await membership.leave()
 
     def _is_serving(self) -> bool:
         """Whether the source answers: other workers leave its symbols to it."""
@@ -263,7 +267,7 @@ class Service:
 
     def _source_failure(self) -> str | None:
         source = self.source
-        if source is None:
+        if source is None or (self._membership is not None and not self._membership.share.followed):
             return None
         if source.failure is None and source_kind(source.label).is_live and not self.counters.polled:
             reason = self.counters.failure or "it had not answered yet"

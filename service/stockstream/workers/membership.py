@@ -103,6 +103,8 @@ class Membership:
         self._looked_at: float | None = None
         self._has_looked = False
         self._away_since: float | None = None
+        self._writing = asyncio.Lock()
+        self._is_leaving = False
         self._has_left = False
 
     @property
@@ -153,20 +155,22 @@ class Membership:
 
     async def run(self) -> None:
         """Beat and look until cancelled."""
-        while not self._has_left:
+        while not self._is_leaving:
             await self._clock.sleep(self._look_seconds)
             await self.turn()
 
     async def leave(self) -> None:
         """Leave the table: the others take our symbols at their next look. Safe to call twice."""
-        if self._has_left:
-            return
-        self._has_left = True
+        self._is_leaving = True
         try:
-            async with asyncio.timeout(_LEAVE_SECONDS):
+            # A heartbeat under way would put the item back.
+            async with asyncio.timeout(_LEAVE_SECONDS), self._writing:
+                if self._has_left:
+                    return
                 await self._table.leave(self.me)
+                self._has_left = True
         except Exception as exc:  # noqa: BLE001 - the others will find out by our silence
-            log.warning("worker_not_removed", worker=self.me, error=str(exc))
+            log.warning("worker_not_removed", worker=self.me, error=f"{type(exc).__name__}: {exc}")
         else:
             log.info("worker_left", worker=self.me)
 
@@ -185,8 +189,11 @@ class Membership:
             self._away_since = None
 
     async def _beat(self) -> None:
-        if self._has_left:
-            return
+        async with self._writing:
+            if not self._is_leaving:
+                await self._beat_once()
+
+    async def _beat_once(self) -> None:
         self._said = replace(
             self._said,
             beats=self._said.beats + 1,
