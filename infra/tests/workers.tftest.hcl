@@ -13,13 +13,15 @@ variables {
 }
 
 run "three_services_share_the_list_by_a_table_and_the_alarm_counts_them" {
+  command = plan
+
   assert {
     condition     = module.producer[0].environment["STOCKSTREAM_WORKERS"] == "auto" && module.producer[0].environment["STOCKSTREAM_WORKERS_TABLE"] == "workers"
     error_message = "The services must be told that they share, and where."
   }
 
   assert {
-    condition     = module.producer[0].workers_table_arn != null && output.operator_environment["STOCKSTREAM_WORKERS"] == "auto"
+    condition     = module.producer[0].workers_table_name == "workers" && output.operator_environment["STOCKSTREAM_WORKERS"] == "auto"
     error_message = "Sharing needs the table, and the doctor looks at it."
   }
 
@@ -30,12 +32,14 @@ run "three_services_share_the_list_by_a_table_and_the_alarm_counts_them" {
 }
 
 run "one_service_has_no_table_and_is_not_told_of_any" {
+  command = plan
+
   variables {
     producer_count = 1
   }
 
   assert {
-    condition     = module.producer[0].workers_table_arn == null && !contains(keys(module.producer[0].environment), "STOCKSTREAM_WORKERS") && module.observability.heartbeat_alarm_threshold == 1
+    condition     = module.producer[0].workers_table_name == null && !contains(keys(module.producer[0].environment), "STOCKSTREAM_WORKERS") && module.observability.heartbeat_alarm_threshold == 1
     error_message = "One service alone costs what it always has."
   }
 }

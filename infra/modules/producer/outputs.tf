@@ -27,3 +27,8 @@ output "workers_table_arn" {
   description = "ARN of the table of heartbeats, or null where one service runs alone."
   value       = one(aws_dynamodb_table.workers[*].arn)
 }
+
+output "workers_table_name" {
+  description = "Name of that table, or null."
+  value       = one(aws_dynamodb_table.workers[*].name)
+}
