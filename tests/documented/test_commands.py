@@ -26,7 +26,7 @@ HELP_ONLY: Final = {
     "dashboard": "serves until Ctrl-C",
 }
 # Commands named for themselves, without the argument that they need.
-NAMED_ONLY: Final = {"alerts", "backfill", "outbox", "outbox export", "outbox inspect", "query"}
+NAMED_ONLY: Final = {"alerts", "watch", "backfill", "outbox", "outbox export", "outbox inspect", "query"}
 READS_THE_STACK: Final = {"audit", "candles", "doctor", "export", "latest", "query", "redrive", "tidy"}
 # Refuses while the stack runs, so it is run on one at rest.
 AT_REST: Final = {"rebuild"}

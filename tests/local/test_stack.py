@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stockstream.cli._target import names_aws
 from stockstream.errors import LocalModeError
-from stockstream.local.stack import LocalStack, find_stack
 from stockstream.local.state import open_state
-from stockstream.settings import Settings
+from stockstream.settings import LocalStack, Settings, find_stack, names_aws
 from tests.local.local_command import LocalCommand, write_session
 
 ROWS = [

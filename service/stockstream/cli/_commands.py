@@ -25,6 +25,7 @@ from stockstream.cli.rebuild import rebuild
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
 from stockstream.cli.tidy import tidy
+from stockstream.cli.watch import watch
 from stockstream.errors import EXIT_FAILURE, StockstreamError
 from stockstream.redaction import redact
 
@@ -47,6 +48,7 @@ for command in (
     tail,
     export,
     alerts,
+    watch,
     provision,
     consume,
     query,
