@@ -19,7 +19,7 @@ _MASK: Final = "***"
 @click.command()
 @click.option("--set", "only_set", is_flag=True, help="Only what is not the default.")
 def config(*, only_set: bool) -> None:
-    """Show each setting, its value and where it comes from; secrets are masked. Exit code 2 where one is not usable."""
+    """Show each setting, its value and where it comes from; secrets are masked."""
     settings = load_settings()
     rows = [
         (ENV_PREFIX + name.upper(), _shown(getattr(settings, name)), _source(settings, name))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stockstream.cli._upkeep import checked_day, state_option, target_of
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
 
 
@@ -31,7 +32,7 @@ def tidy(day: str | None, state_dir: Path | None, *, dry_run: bool) -> None:
         click.echo("no folder is closed and covered for over a day")
     for name, error in sorted(failed.items()):
         click.echo(f"{name}: {error}", err=True)
-    raise SystemExit(1 if failed else 0)
+    raise SystemExit(ExitCode.FAILED if failed else ExitCode.DONE)
 
 
 async def _tidy(

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from stockstream.cli._help import WholeHelp
 from stockstream.errors import InputError
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, find_stack, load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class _List(NamedTuple):
     read_by: str
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def watch() -> None:
     """Add symbols to the watchlist, remove and list them. What runs takes a change up at its next poll.
 
@@ -54,14 +56,14 @@ def add(symbols: tuple[str, ...], path: Path | None) -> None:
 @click.argument("symbols", nargs=-1, required=True)
 @_file_option
 def remove(symbols: tuple[str, ...], path: Path | None) -> None:
-    """Remove SYMBOLS; what is stored of them stays. Exit code 1 where one of them is not on the list."""
+    """Remove SYMBOLS; what is stored of them stays."""
     from stockstream.settings import edit_watchlist  # noqa: PLC0415
 
     chosen = _chosen(path)
     edit = edit_watchlist(chosen.path, remove=symbols, usual=chosen.usual)
     _tell(edit, "removed", "is not on it")
     _say_where(chosen, len(edit.symbols))
-    raise SystemExit(1 if edit.unchanged else 0)
+    raise SystemExit(ExitCode.FAILED if edit.unchanged else ExitCode.DONE)
 
 
 @watch.command("list")
