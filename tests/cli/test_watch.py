@@ -62,7 +62,7 @@ def test_of_a_run_the_list_that_it_follows_is_edited(tmp_path: Path, name: str) 
         followed = str(state.root / name) if name else ""
         stack = LocalStack(
             state_dir=state.root, endpoint_url="http://127.0.0.1:1", region="us-east-1", names={"source": "simulated"},
-            watchlist=followed,
+            symbols=DEMO_WATCHLIST, watchlist=followed,
         )  # fmt: skip
         stack.write()
         code, _, said = watch(tmp_path, "add", "IBM")

@@ -38,7 +38,7 @@ def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps:
     if start is None:
         raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
     now = datetime.now(UTC)
-    chosen = tuple(upper_symbols(symbols)) if symbols else settings.symbols.symbols
+    chosen = tuple(upper_symbols(symbols))
     first, last = parse_range(start, end, now)
     raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last)))
 
@@ -85,7 +85,7 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
     configure_logging("warning", settings.log_format, sys.stderr)
     try:
         async with open_target(settings) as target:
-            report = await _fill(target, symbols, start, end)
+            report = await _fill(target, symbols or target.settings.symbols.symbols, start, end)
     except BaseExceptionGroup as group:
         raise only_error(group) or group from group
     for outcome in report.outcomes:

@@ -49,7 +49,14 @@ async def _tidy(
             partitions = await read_layout(s3, named.archive_bucket)
         if partitions is None:
             raise UpkeepError(f"s3://{named.archive_bucket} holds no log: nothing has been consumed into it yet")
-        async with open_upkeep(named, aws, TIDY_HANDLER) as upkeep:
+        topic_arn = named.alerts_topic_arn or ""
+        if not topic_arn and not event["dry_run"]:
+            click.echo(
+                "STOCKSTREAM_ALERTS_TOPIC_ARN is not set: alerts of the windows that this closes are recorded, and not "
+                "sent. `terraform output alerts_topic_arn` says the topic",
+                err=True,
+            )
+        async with open_upkeep(named, aws, TIDY_HANDLER, alerts_topic_arn=topic_arn) as upkeep:
             with click.progressbar(range(partitions), label="Tidying", file=sys.stderr) as bar:
                 for number in bar:
                     more = True

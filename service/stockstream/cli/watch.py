@@ -120,8 +120,7 @@ def _of_local_mode(settings: Settings) -> _List:
     if not stack.watchlist:
         return _List(own, usual, "the run that is on follows other symbols; the next without --symbols follows it")
     followed = Path(stack.watchlist)
-    usual = usual if followed == own.resolve() else ()
-    return _List(followed, usual, "`stockstream local` takes a change up at its next poll")
+    return _List(followed, stack.symbols, "`stockstream local` takes a change up at its next poll")
 
 
 def _tell(edit: "WatchlistEdit", done: str, otherwise: str) -> None:

@@ -274,7 +274,8 @@ def _of_state(settings: Settings, state: LocalState, options: LocalOptions) -> d
 def _stack(
     state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, settings: Settings
 ) -> LocalStack:
-    watchlist = settings.symbols.file if source_kind(settings.source).follows_watchlist else None
+    follows = source_kind(settings.source).follows_watchlist
+    watchlist = settings.symbols.file if follows else None
     return LocalStack(
         state_dir=state.root,
         endpoint_url=aws.endpoint_url or "",
@@ -289,6 +290,7 @@ def _stack(
             "alerts_topic_arn": resources.alerts_topic_arn,
             "failed_batches_queue_url": resources.failed_batches_queue_url,
         },
+        symbols=settings.symbols.symbols if follows else (),
         watchlist=str(watchlist.resolve()) if watchlist is not None else "",
     )
 

@@ -6,12 +6,14 @@ A run writes `stack.json` into its state folder. Who was told of no other AWS re
 import fcntl
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from stockstream.errors import LocalModeError
 from stockstream.settings._model import Settings
+from stockstream.settings._values import Watchlist, read_watchlist_file
 
 LOCK_NAME: Final = "local.lock"
 STACK_NAME: Final = "stack.json"
@@ -41,13 +43,15 @@ class LocalStack:
         endpoint_url: The emulator's, while the run lasts.
         region: Where the resources are.
         names: Fields of `Settings` that say what the resources are called.
-        watchlist: File whose symbols the run follows, and reads again when it changes; empty where it follows none.
+        symbols: What the run follows, as it began; none of a replay.
+        watchlist: File that it reads again when it changes, and follows; empty where there is none to follow.
     """
 
     state_dir: Path
     endpoint_url: str
     region: str
     names: Mapping[str, str]
+    symbols: tuple[str, ...] = ()
     watchlist: str = ""
 
     @property
@@ -77,7 +81,16 @@ class LocalStack:
         if "outbox_dir" not in asked:
             # The ledger and the list of gaps lie beside the outbox.
             changes["outbox_dir"] = self.state_dir / "outbox"
+        if self.symbols and "symbols" not in asked:
+            changes["symbols"] = self._followed()
         return settings.model_copy(update=changes)
+
+    def _followed(self) -> Watchlist:
+        """What the run follows by now; where its file cannot be read it stays with what it had."""
+        if self.watchlist:
+            with suppress(ValueError):
+                return read_watchlist_file(Path(self.watchlist))
+        return Watchlist(self.symbols)
 
 
 def find_stack(state_dir: Path) -> LocalStack | None:
@@ -99,6 +112,7 @@ def find_stack(state_dir: Path) -> LocalStack | None:
             endpoint_url=str(content["endpoint_url"]),
             region=str(content["region"]),
             names={str(name): str(value) for name, value in content["names"].items()},
+            symbols=tuple(str(symbol) for symbol in content.get("symbols", ())),
             watchlist=str(content.get("watchlist", "")),
         )
     except (FileNotFoundError, NotADirectoryError):
