@@ -58,7 +58,7 @@ QUICK := tests/wire tests/settings tests/gate tests/local/view tests/outbox/test
 	tests/consumer/test_candles.py tests/consumer/test_alerts.py tests/consumer/test_indicators.py tests/test_layers.py
 
 test-quick: setup ## Run the tests of pure decisions: under a minute
-	@$(BIN)/python -m pytest -q -n auto $(QUICK) $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto -m "not long and not emulator" $(QUICK) $(ARGS)
 
 SUITES ?= tests/outbox tests/sender tests/consumer
 coverage: setup ## Print the branches that their tests cover of the rooms where a fault loses data
