@@ -1,8 +1,10 @@
 """`stockstream watch`: whose list is edited, what is said, and that what runs takes it up."""
 
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,11 @@ def test_a_run_that_began_without_a_list_follows_the_one_that_is_made(tmp_path: 
 
     assert follower.refresh() == WatchlistChange(("IBM",), ())
     assert users_watchlist(tmp_path, kind).symbols == (*DEMO_WATCHLIST, "IBM")
+
+
+async def test_a_run_in_a_terminal_leaves_the_hangup_its_force(tmp_path: Path) -> None:
+    watchlist = replace(users_watchlist(tmp_path, source_kind("simulated")), takes_sighup=False)
+    previous = signal.getsignal(signal.SIGHUP)
+
+    with WatchlistFollower(watchlist).reload_on_sighup():
+        assert signal.getsignal(signal.SIGHUP) == previous

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -325,8 +325,12 @@ async def _with_local_defaults(settings: Settings, state: LocalState) -> tuple[S
     because = f"Yahoo: {choice.reason}" if choice.reason else "as --source or STOCKSTREAM_SOURCE asked"
     changes: dict[str, Any] = {"source": choice.name}
     kind = source_kind(choice.name)
+    symbols = settings.symbols
     if kind.follows_watchlist and "symbols" not in asked:
-        changes["symbols"] = users_watchlist(state.root, kind)
+        symbols = users_watchlist(state.root, kind)
+    if symbols is not settings.symbols or symbols.file is not None:
+        # Not otherwise: what is changed counts as asked for, and a replay follows what was asked for.
+        changes["symbols"] = replace(symbols, takes_sighup=False)
     if kind.pace_of_a_look_seconds is not None and "poll_interval_seconds" not in asked:
         changes["poll_interval_seconds"] = kind.pace_of_a_look_seconds
     return settings.model_copy(update=changes), because

@@ -24,11 +24,13 @@ class Watchlist:
         symbols: Upper case, in the order given, each once. From a file: its content at start.
         file: The file to watch for changes, or None for a fixed list.
         skipped: Lines of the file that are no symbols, as `file:line: reason`; reported at start, never fatal.
+        takes_sighup: SIGHUP reads the file again. A run in a terminal ends by it: the terminal was closed.
     """
 
     symbols: tuple[str, ...]
     file: Path | None = None
     skipped: tuple[str, ...] = ()
+    takes_sighup: bool = True
 
 
 def parse_watchlist(text: str) -> Watchlist:

@@ -36,6 +36,7 @@ class WatchlistFollower:
 
     def __init__(self, watchlist: Watchlist) -> None:
         self._file = watchlist.file
+        self._takes_sighup = watchlist.takes_sighup
         self.symbols = watchlist.symbols
         self.symbol_set = frozenset(watchlist.symbols)
         self._seen = _stamp(self._file)
@@ -75,10 +76,10 @@ class WatchlistFollower:
 
     @contextmanager
     def reload_on_sighup(self) -> Iterator[None]:
-        """Make SIGHUP read the file again while the context lasts; without a file, SIGHUP keeps its usual force."""
+        """Make SIGHUP read the file again while the context lasts; else it keeps its usual force."""
         installed = False
         previous = signal.getsignal(signal.SIGHUP)
-        if self._file is not None:
+        if self._file is not None and self._takes_sighup:
             try:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.request_reload)
                 installed = True
