@@ -58,7 +58,7 @@ QUICK := tests/wire tests/settings tests/gate tests/local/view tests/outbox/test
 	tests/consumer/test_candles.py tests/consumer/test_alerts.py tests/consumer/test_indicators.py tests/test_layers.py
 
 test-quick: setup ## Run the tests of pure decisions: under a minute
-	@$(BIN)/python -m pytest -q -n auto $(QUICK) $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto -m "not long and not emulator" $(QUICK) $(ARGS)
 
 SUITES ?= tests/outbox tests/sender tests/consumer
 coverage: setup ## Print the branches that their tests cover of the rooms where a fault loses data
@@ -73,14 +73,16 @@ lint: setup ## Check style: ruff's rules and its formatter
 types: setup ## Check types: mypy --strict
 	@$(BIN)/mypy wire/stockstream_wire service/stockstream lambda/stockstream_lambda tests benchmarks scripts
 
-docs: setup ## Write the generated pages: docs/settings.md, THIRD-PARTY-NOTICES.md
+docs: setup ## Write the generated pages: docs/settings.md, docs/commands.md, THIRD-PARTY-NOTICES.md
 	@$(BIN)/python -m scripts.settings_docs
+	@$(BIN)/python -m scripts.commands_docs
 	@$(BIN)/python -m scripts.terraform_sources
 	@$(BIN)/python -m scripts.third_party_notices
 	@$(BIN)/python -m scripts.emulator_requirements
 
 docs-check: setup ## Compare the generated pages with what generates them
 	@$(BIN)/python -m scripts.settings_docs --check
+	@$(BIN)/python -m scripts.commands_docs --check
 	@$(BIN)/python -m scripts.terraform_sources --check
 	@$(BIN)/python -m scripts.third_party_notices --check
 	@$(BIN)/python -m scripts.emulator_requirements --check

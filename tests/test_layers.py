@@ -13,6 +13,7 @@ OURS = {"stockstream_wire", "stockstream", "stockstream_lambda"}
 OPEN = {
     "stockstream.clock",
     "stockstream.errors",
+    "stockstream.exit_codes",
     "stockstream.aws",
     "stockstream.observability",
     "stockstream.redaction",

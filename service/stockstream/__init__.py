@@ -13,7 +13,8 @@ def open(endpoint_url: str | None = None) -> "SyncMarket":  # noqa: A001 - `stoc
     """Open what reads a deployment, for notebooks and scripts: `stockstream.open().latest("AAPL")`.
 
     Args:
-        endpoint_url: Of a local stack, such as http://127.0.0.1:4566; None is AWS, or what AWS_ENDPOINT_URL names.
+        endpoint_url: Of an emulator, such as http://127.0.0.1:4566. None is the AWS that the environment names, else
+            the `stockstream local` that runs on this machine.
     """
     # Imported late: importing the package costs nothing.
     from stockstream.reading.sync import open_sync  # noqa: PLC0415

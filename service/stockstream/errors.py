@@ -16,17 +16,15 @@
 Rooms with errors of their own (sender, outbox, eventsource) subclass these beside the code that raises them.
 """
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
-EXIT_FAILURE: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
+from stockstream.exit_codes import ExitCode
 
 
 class StockstreamError(Exception):
     """Root of all errors of the service."""
 
-    exit_code: ClassVar[int] = EXIT_FAILURE
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
 class RetryableError(StockstreamError):
@@ -63,13 +61,13 @@ class PermanentError(StockstreamError):
 class SettingsError(PermanentError):
     """A setting is missing or out of range; the message names the variable, the value and the range."""
 
-    exit_code = EXIT_USAGE
+    exit_code = ExitCode.USAGE
 
 
 class InputError(PermanentError):
     """A file or an argument of the user's is not usable; the message names it and the remedy."""
 
-    exit_code = EXIT_USAGE
+    exit_code = ExitCode.USAGE
 
 
 class SourceError(PermanentError):

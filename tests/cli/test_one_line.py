@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from stockstream.cli._outside import is_interrupt, outside_cause
-from stockstream.errors import EXIT_INTERRUPTED, InputError
+from stockstream.errors import InputError
+from stockstream.exit_codes import ExitCode
 from tests.cli.slow_import import slow_import
 from tests.local.local_command import free_port
 from tests.patience import PATIENCE_SECONDS
@@ -133,7 +134,7 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path, slow: str) -> Non
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE_SECONDS)
 
-    assert process.returncode == EXIT_INTERRUPTED
+    assert process.returncode == ExitCode.INTERRUPTED
     # An empty line ends the one on which the terminal shows ^C.
     assert said.strip() == "stockstream: interrupted; what was accepted stays in the outbox"
 

@@ -215,6 +215,7 @@ def test_every_message_keeps_the_limits_of_its_protocol(alert: Alert) -> None:
     assert ("SIMULATED" in body["sms"]) is (alert.source == "simulated")
 
 
+@pytest.mark.long
 @pytest.mark.emulator
 def test_an_alert_reaches_the_table_as_sent_and_a_subscriber_with_its_numbers(world: World) -> None:
     assert world.pipeline().process(quote_event(ticks(["94"]))).response == {"batchItemFailures": []}
@@ -227,6 +228,7 @@ def test_an_alert_reaches_the_table_as_sent_and_a_subscriber_with_its_numbers(wo
     assert json.loads(envelope["Message"])["alert_id"] == item["alert_id"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not MARKET_DATA.is_dir(), reason="the shared real sessions are not here")
 @pytest.mark.parametrize("path", sorted(MARKET_DATA.glob("*.csv.gz")), ids=lambda path: path.name.partition(".")[0])
 def test_the_published_rule_holds_on_every_row_of_the_real_sessions(path: Path) -> None:

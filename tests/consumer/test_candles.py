@@ -26,6 +26,7 @@ def at(seconds: int, price: str, **fields: Any) -> Quote:
     return quote(timestamp=format_epoch_ms(OPEN_MS + seconds * 1000), price=price, **fields)
 
 
+@pytest.mark.long
 @needs_market_data
 @pytest.mark.parametrize("path", sorted(MARKET_DATA.glob("*.csv.gz")), ids=lambda path: path.name.partition(".")[0])
 @pytest.mark.parametrize("batch", [7, 1000])

@@ -33,6 +33,7 @@ def by_symbol(quotes: list[Quote]) -> dict[str, list[Quote]]:
     return found
 
 
+@pytest.mark.long
 @needs_market_data
 @pytest.mark.parametrize("path", SESSIONS, ids=lambda path: path.name.partition(".")[0])
 def test_indicators_of_a_real_session_are_those_of_talipp_and_numpy(path: Path) -> None:

@@ -261,6 +261,7 @@ def test_the_checkpoint_waits_for_the_slowest_lane() -> None:
     assert state.checkpoint is not None
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(
     keys=st.lists(st.sampled_from(["AAPL", "MSFT", "NVDA", "AMZN", "GOOG", "META"]), min_size=1, max_size=60),

@@ -162,8 +162,8 @@ def test_every_stored_item(stored: dict[str, Any]) -> None:
         assert {alert.kind for alert in alerts} >= {"move"}
         assert all(alert.is_sent for alert in alerts)
         blocks = [item for item in tables["candles"] if item["interval"] == "5m"]
-        candles = [candle for item in blocks for candle in _closed(item, item["symbol"], "5m")]
-        minutes = [candle for item in blocks for candle in _closed(item, item["symbol"], "1m")]
+        candles = [candle for item in blocks for _, candle in _closed(item, item["symbol"], "5m")]
+        minutes = [candle for item in blocks for _, candle in _closed(item, item["symbol"], "1m")]
         assert candles[0].close == Decimal("100.75")
         assert sum(candle.quotes for candle in minutes) == sum(candle.quotes for candle in candles)
 

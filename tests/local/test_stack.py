@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stockstream.cli._target import names_aws
 from stockstream.errors import LocalModeError
-from stockstream.local.stack import LocalStack, find_stack
 from stockstream.local.state import open_state
-from stockstream.settings import Settings
+from stockstream.settings import LocalStack, Settings, find_stack, load_settings, names_aws
 from tests.local.local_command import LocalCommand, write_session
 
 ROWS = [
@@ -55,6 +53,20 @@ def test_commands_work_on_the_local_stack_while_it_runs_and_after_it_has_ended(t
     assert checks["source"] == "skipped"  # the run replayed a file
     assert listed.returncode == 0
     assert "Nothing is set aside." in listed.stdout
+
+
+def test_commands_follow_what_the_run_follows(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    stack = LocalStack(
+        state_dir=tmp_path, endpoint_url="http://127.0.0.1:1", region="us-east-1", names={}, symbols=("A", "B"),
+        watchlist=str(path),
+    )  # fmt: skip
+    stack.write()
+    assert find_stack(tmp_path) == stack
+    assert stack.settings(Settings()).symbols.symbols == ("A", "B")
+    path.write_text("C\n")
+    assert stack.settings(Settings()).symbols.symbols == ("C",)
+    assert stack.settings(load_settings({"symbols": "D"})).symbols.symbols == ("D",)
 
 
 def test_where_nothing_ever_ran_and_no_aws_is_named_a_command_says_what_to_set(tmp_path: Path) -> None:

@@ -72,6 +72,16 @@ def test_what_was_set_aside_is_kept_as_long_again_and_then_deleted(tmp_path: Pat
     assert not aside.exists()
 
 
+def test_what_is_not_a_run_set_aside_is_left_alone(tmp_path: Path) -> None:
+    state = stored(tmp_path)
+    for name in ("notes Z", "2020-01-01T000000Z", "2020-13-01T000000Z"):
+        (tmp_path / "past" / name).mkdir(parents=True)
+
+    assert state.set_old_aside(7, NOW) is None
+
+    assert len(list((tmp_path / "past").iterdir())) == 3
+
+
 def test_0_days_keep_everything(tmp_path: Path) -> None:
     state = stored(tmp_path, begun_days_ago=1000)
 

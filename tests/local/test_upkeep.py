@@ -137,6 +137,7 @@ def test_the_tidy_runs_beside_the_consumer_and_takes_only_what_is_covered_for_a_
         done = stockstream("tidy", AWS_ENDPOINT_URL=outside.endpoint_url)
         assert done.returncode == 0, done.stderr
         assert "no folder is closed and covered" in done.stdout
+        assert "STOCKSTREAM_ALERTS_TOPIC_ARN is not set" in done.stderr
         # The night's close: windows that were over when it came are candles now, and the audit still agrees.
         audit = stockstream("audit", "--ledger", ledger, AWS_ENDPOINT_URL=outside.endpoint_url)
         assert audit.returncode == 0, audit.stdout + audit.stderr

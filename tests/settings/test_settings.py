@@ -204,6 +204,7 @@ def test_every_variable_that_the_lambda_package_reads_is_known_and_documented() 
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["run", "local"])
 def test_a_bad_setting_ends_the_program_with_exit_code_2(command: str) -> None:
     environment = os.environ | {"STOCKSTREAM_POLL_INTERVAL_SECONDS": "soon"}
@@ -218,6 +219,7 @@ def test_a_bad_setting_ends_the_program_with_exit_code_2(command: str) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("variables", "said"),
     [

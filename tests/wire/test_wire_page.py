@@ -156,6 +156,7 @@ def test_what_is_required_is_missed_by_both(name: str) -> None:
     assert not _fits_decoder(quote)
 
 
+@pytest.mark.long
 @pytest.mark.emulator
 async def test_the_example_of_boto3_puts_a_quote_that_is_read_as_one(tmp_path: Path) -> None:
     async with run_emulator(tmp_path / "state", free_port(), region="us-east-1") as emulator:

@@ -1,14 +1,11 @@
 """What an audit finds, in the words that its output and its JSON use."""
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-EXIT_CLEAN: Final = 0
-EXIT_FINDINGS: Final = 1
-# What is stored agrees with itself, and nothing says what was accepted.
-EXIT_NO_LEDGER: Final = 3
+from stockstream.exit_codes import ExitCode
 
 
 class Problem(StrEnum):
@@ -112,11 +109,11 @@ class AuditReport(msgspec.Struct, kw_only=True):
         return bool(self.days) and all(day.has_ledger for day in self.days)
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """What the command ends with."""
         if not self.is_clean:
-            return EXIT_FINDINGS
-        return EXIT_CLEAN if self.has_ledger else EXIT_NO_LEDGER
+            return ExitCode.FAILED
+        return ExitCode.DONE if self.has_ledger else ExitCode.UNPROVEN
 
     def to_json(self) -> bytes:
         """The report as `--json` prints it."""

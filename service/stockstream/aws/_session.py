@@ -12,6 +12,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
 
+from stockstream.aws._answers import AnswerParsers
 from stockstream.aws._bounded import ANSWER_MAX_BYTES, bound_metadata, bounded_session
 from stockstream.aws._credentials import RenewingCredentials, refuses_credentials
 from stockstream.aws._http import DeadlineSession
@@ -116,6 +117,7 @@ def open_client(
         session.register_component("credential_provider", _Provider(credentials))
         session.register("needs-retry", _RetryRenewed(credentials))
     session.register("after-call", _name_request)
+    session.register_component("response_parser_factory", AnswerParsers())
     # The variables are for AWS's own endpoints: one that is given here has no variants.
     variants = {} if aws.endpoint_url is None else {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
     client: AbstractAsyncContextManager[Any] = session.create_client(

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 
 from stockstream.cli._interrupt import say_interrupted
-from stockstream.errors import EXIT_USAGE
+from stockstream.exit_codes import ExitCode
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
             raise
         line = f"stockstream: {needing} needs {package}. Remedy: pip install 'stockstream[{extra}]'"
         print(line, file=sys.stderr)  # noqa: T201 - the last words to a person
-        code = EXIT_USAGE
+        code = ExitCode.USAGE
     sys.exit(code)
 
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from stockstream.cli._help import WholeHelp, say_exit_codes
 from stockstream.cli._interrupt import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.cli.alerts import alerts
@@ -25,16 +26,19 @@ from stockstream.cli.rebuild import rebuild
 from stockstream.cli.redrive import redrive
 from stockstream.cli.run import run
 from stockstream.cli.tidy import tidy
-from stockstream.errors import EXIT_FAILURE, StockstreamError
+from stockstream.cli.watch import watch
+from stockstream.errors import StockstreamError
+from stockstream.exit_codes import ExitCode
 from stockstream.redaction import redact
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=WholeHelp, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="stockstream")
 def stockstream() -> None:
     """Stream stock quotes through Kinesis, Lambda, DynamoDB, S3 and SNS; on AWS, or all of it on this machine.
 
     Settings come from STOCKSTREAM_* variables (docs/settings.md); AWS_* variables keep their standard meaning.
+    docs/commands.md lists the exit codes.
     """
 
 
@@ -47,6 +51,7 @@ for command in (
     tail,
     export,
     alerts,
+    watch,
     provision,
     consume,
     query,
@@ -62,6 +67,7 @@ for command in (
     config,
 ):
     stockstream.add_command(command)
+say_exit_codes(stockstream)
 
 
 def run_command_line() -> int:
@@ -88,5 +94,5 @@ def run_command_line() -> int:
         if cause is None:
             raise
         print(f"stockstream: {redact(cause)}", file=sys.stderr)  # noqa: T201
-        return EXIT_FAILURE
+        return ExitCode.FAILED
     return code if isinstance(code, int) else 0

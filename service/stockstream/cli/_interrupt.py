@@ -2,10 +2,10 @@
 
 import sys
 
-from stockstream.errors import EXIT_INTERRUPTED
+from stockstream.exit_codes import ExitCode
 
 
 def say_interrupted() -> int:
     """Say that Ctrl-C ended it; returns the exit code."""
     print("stockstream: interrupted; what was accepted stays in the outbox", file=sys.stderr, flush=True)  # noqa: T201
-    return EXIT_INTERRUPTED
+    return ExitCode.INTERRUPTED

@@ -2,29 +2,15 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from stockstream.settings import Settings
+from stockstream.settings import LocalStack, Settings, find_stack, names_aws
 
 if TYPE_CHECKING:
     from stockstream.aws import AwsConfig
-    from stockstream.local.stack import LocalStack
-
-# Any of these says that the user means an AWS of their own. A profile of ~/.aws/config that nobody named does not.
-_AWS_VARIABLES: Final = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-_ENDPOINT_PREFIX: Final = "AWS_ENDPOINT_URL"
 
 
 class Target(NamedTuple):
@@ -39,13 +25,6 @@ class Target(NamedTuple):
     settings: Settings
     aws: "AwsConfig"
     local_state_dir: Path | None
-
-
-def names_aws(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether setting or environment say which AWS is meant."""
-    return settings.region is not None or any(
-        value and (name in _AWS_VARIABLES or name.startswith(_ENDPOINT_PREFIX)) for name, value in environ.items()
-    )
 
 
 @asynccontextmanager
@@ -95,7 +74,5 @@ def on_disk(settings: Settings) -> Settings:
     return settings if stack is None else stack.settings(settings)
 
 
-def _find_stack(settings: Settings) -> "LocalStack | None":
-    from stockstream.local.stack import find_stack  # noqa: PLC0415
-
+def _find_stack(settings: Settings) -> LocalStack | None:
     return None if names_aws(settings, os.environ) else find_stack(settings.local_state_dir)

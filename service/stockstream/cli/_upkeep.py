@@ -51,5 +51,6 @@ async def target_of(settings: Settings, state_dir: Path | None) -> AsyncIterator
         return
     from stockstream.local.upkeep import aws_of_state  # noqa: PLC0415
 
-    async with aws_of_state(state_dir, settings) as aws:
-        yield Target(settings, aws, state_dir)
+    async with aws_of_state(state_dir, settings) as (aws, resources):
+        named = settings.model_copy(update={"alerts_topic_arn": resources.alerts_topic_arn})
+        yield Target(named, aws, state_dir)

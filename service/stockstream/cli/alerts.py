@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stockstream.cli._help import WholeHelp
 from stockstream.cli._market import market_and_desk_of, render_rows
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import load_settings
 from stockstream_wire.storage import RULES_LEAD_SECONDS
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _WHEN = click.Choice(["above", "below"])
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def alerts() -> None:
     """Ask for an alert when a price crosses a level; list and remove levels; test where alerts go.
 
@@ -33,7 +35,7 @@ def alerts() -> None:
 def add(symbol: str, when: str, price: str, *, is_each: bool) -> None:
     """Alert when SYMBOL comes ABOVE or BELOW a PRICE: stockstream alerts add AAPL above 200."""
 
-    async def act(market: "Market", desk: "AlertDesk") -> int:
+    async def act(market: "Market", desk: "AlertDesk") -> ExitCode:
         from stockstream.alerting import new_level  # noqa: PLC0415 - a wrong option is told at once
         from stockstream.reading import checked_symbols  # noqa: PLC0415
 
@@ -45,7 +47,7 @@ def add(symbol: str, when: str, price: str, *, is_each: bool) -> None:
         now = f"now at {last_price}" if last_price is not None else "no quote of it is stored yet"
         beyond = f"; it is {when} already: it rings when it comes back" if level.start == level.when else ""
         click.echo(f"{name} {level.name}: in force in {RULES_LEAD_SECONDS:.0f} s ({now}{beyond})")
-        return 0
+        return ExitCode.DONE
 
     _run(act)
 
@@ -55,7 +57,7 @@ def add(symbol: str, when: str, price: str, *, is_each: bool) -> None:
 def list_(form: str) -> None:
     """Show the levels that alerts wait for."""
 
-    async def act(_: "Market", desk: "AlertDesk") -> int:
+    async def act(_: "Market", desk: "AlertDesk") -> ExitCode:
         from stockstream.reading import Rows  # noqa: PLC0415
 
         rows = Rows(await desk.rules.levels())
@@ -63,7 +65,7 @@ def list_(form: str) -> None:
             click.echo(render_rows(rows, ("symbol", "when", "price", "repeat", "since"), form))
         else:
             click.echo("no level. Add one: stockstream alerts add AAPL above 200", err=True)
-        return 0
+        return ExitCode.DONE
 
     _run(act)
 
@@ -73,9 +75,9 @@ def list_(form: str) -> None:
 @click.argument("when", type=_WHEN)
 @click.argument("price")
 def remove(symbol: str, when: str, price: str) -> None:
-    """Remove a level: stockstream alerts remove AAPL above 200. Exit code 1 where there is none."""
+    """Remove a level: stockstream alerts remove AAPL above 200."""
 
-    async def act(_: "Market", desk: "AlertDesk") -> int:
+    async def act(_: "Market", desk: "AlertDesk") -> ExitCode:
         from stockstream.alerting import new_level  # noqa: PLC0415
         from stockstream.reading import checked_symbols  # noqa: PLC0415
 
@@ -83,9 +85,9 @@ def remove(symbol: str, when: str, price: str) -> None:
         name = new_level(price, when, "once", last_price=None).name
         if not await desk.rules.remove(symbol_name, name):
             click.echo(f"{symbol_name} has no level {name}", err=True)
-            return 1
+            return ExitCode.FAILED
         click.echo(f"{symbol_name} {name}: removed")
-        return 0
+        return ExitCode.DONE
 
     _run(act)
 
@@ -94,18 +96,18 @@ def remove(symbol: str, when: str, price: str) -> None:
 def test() -> None:
     """Send a test alert to the topic: it goes wherever alerts go."""
 
-    async def act(_: "Market", desk: "AlertDesk") -> int:
+    async def act(_: "Market", desk: "AlertDesk") -> ExitCode:
         alert_id = await desk.send_test()
         click.echo(f"sent to {desk.topic_arn} (id {alert_id})")
-        return 0
+        return ExitCode.DONE
 
     _run(act)
 
 
-def _run(act: Callable[["Market", "AlertDesk"], Awaitable[int]]) -> None:
+def _run(act: Callable[["Market", "AlertDesk"], Awaitable[ExitCode]]) -> None:
     settings = load_settings()
 
-    async def main() -> int:
+    async def main() -> ExitCode:
         async with market_and_desk_of(settings) as (market, desk):
             return await act(market, desk)
 

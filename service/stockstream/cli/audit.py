@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 def audit(day: str | None, ledger_dir: Path | None, *, as_json: bool) -> None:
     """Reconcile the ledger of accepted quotes with the archive, `quotes` and `candles`.
 
-    Exit code 0: every quote accepted before the start is there exactly once, values equal, order kept; newer ones are
-    counted and left out. 1: what is missing, double or different is printed. 3: what is stored agrees with itself, but
-    no ledger says what was accepted.
+    Quotes accepted after the start are counted and left out.
     """
     settings = load_settings()
     report = asyncio.run(_audit(settings, day, ledger_dir))

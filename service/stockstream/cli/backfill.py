@@ -11,6 +11,7 @@ import click
 from stockstream.cli._target import Target, on_disk, open_target
 from stockstream.cli._times import day_or_moment
 from stockstream.errors import InputError, only_error
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
 from stockstream.symbols import upper_symbols
 
@@ -37,7 +38,7 @@ def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps:
     if start is None:
         raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
     now = datetime.now(UTC)
-    chosen = tuple(upper_symbols(symbols)) if symbols else settings.symbols.symbols
+    chosen = tuple(upper_symbols(symbols))
     first, last = parse_range(start, end, now)
     raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last)))
 
@@ -78,13 +79,13 @@ def _list_gaps(settings: Settings) -> None:
         click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
 
 
-async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> int:
+async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> ExitCode:
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
 
     configure_logging("warning", settings.log_format, sys.stderr)
     try:
         async with open_target(settings) as target:
-            report = await _fill(target, symbols, start, end)
+            report = await _fill(target, symbols or target.settings.symbols.symbols, start, end)
     except BaseExceptionGroup as group:
         raise only_error(group) or group from group
     for outcome in report.outcomes:
@@ -95,7 +96,7 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
             f"Remedy: the same command again",
             err=True,
         )
-    return 0 if report.is_complete else 1
+    return ExitCode.DONE if report.is_complete else ExitCode.FAILED
 
 
 async def _fill(target: Target, symbols: Sequence[str], start: datetime, end: datetime) -> "BackfillReport":

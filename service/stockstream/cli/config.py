@@ -19,7 +19,7 @@ _MASK: Final = "***"
 @click.command()
 @click.option("--set", "only_set", is_flag=True, help="Only what is not the default.")
 def config(*, only_set: bool) -> None:
-    """Show each setting, its value and where it comes from; secrets are masked. Exit code 2 where one is not usable."""
+    """Show each setting, its value and where it comes from; secrets are masked."""
     settings = load_settings()
     rows = [
         (ENV_PREFIX + name.upper(), _shown(getattr(settings, name)), _source(settings, name))
@@ -37,9 +37,7 @@ def config(*, only_set: bool) -> None:
 
 
 def _source(settings: Settings, name: str) -> str:
-    if name not in settings.model_fields_set:
-        return "default"
-    return "environment" if ENV_PREFIX + name.upper() in os.environ else "file .env"
+    return "environment" if name in settings.model_fields_set else "default"
 
 
 def _shown(value: Any) -> str:
@@ -48,7 +46,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return _MASK
     if isinstance(value, Watchlist):
-        return ",".join(value.symbols)
+        return ",".join(value.symbols) + (f" of {value.file}" if value.file is not None else "")
     if isinstance(value, frozenset | tuple | list):
         return ",".join(sorted(map(str, value))) or "-"
     return redact(str(value))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stockstream.cli._market import as_json_line, market_of, moment_of, render_rows
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
 from stockstream_wire.storage import INTERVALS
 
@@ -23,12 +24,12 @@ _FORMATS = click.Choice(["table", "csv", "json"])
 @click.argument("symbols", nargs=-1)
 @click.option("--format", "form", type=_FORMATS, default="table", show_default=True)
 def latest(symbols: tuple[str, ...], form: str) -> None:
-    """Show the newest quote of SYMBOLS, or of all. Exit code 1 where one of them has none."""
+    """Show the newest quote of SYMBOLS, or of all."""
     settings = load_settings()
     raise SystemExit(asyncio.run(_latest(settings, symbols, form)))
 
 
-async def _latest(settings: Settings, symbols: tuple[str, ...], form: str) -> int:
+async def _latest(settings: Settings, symbols: tuple[str, ...], form: str) -> ExitCode:
     async with market_of(settings) as market:
         rows = await market.latest(symbols or None)
     if rows:
@@ -39,7 +40,7 @@ async def _latest(settings: Settings, symbols: tuple[str, ...], form: str) -> in
         click.echo(f"{symbol}: no quote of it has been stored", err=True)
     if not symbols and not rows:
         click.echo("nothing has been stored yet", err=True)
-    return 1 if missing else 0
+    return ExitCode.FAILED if missing else ExitCode.DONE
 
 
 @click.command()

@@ -77,7 +77,7 @@ from stockstream.source_kinds import SOURCE_CHOICES
 def local(**options: Any) -> None:
     """Run source, Kinesis, Lambda handler, DynamoDB, S3 and SNS on this machine, on an embedded AWS emulator.
 
-    No account and no Docker. Ctrl-C ends it and prints a summary. Exit code 0 only if nothing was lost.
+    No account and no Docker. Ctrl-C ends it and prints a summary.
     """
     settings = _settings(options)
     from stockstream.local.app import run_local  # noqa: PLC0415 - a wrong setting is told at once

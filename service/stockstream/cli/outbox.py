@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from stockstream.cli._help import WholeHelp
 from stockstream.errors import InputError
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=WholeHelp)
 def outbox() -> None:
     """Look into an outbox, or read quotes out of it. Nothing is changed, and the service may be running."""
 

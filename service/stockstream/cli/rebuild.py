@@ -44,6 +44,7 @@ async def _rebuild(
 
     async with target_of(settings, state_dir) as (named, aws, _):
         await refuse_while_consumed(aws, named.stream, function, datetime.now(UTC))
+        # Without a topic nothing is sent: what is rebuilt was sent long ago.
         async with open_upkeep(named, aws, REBUILD_HANDLER) as upkeep:
             progress = await upkeep.call({"begin": wanted})
             with click.progressbar(length=progress["total"], label="Rebuilding", file=sys.stderr) as bar:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stockstream.cli._target import open_target
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def redrive(
 ) -> None:
     """Send quarantined records and failed batches through the stream again.
 
-    First sent, then removed, so nothing can be lost between; a quote that is stored already stays as it is. Exit code
-    0: all that was selected went; 1: some stayed where it was, and why is printed.
+    First sent, then removed, so nothing can be lost between; a quote that is stored already stays as it is.
     """
     settings = load_settings()
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415 - a wrong setting is told at once
@@ -67,7 +67,7 @@ def redrive(
         return
     result = asyncio.run(_redrive(settings, selection, dry_run=dry_run, force=force))
     _say(result)
-    raise SystemExit(1 if result.left else 0)
+    raise SystemExit(ExitCode.FAILED if result.left else ExitCode.DONE)
 
 
 async def _list(settings: Settings, selection: "Selection") -> "list[Item]":

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stockstream.cli._upkeep import checked_day, state_option, target_of
+from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
 
 
@@ -31,7 +32,7 @@ def tidy(day: str | None, state_dir: Path | None, *, dry_run: bool) -> None:
         click.echo("no folder is closed and covered for over a day")
     for name, error in sorted(failed.items()):
         click.echo(f"{name}: {error}", err=True)
-    raise SystemExit(1 if failed else 0)
+    raise SystemExit(ExitCode.FAILED if failed else ExitCode.DONE)
 
 
 async def _tidy(
@@ -48,7 +49,14 @@ async def _tidy(
             partitions = await read_layout(s3, named.archive_bucket)
         if partitions is None:
             raise UpkeepError(f"s3://{named.archive_bucket} holds no log: nothing has been consumed into it yet")
-        async with open_upkeep(named, aws, TIDY_HANDLER) as upkeep:
+        topic_arn = named.alerts_topic_arn or ""
+        if not topic_arn and not event["dry_run"]:
+            click.echo(
+                "STOCKSTREAM_ALERTS_TOPIC_ARN is not set: alerts of the windows that this closes are recorded, and not "
+                "sent. `terraform output alerts_topic_arn` says the topic",
+                err=True,
+            )
+        async with open_upkeep(named, aws, TIDY_HANDLER, alerts_topic_arn=topic_arn) as upkeep:
             with click.progressbar(range(partitions), label="Tidying", file=sys.stderr) as bar:
                 for number in bar:
                     more = True

@@ -11,7 +11,8 @@ StockstreamError
     └── StreamRecreatedError          the stream was deleted and made again; the runner starts over by itself
 """
 
-from stockstream.errors import EXIT_USAGE, PermanentError, RetryableError
+from stockstream.errors import PermanentError, RetryableError
+from stockstream.exit_codes import ExitCode
 
 
 class InvokerUnavailableError(RetryableError):
@@ -41,7 +42,7 @@ class PositionInvalidError(RetryableError):
 class EventSourceConfigError(PermanentError):
     """A parameter is out of AWS's range or not supported here; the message names it, its value and the range."""
 
-    exit_code = EXIT_USAGE
+    exit_code = ExitCode.USAGE
 
 
 class EventSourceError(PermanentError):

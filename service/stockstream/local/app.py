@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,16 +26,16 @@ from stockstream.local.options import LOCAL_REGION, LocalOptions
 from stockstream.local.presenters import Presenter, make_presenter
 from stockstream.local.provision import ResourceNames, Resources, provision, resource_names
 from stockstream.local.run import LocalRun
-from stockstream.local.stack import LOCAL_CREDENTIALS, LocalStack
 from stockstream.local.state import LocalState, open_state, show_bytes
 from stockstream.local.summary import Summary, check_summary_path
 from stockstream.local.tally import RunTally
 from stockstream.local.verify import count_quarantined, verify
 from stockstream.pipeline.service import Service, ServiceReport
 from stockstream.pipeline.signals import stop_on_signals
-from stockstream.settings import Settings, Watchlist
-from stockstream.source_kinds import DEMO_WATCHLIST, source_kind
+from stockstream.settings import LOCAL_CREDENTIALS, LocalStack, Settings
+from stockstream.source_kinds import source_kind
 from stockstream.sources.factory import check_source, choose_source
+from stockstream.sources.watchlist import users_watchlist
 
 # A consumer that has made no progress for this long after the source has ended will not make any.
 _DRAIN_STALL_SECONDS: Final = 60.0
@@ -62,7 +62,7 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
         told = state.set_old_aside(options.keep_days, datetime.now(UTC))
         presenter = make_presenter(settings, options, state)
         presenter.say(told or f"State: {state.root}, {show_bytes(state.size_bytes)}; --fresh discards it")
-        settings, simulated_because = await _with_local_defaults(settings)
+        settings, simulated_because = await _with_local_defaults(settings, state)
         async with AsyncExitStack() as stack:
             stop = asyncio.Event()
             stack.enter_context(stop_on_signals(stop))
@@ -73,7 +73,7 @@ async def run_local(settings: Settings, options: LocalOptions) -> int:
             # Fixed credentials: whatever account the user's environment names is never spoken to.
             aws = AwsConfig(region, emulator.endpoint_url, *LOCAL_CREDENTIALS)
             resources = await provision(aws, names)
-            _stack(state, aws, names, resources, settings.source).write()
+            _stack(state, aws, names, resources, settings).write()
             log.info("resources_ready", endpoint_url=emulator.endpoint_url, region=region, stream=names.stream)
             local = _Local(
                 settings=settings.model_copy(update=_of_state(settings, state, options)),
@@ -271,13 +271,17 @@ def _of_state(settings: Settings, state: LocalState, options: LocalOptions) -> d
     return changes
 
 
-def _stack(state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, source: str) -> LocalStack:
+def _stack(
+    state: LocalState, aws: AwsConfig, names: ResourceNames, resources: Resources, settings: Settings
+) -> LocalStack:
+    follows = source_kind(settings.source).follows_watchlist
+    watchlist = settings.symbols.file if follows else None
     return LocalStack(
         state_dir=state.root,
         endpoint_url=aws.endpoint_url or "",
         region=aws.region,
         names={
-            "source": source,
+            "source": settings.source,
             "stream": names.stream,
             "quotes_table": names.quotes_table,
             "candles_table": names.candles_table,
@@ -286,6 +290,8 @@ def _stack(state: LocalState, aws: AwsConfig, names: ResourceNames, resources: R
             "alerts_topic_arn": resources.alerts_topic_arn,
             "failed_batches_queue_url": resources.failed_batches_queue_url,
         },
+        symbols=settings.symbols.symbols if follows else (),
+        watchlist=str(watchlist.resolve()) if watchlist is not None else "",
     )
 
 
@@ -312,15 +318,19 @@ async def _drained_or_stalled(runner: EventSourceRunner) -> str | None:
         drained.cancel()
 
 
-async def _with_local_defaults(settings: Settings) -> tuple[Settings, str]:
+async def _with_local_defaults(settings: Settings, state: LocalState) -> tuple[Settings, str]:
     """Decide what the user left open (a simulated market moves every second, over a watchlist), and why it is one."""
     asked = settings.model_fields_set
     choice = await choose_source(settings)
     because = f"Yahoo: {choice.reason}" if choice.reason else "as --source or STOCKSTREAM_SOURCE asked"
     changes: dict[str, Any] = {"source": choice.name}
     kind = source_kind(choice.name)
+    symbols = settings.symbols
     if kind.follows_watchlist and "symbols" not in asked:
-        changes["symbols"] = Watchlist(kind.own_symbols or DEMO_WATCHLIST)
+        symbols = users_watchlist(state.root, kind)
+    if symbols is not settings.symbols or symbols.file is not None:
+        # Not otherwise: what is changed counts as asked for, and a replay follows what was asked for.
+        changes["symbols"] = replace(symbols, takes_sighup=False)
     if kind.pace_of_a_look_seconds is not None and "poll_interval_seconds" not in asked:
         changes["poll_interval_seconds"] = kind.pace_of_a_look_seconds
     return settings.model_copy(update=changes), because

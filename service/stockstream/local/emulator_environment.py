@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from stockstream.errors import EXIT_USAGE, LocalModeError
+from stockstream.errors import LocalModeError
+from stockstream.exit_codes import ExitCode
 from stockstream.settings.paths import default_cache_dir
 
 VARIABLE: Final = "STOCKSTREAM_EMULATOR_PYTHON"
@@ -24,7 +25,7 @@ _SHOWN_LINES: Final = 1
 class EmulatorMissingError(LocalModeError):
     """The emulator is not installed, and cannot be installed now; the message says what to install."""
 
-    exit_code = EXIT_USAGE
+    exit_code = ExitCode.USAGE
 
 
 def find_emulator_python(environ: Mapping[str, str]) -> Path:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from stockstream.errors import InputError, LocalModeError
+from stockstream.settings import LOCK_NAME, STACK_NAME
 
-LOCK_NAME: Final = "local.lock"
-STACK_NAME: Final = "stack.json"
 _MARKER: Final = "stockstream-local-state"
 # What the folder's bucket and tables look like; an earlier one is not read.
 _LAYOUT: Final = "layout: the archive is the log (2)"
 _EMULATOR_LOCK: Final = "emulator.lock"
 _BEGUN: Final = "begun"
 _PAST: Final = "past"
+_ASIDE_FORM: Final = "%Y-%m-%dT%H%M%SZ"
 # What a run stores: set aside together when it is old or large, and readable then as a state folder of its own. The
 # outbox is not of it: what waits there goes to what comes next.
 _STORED: Final = (
@@ -79,7 +79,7 @@ class LocalState:
         is_old = bool(keep_days) and begun.exists() and now - _written(begun) > timedelta(days=keep_days)
         told = None
         if is_old or snapshot_bytes > SNAPSHOT_MAX_BYTES:
-            aside = self.root / _PAST / now.strftime("%Y-%m-%dT%H%M%SZ")
+            aside = self.root / _PAST / now.strftime(_ASIDE_FORM)
             aside.mkdir(parents=True)
             shutil.copy2(self.root / _MARKER, aside / _MARKER)
             for name in _STORED:
@@ -91,7 +91,8 @@ class LocalState:
             begun.touch()
         if keep_days:
             for aside in (self.root / _PAST).glob("*Z"):
-                if now - datetime.strptime(aside.name, "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC) > timedelta(keep_days):
+                moment = _set_aside_at(aside)
+                if moment is not None and now - moment > timedelta(days=keep_days):
                     shutil.rmtree(aside)
         return told
 
@@ -108,6 +109,16 @@ def folder_bytes(folder: Path, *, pattern: str = "**/*") -> int:
 def show_bytes(count: int) -> str:
     """12.3 MB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _set_aside_at(folder: Path) -> datetime | None:
+    """When a run's state was set aside; None of what is not such a folder of ours, which is then left alone."""
+    try:
+        moment = datetime.strptime(folder.name, _ASIDE_FORM).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    is_ours = not folder.is_symlink() and (folder / _MARKER).is_file()
+    return moment if is_ours else None
 
 
 def _written(path: Path) -> datetime:

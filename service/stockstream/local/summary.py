@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stockstream.errors import InputError
+from stockstream.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,9 @@ class Summary:
     error: str | None = None
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 only where nothing was lost or doubled and the run ended as it should."""
-        return 1 if self.lost or self.doubled or self.error else 0
+        return ExitCode.FAILED if self.lost or self.doubled or self.error else ExitCode.DONE
 
     def write(self, path: Path) -> None:
         """Write as JSON.

@@ -13,7 +13,7 @@ from stockstream.eventsource import LocalFunction, SubprocessInvoker
 from stockstream.local.consumer import handler_environment
 from stockstream.local.emulator import choose_port, run_emulator
 from stockstream.local.options import LOCAL_REGION
-from stockstream.local.provision import provision, resource_names
+from stockstream.local.provision import Resources, provision, resource_names
 from stockstream.local.state import open_state
 from stockstream.settings import Settings
 
@@ -51,13 +51,21 @@ class Upkeep:
 
 
 @asynccontextmanager
-async def open_upkeep(settings: Settings, aws: AwsConfig, handler: str) -> AsyncIterator[Upkeep]:
-    """Start the function's process."""
+async def open_upkeep(
+    settings: Settings, aws: AwsConfig, handler: str, *, alerts_topic_arn: str = ""
+) -> AsyncIterator[Upkeep]:
+    """Start the function's process.
+
+    Args:
+        settings: What things are called.
+        aws: Where they are.
+        handler: The function's.
+        alerts_topic_arn: Where its alerts go; without one they are recorded as sent, and nobody hears of them.
+    """
     environment = handler_environment(
         aws,
         resource_names(settings),
-        # Without a topic nothing is sent: what is rebuilt was sent long ago.
-        alerts_topic_arn="",
+        alerts_topic_arn=alerts_topic_arn,
         anomaly_threshold_percent=settings.anomaly_threshold_percent,
         retention_days=settings.retention_days,
         log_level="WARNING",
@@ -81,7 +89,7 @@ async def open_upkeep(settings: Settings, aws: AwsConfig, handler: str) -> Async
 
 
 @asynccontextmanager
-async def aws_of_state(state_dir: Path, settings: Settings) -> AsyncIterator[AwsConfig]:
+async def aws_of_state(state_dir: Path, settings: Settings) -> AsyncIterator[tuple[AwsConfig, Resources]]:
     """The emulator of a local run that has ended, started on its state folder; what is missing there is made.
 
     Raises:
@@ -94,5 +102,4 @@ async def aws_of_state(state_dir: Path, settings: Settings) -> AsyncIterator[Aws
         region = settings.region or LOCAL_REGION
         async with run_emulator(state.root, choose_port(None), region=region) as emulator:
             aws = AwsConfig(region, emulator.endpoint_url, "test", "test")
-            await provision(aws, resource_names(settings))
-            yield aws
+            yield aws, await provision(aws, resource_names(settings))

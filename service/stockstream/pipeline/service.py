@@ -14,7 +14,7 @@ from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
 from stockstream.backfill import GapNotingSource
 from stockstream.clock import SYSTEM_CLOCK, Clock
-from stockstream.errors import EXIT_FAILURE
+from stockstream.exit_codes import ExitCode
 from stockstream.gate import Gate
 from stockstream.observability.health import serve_health
 from stockstream.observability.metrics import WORKER_METRICS, ServiceMetrics
@@ -61,8 +61,8 @@ class ServiceReport:
     failure: str | None = None
 
     @property
-    def exit_code(self) -> int:
-        return EXIT_FAILURE if self.lost or self.failure else 0
+    def exit_code(self) -> ExitCode:
+        return ExitCode.FAILED if self.lost or self.failure else ExitCode.DONE
 
 
 class Service:

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from stockstream.errors import EXIT_FAILURE
+from stockstream.exit_codes import ExitCode
 
 # What an interpreter takes to end at the least, whatever was asked for.
 _DEADLINE_MIN_SECONDS: Final = 3.0
@@ -65,7 +65,7 @@ class ExitDeadline:
 
     def _exit(self) -> None:
         log.critical("shutdown_overdue", seconds=self._seconds, meaning="what is accepted stays in the outbox")
-        os._exit(EXIT_FAILURE)
+        os._exit(ExitCode.FAILED)
 
 
 def _release(loop: asyncio.AbstractEventLoop) -> None:

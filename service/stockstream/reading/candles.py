@@ -24,6 +24,7 @@ from stockstream_wire.storage import (
     MINUTE_FIELDS,
     OPEN_CANDLE_ATTRIBUTES,
     OPEN_CANDLE_FIELDS,
+    TABLES,
     candle_key,
     window_start,
 )
@@ -32,6 +33,8 @@ _MINUTE: Final = "1m"
 _ATTRIBUTE_OF: Final = dict(zip(INTERVALS, OPEN_CANDLE_ATTRIBUTES, strict=True))
 # The newest quotes may be late or stale and tell no window; looked through in pages of so many.
 _NEWEST_PAGE_ITEMS: Final = 10
+# Of a whole window: without the minutes of its block, which are two thirds of what would be sent.
+_WHOLE_FIELDS: Final = (TABLES["candles"].sort, "open", "high", "low", "close", "volume", "quotes", INCOMPLETE)
 _FIRST_MOMENT: Final = "0"
 _LAST_MOMENT: Final = "~"
 
@@ -92,12 +95,11 @@ async def candles_of(tables: Tables, symbol: str, interval: str, start: datetime
     if first >= last:
         return []
     found: dict[str, Candle] = {}
-    stored = BLOCK_INTERVAL if interval == _MINUTE else interval
+    stored, fields = (BLOCK_INTERVAL, ()) if interval == _MINUTE else (interval, _WHOLE_FIELDS)
     # A block that begins before the range may hold minutes of it.
     lower = window_start(first, stored, first[:10])
-    async for item in tables.candles_between(candle_key(symbol, stored), lower, last):
-        for candle in _closed(item, symbol, interval):
-            window = format_timestamp(candle.start)
+    async for item in tables.candles_between(candle_key(symbol, stored), lower, last, fields=fields):
+        for window, candle in _closed(item, symbol, interval):
             if window not in found or found[window].rank < candle.rank:
                 found[window] = candle
     for candle in await _running(tables, symbol, interval):
@@ -112,7 +114,7 @@ def minute_start(block: str, minute: Decimal) -> str:
     return f"{block[:14]}{int(minute):02d}:00.000Z"
 
 
-def _closed(item: Item, symbol: str, interval: str) -> Iterator[Candle]:
+def _closed(item: Item, symbol: str, interval: str) -> Iterator[tuple[str, Candle]]:
     start, _, beside = item["window_start"].partition("/")
     source = BACKFILL_SOURCE if beside else None
     if interval == _MINUTE:
@@ -121,10 +123,10 @@ def _closed(item: Item, symbol: str, interval: str) -> Iterator[Candle]:
             named = dict(zip(MINUTE_FIELDS, values, strict=True))
             named[INCOMPLETE] = named["minute"] in incomplete
             minute = minute_start(start, named["minute"])
-            yield _candle(symbol, interval, minute, named, is_closed=True, source=source)
+            yield minute, _candle(symbol, interval, minute, named, is_closed=True, source=source)
     elif "open" in item:
         # An item of history that has but some minutes of its block has no prices of the whole.
-        yield _candle(symbol, interval, start, item, is_closed=True, source=source)
+        yield start, _candle(symbol, interval, start, item, is_closed=True, source=source)
 
 
 async def _running(tables: Tables, symbol: str, interval: str) -> list[Candle]:

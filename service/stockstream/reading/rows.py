@@ -16,6 +16,7 @@ from stockstream_wire import Quote
 R = TypeVar("R", bound=msgspec.Struct)
 _HUNDRED: Final = Decimal(100)
 _FOUR_TIMES: Final = 4
+_INDICATORS: Final = "indicators"
 
 
 class StoredQuote(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class Rows(list[R]):
             InputError: pyarrow is not installed.
         """
         pyarrow = _library("pyarrow")
-        return pyarrow.Table.from_pylist(self.to_dicts(exact=exact))
+        return pyarrow.table(self._columns(exact=exact))
 
     def to_pandas(self) -> Any:
         """A pandas.DataFrame; prices are float64, times are aware.
@@ -120,7 +121,7 @@ class Rows(list[R]):
         Raises:
             InputError: pandas is not installed.
         """
-        return _library("pandas").DataFrame(self.to_dicts())
+        return _library("pandas").DataFrame(self._columns())
 
     def to_polars(self) -> Any:
         """A polars.DataFrame; prices are Float64.
@@ -128,27 +129,39 @@ class Rows(list[R]):
         Raises:
             InputError: Polars is not installed.
         """
-        return _library("polars").DataFrame(self.to_dicts(), infer_schema_length=None)
+        return _library("polars").DataFrame(self._columns(), strict=False)
 
     def to_csv(self) -> bytes:
         """A header and a line a row; decimals with every digit, times in UTC as ISO 8601. Empty without rows."""
         text = io.StringIO()
-        dicts = self.to_dicts(exact=True)
-        if dicts:
+        columns = self._columns(exact=True)
+        if columns:
             writer = csv.writer(text)
-            writer.writerow(dicts[0])
-            writer.writerows([_cell(value) for value in row.values()] for row in dicts)
+            writer.writerow(columns)
+            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
         return text.getvalue().encode()
 
     def to_dicts(self, *, exact: bool = False) -> list[dict[str, Any]]:
         """Flat dicts of one set of names; indicators become columns of their own, `exact` keeps Decimal."""
-        flat = [_flat(row) for row in self]
-        names = dict.fromkeys(name for row in flat for name in row)
-        return [
-            {name: float(value) if isinstance(value := row.get(name), Decimal) and not exact else value
-             for name in names}
-            for row in flat
-        ]  # fmt: skip
+        columns = self._columns(exact=exact)
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _columns(self, *, exact: bool = False) -> dict[str, list[Any]]:
+        """Values by name, a list a column, None where a row has none: what every form of table is made from."""
+        if not self:
+            return {}
+        names = [name for name in self[0].__struct_fields__ if name != _INDICATORS]
+        columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in self] for name in names}
+        if _INDICATORS in self[0].__struct_fields__:
+            indicators: list[dict[str, Decimal]] = [getattr(row, _INDICATORS) for row in self]
+            for name in dict.fromkeys(name for row in indicators for name in row):
+                columns[name] = [row.get(name) for row in indicators]
+        if exact:
+            return columns
+        return {
+            name: [float(value) if isinstance(value, Decimal) else value for value in values]
+            for name, values in columns.items()
+        }
 
 
 def stored_quote(item: Mapping[str, Any]) -> StoredQuote:
@@ -217,12 +230,6 @@ def moment(text: str) -> datetime:
 
 _QUOTE_FIELDS: Final = frozenset(StoredQuote.__struct_fields__)
 _ALERT_FIELDS: Final = frozenset(StoredAlert.__struct_fields__)
-
-
-def _flat(row: msgspec.Struct) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.structs.asdict(row)
-    indicators: dict[str, Any] = values.pop("indicators", {})
-    return values | indicators
 
 
 def _cell(value: Any) -> Any:

@@ -1,18 +1,20 @@
 """The door for notebooks and scripts: the same reads, called like any function, whatever loop already runs."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar
 
 from stockstream.aws import AwsConfig, resolve_aws
+from stockstream.errors import InputError
 from stockstream.reading.candles import Candle
 from stockstream.reading.follow import Update
 from stockstream.reading.health import Health
 from stockstream.reading.market import Market, StoreNames, open_market
 from stockstream.reading.rows import Rows, StoredAlert, StoredQuote
-from stockstream.settings import Settings, load_settings
+from stockstream.settings import LOCAL_CREDENTIALS, Settings, find_stack, load_settings, names_aws
 
 _T = TypeVar("_T")
 LOCAL_REGION: Final = "us-east-1"
@@ -34,17 +36,27 @@ def open_sync(endpoint_url: str | None = None) -> "SyncMarket":
     """Open what reads a deployment; close it, or use it in a `with`.
 
     Args:
-        endpoint_url: Of a local stack, such as http://127.0.0.1:4566; None is AWS, or what AWS_ENDPOINT_URL names.
+        endpoint_url: Of an emulator, such as http://127.0.0.1:4566. None is the AWS that the environment names, else
+            the `stockstream local` that runs on this machine, else the AWS of a profile that nobody named.
 
     Raises:
-        SettingsError: a setting is not usable.
+        SettingsError: a setting is not usable, or no AWS is named and nothing ever ran here.
+        InputError: no AWS is named, and what ran here has ended.
     """
     settings = load_settings()
-    if endpoint_url is None:
-        aws = resolve_aws(settings.region)
-    else:
-        aws = AwsConfig(settings.region or LOCAL_REGION, endpoint_url, "test", "test")
-    return SyncMarket(open_market(aws, names_of(settings)))
+    if endpoint_url is not None:
+        aws = AwsConfig(settings.region or LOCAL_REGION, endpoint_url, *LOCAL_CREDENTIALS)
+        return SyncMarket(open_market(aws, names_of(settings)))
+    stack = None if names_aws(settings, os.environ) else find_stack(settings.local_state_dir)
+    if stack is None:
+        return SyncMarket(open_market(resolve_aws(settings.region), names_of(settings)))
+    if not stack.is_running:
+        raise InputError(
+            f"the local stack of {stack.state_dir} does not run. Remedy: start `stockstream local` in another "
+            "terminal, or name an AWS: AWS_PROFILE, AWS_REGION"
+        )
+    aws = AwsConfig(stack.region, stack.endpoint_url, *LOCAL_CREDENTIALS)
+    return SyncMarket(open_market(aws, names_of(stack.settings(settings))))
 
 
 class SyncMarket:

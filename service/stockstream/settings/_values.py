@@ -42,12 +42,14 @@ class Watchlist:
         file: The file to watch for changes, or None for a fixed list.
         skipped: Lines of the file that are no symbols, as `file:line: reason`; reported at start, never fatal.
         share: Which of them this worker follows; None: all.
+        takes_sighup: SIGHUP reads the file again. A run in a terminal ends by it: the terminal was closed.
     """
 
     symbols: tuple[str, ...]
     file: Path | None = None
     skipped: tuple[str, ...] = ()
     share: Share | None = None
+    takes_sighup: bool = True
 
 
 def parse_watchlist(text: str) -> Watchlist:

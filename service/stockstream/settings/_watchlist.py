@@ -14,7 +14,7 @@ from stockstream_wire import QuoteInvalidError, validate_symbol
 _HEADERS: Final = frozenset({"symbol", "symbols", "ticker", "tickers", "ticker symbol", "yahoo symbol", "code"})
 _COMMENT_STARTS: Final = ("#", ";", "//", "--")
 # Headings among the symbols of a TradingView list.
-_SECTION: Final = re.compile(r"###[^,]*,?")
+SECTION: Final = re.compile(r"###[^,]*,?")
 # Outside a table these separate symbols; no symbol of Yahoo's holds one.
 _SEPARATORS: Final = re.compile(r"[,;|\t]")
 _QUOTES: Final = "\"'`\u201c\u201d"
@@ -63,7 +63,7 @@ def read_symbols(text: str) -> tuple[list[str], list[str]]:
     except json.JSONDecodeError as exc:
         return [], [f"{exc.lineno}: begins like JSON and is none: {exc.msg}"]
     for number, part in parts:
-        symbol, reason = _symbol(part)
+        symbol, reason = meant_symbol(part)
         if symbol:
             symbols[symbol] = None
         elif reason:
@@ -71,12 +71,21 @@ def read_symbols(text: str) -> tuple[list[str], list[str]]:
     return list(symbols), skipped
 
 
+def locate_symbols(text: str) -> list[Found]:
+    """The symbols of a watchlist's text with the line that each stands in; of JSON the first, whatever its lines."""
+    try:
+        found = [(number, meant_symbol(part)[0]) for number, part in _parts(text)]
+    except json.JSONDecodeError:
+        return []
+    return [(number, symbol) for number, symbol in found if symbol]
+
+
 def _parts(text: str) -> Iterator[Found]:
     """What may be symbols, with the number of the line of each."""
     if text.lstrip().startswith(("[", "{")):
         yield from _json_parts(text)
         return
-    lines = [(number, _SECTION.sub("", line).strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, SECTION.sub("", line).strip()) for number, line in enumerate(text.splitlines(), start=1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith(_COMMENT_STARTS)]
     column = _table_column(lines[0][1]) if lines else None
     if column is not None:
@@ -116,7 +125,7 @@ def _json_parts(text: str) -> Iterator[Found]:
         yield 1, item if isinstance(item, str) else json.dumps(item)
 
 
-def _symbol(part: str) -> tuple[str, str]:
+def meant_symbol(part: str) -> tuple[str, str]:
     """The symbol that a text means, or why it means none; both empty where there is nothing."""
     text = part.strip().strip(_QUOTES).strip().upper()
     if not text:

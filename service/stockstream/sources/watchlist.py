@@ -9,7 +9,9 @@ from pathlib import Path
 
 import structlog
 
-from stockstream.settings._values import Watchlist, read_watchlist_file
+from stockstream.errors import InputError
+from stockstream.settings import Watchlist, read_watchlist_file
+from stockstream.source_kinds import DEMO_WATCHLIST, SourceKind
 
 log = structlog.get_logger("stockstream.watchlist")
 
@@ -46,6 +48,7 @@ class WatchlistFollower:
         self._follow_share()
         self._first_version = self._version
         self._told: tuple[str, ...] = self._symbols
+        self._takes_sighup = watchlist.takes_sighup
         self._seen = _stamp(self._file)
         self._reload = False
         self._trouble: str | None = None
@@ -123,10 +126,10 @@ class WatchlistFollower:
 
     @contextmanager
     def reload_on_sighup(self) -> Iterator[None]:
-        """Make SIGHUP read the file again while the context lasts; without a file, SIGHUP keeps its usual force."""
+        """Make SIGHUP read the file again while the context lasts; else it keeps its usual force."""
         installed = False
         previous = signal.getsignal(signal.SIGHUP)
-        if self._file is not None:
+        if self._file is not None and self._takes_sighup:
             try:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.request_reload)
                 installed = True
@@ -139,6 +142,30 @@ class WatchlistFollower:
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
                 # asyncio leaves the default, which ends the process: under nohup it was to be ignored.
                 signal.signal(signal.SIGHUP, previous)
+
+
+def users_watchlist_file(state_dir: Path, kind: SourceKind) -> Path:
+    """Of local mode, where nobody names symbols; a source whose symbols are its own has a list of its own."""
+    has_own = kind.own_symbols not in {(), DEMO_WATCHLIST}
+    return state_dir / (f"watchlist-{kind.name}.txt" if has_own else "watchlist.txt")
+
+
+def usual_symbols(kind: SourceKind) -> tuple[str, ...]:
+    """What local mode follows before the user has a list."""
+    return kind.own_symbols or DEMO_WATCHLIST
+
+
+def users_watchlist(state_dir: Path, kind: SourceKind) -> Watchlist:
+    """The user's list (`stockstream watch`), or the usual symbols until there is one: a run follows it from then on.
+
+    Raises:
+        InputError: it is there, and holds no symbol or cannot be read.
+    """
+    path = users_watchlist_file(state_dir, kind)
+    try:
+        return read_watchlist_file(path) if path.exists() else Watchlist(usual_symbols(kind), path)
+    except ValueError as exc:
+        raise InputError(f"{exc}. Remedy: mend it, or delete it") from exc
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:
