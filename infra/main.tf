@@ -166,6 +166,7 @@ module "producer" {
   poll_interval_seconds     = var.poll_interval_seconds
   extended_hours            = var.extended_hours
   environment               = var.producer_environment
+  secrets                   = var.producer_secrets
   spot                      = var.spot
   outbox_on_efs             = var.outbox_on_efs
   schedule                  = var.schedule

@@ -49,7 +49,7 @@ class CoinbaseStandin:
         self.refused: set[str] = set()  # products whose subscription is refused though there are candles
         self.connections_total = 0
         self.open_connections = 0
-        self.rest_requests = 0
+        self.requests = 0
         self.subscriptions: list[set[str]] = []
         self.trade_id = 1000
         self._rng = random.Random(1)
@@ -81,7 +81,7 @@ class CoinbaseStandin:
         await self._runner.cleanup()
 
     async def _candles(self, request: web.Request) -> web.StreamResponse:
-        self.rest_requests += 1
+        self.requests += 1
         product = request.match_info["product"]
         if Fault.REST_500 in self.faults:
             return web.json_response({"message": "Internal server error"}, status=500)

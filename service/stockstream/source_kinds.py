@@ -74,6 +74,23 @@ SOURCE_KINDS: Final = (
         pace_of_a_look_seconds=1.0,
     ),
     SourceKind(
+        name="alpaca",
+        meaning="shares of the United States at Alpaca, polled, with a key ([alpaca.md](alpaca.md))",
+        make="stockstream.sources.alpaca:alpaca_source",
+        check="stockstream.sources.alpaca:check_keys",
+        probe="stockstream.sources.alpaca:probe_source",
+        answers_every_seconds=20.0,
+    ),
+    SourceKind(
+        name="alpaca-stream",
+        meaning="the same by WebSocket, with polled snapshots behind it",
+        make="stockstream.sources.alpaca:alpaca_stream_source",
+        check="stockstream.sources.alpaca:check_keys",
+        probe="stockstream.sources.alpaca:probe_source",
+        answers_every_seconds=20.0,
+        pace_of_a_look_seconds=1.0,
+    ),
+    SourceKind(
         name="replay",
         meaning="files of quotes or bars ([sources.md](sources.md))",
         make="stockstream.sources.replay:replay_source",

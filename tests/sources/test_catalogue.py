@@ -15,10 +15,13 @@ SOURCES = Path(__file__).parents[2] / "service" / "stockstream" / "sources"
 SESSION = Path(__file__).parents[2] / "examples" / "simulated-session.csv.gz"
 
 
+# What a source cannot do without.
+NEEDS: dict[str, object] = {"alpaca_key_id": "PKTESTKEY0001", "alpaca_secret_key": "testsecret0001"}
+
+
 def settings_of(kind: SourceKind, **more: object) -> Settings:
-    return load_settings(
-        {"source": kind.name, **({} if kind.follows_watchlist else {"replay_files": (SESSION,)}), **more}
-    )
+    files = {} if kind.follows_watchlist else {"replay_files": (SESSION,)}
+    return load_settings({"source": kind.name, **NEEDS, **files, **more})
 
 
 def test_every_folder_of_sources_has_an_entry() -> None:

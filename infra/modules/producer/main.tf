@@ -34,6 +34,9 @@ locals {
     },
     var.environment,
   )
+
+  secret_arns    = sort(distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if split(":", arn)[2] == "secretsmanager"]))
+  parameter_arns = sort(distinct([for arn in values(var.secrets) : arn if split(":", arn)[2] == "ssm"]))
 }
 
 # No ingress at all: the service listens on loopback only, for its own health check.
@@ -77,6 +80,7 @@ resource "aws_ecs_task_definition" "this" {
     stopTimeout            = var.stop_timeout_seconds
     linuxParameters        = { initProcessEnabled = true, capabilities = { add = [], drop = ["ALL"] } }
     environment            = [for key in sort(keys(local.environment)) : { name = key, value = local.environment[key] }]
+    secrets                = [for key in sort(keys(var.secrets)) : { name = key, valueFrom = var.secrets[key] }]
     portMappings           = []
     systemControls         = []
     volumesFrom            = []

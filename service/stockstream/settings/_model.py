@@ -96,6 +96,17 @@ class Settings(BaseSettings):
     )
     cache_dir: Path = _setting("Yahoo", default_cache_dir(), "Folder for yfinance's cookie and time zone caches")
 
+    # --- Alpaca -----------------------------------------------------------------------------------------------------
+    alpaca_key_id: SecretStr | None = _setting(
+        "Alpaca", None, "Key of an account at Alpaca, its ID ([alpaca.md](alpaca.md))"
+    )
+    alpaca_secret_key: SecretStr | None = _setting("Alpaca", None, "The secret half of that key")
+    alpaca_feed: Literal["iex", "sip", "delayed_sip"] = _setting(
+        "Alpaca",
+        "iex",
+        "Trades of one exchange (`iex`, free), of all (`sip`, paid), or of all a quarter of an hour later",
+    )
+
     # --- AWS --------------------------------------------------------------------------------------------------------
     region: str | None = _setting(
         "AWS", None, "AWS region; where unset, AWS_REGION and the profile decide", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"
@@ -293,7 +304,16 @@ class Settings(BaseSettings):
         """Where the ledger is: as set, or beside the outbox."""
         return self.ledger_dir if self.ledger_dir is not None else self.outbox_dir.parent / "ledger"
 
-    @field_validator("log_level", "log_format", "source", "outbox", "outbox_policy", "sender_transport", mode="before")
+    @field_validator(
+        "log_level",
+        "log_format",
+        "source",
+        "outbox",
+        "outbox_policy",
+        "sender_transport",
+        "alpaca_feed",
+        mode="before",
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
