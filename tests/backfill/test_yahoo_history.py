@@ -70,7 +70,7 @@ async def test_a_running_session_ends_with_its_last_finished_minute(
 async def test_long_ranges_are_asked_for_in_weeks_within_yahoos_limits(
     yahoo: ChartStandin, provider: YahooHistory, clock: VirtualClock
 ) -> None:
-    start = oldest_start(NOW)
+    start = oldest_start(NOW, YahooHistory.keeps_days)
     history = await provider.history("^GSPC", start, NOW)
     weeks = [asked for asked in yahoo.history.charts_asked if asked["interval"] == "1m"]
     assert len(weeks) == 5

@@ -43,6 +43,14 @@ def test_every_place_that_an_entry_names_is_there_and_takes_what_it_is_given(kin
     if kind.probe is not None:
         assert list(inspect.signature(at_place(kind.probe)).parameters) == ["settings", "timeout_seconds"]
         assert inspect.iscoroutinefunction(at_place(kind.probe))
+    if kind.history is not None:
+        assert callable(at_place(kind.history))
+
+
+def test_every_live_source_has_a_history_of_its_own() -> None:
+    assert [kind.name for kind in SOURCE_KINDS if kind.history is not None] == [
+        kind.name for kind in SOURCE_KINDS if kind.is_live
+    ]
 
 
 @pytest.mark.parametrize("kind", SOURCE_KINDS, ids=lambda kind: kind.name)

@@ -2,9 +2,9 @@
 
 from stockstream.backfill.candles import CandleStore, FilledCandle, open_candles
 from stockstream.backfill.gaps import Gap, GapLog, GapNotingSource
-from stockstream.backfill.history import HistoryProvider, MinuteBar, SymbolHistory
 from stockstream.backfill.run import BackfillReport, SymbolOutcome, backfill
-from stockstream.backfill.yahoo_history import YahooHistory, oldest_start
+from stockstream.backfill.yahoo_history import YahooHistory
+from stockstream.sources.history import HistoryProvider, MinuteBar, SymbolHistory, oldest_start
 
 __all__ = [
     "BackfillReport",

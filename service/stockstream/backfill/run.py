@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from stockstream.backfill.candles import CandleStore, candles_of
-from stockstream.backfill.history import HistoryProvider, quotes_of
+from stockstream.backfill.history import quotes_of
 from stockstream.errors import SourceError, SourceUnavailableError
 from stockstream.sources.base import Rejection
+from stockstream.sources.history import HistoryProvider
 from stockstream_wire import encode_quote
 
 _QUOTES_PER_SEND: Final = 500

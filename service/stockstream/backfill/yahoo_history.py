@@ -10,11 +10,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote as quote_url
 
-from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
 from stockstream.redaction import redact
+from stockstream.settings import Settings
 from stockstream.sources.base import Rejection
+from stockstream.sources.history import MINUTE_MS, SESSION_MAX, MinuteBar, SymbolHistory
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 from stockstream.sources.yahoo.instrument import instrument_of_chart
 from stockstream.sources.yahoo.numbers import float32_decimal
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
 # Yahoo: "1m data: only 7 days worth of data per request, within the last 30 days" (its own error texts, HTTP 422).
 REQUEST_MAX: Final = timedelta(days=7)
-HISTORY_MAX: Final = timedelta(days=30)
-# The session that holds the start began at most a day before it.
-_SESSION_MAX: Final = timedelta(days=1)
+KEEPS_DAYS: Final = 30
 # Enough daily bars to have a close before the first session, over holidays.
 _DAILY_LEAD: Final = timedelta(days=14)
 _ATTEMPTS_MAX: Final = 5
@@ -39,9 +38,9 @@ _CHART_URL: Final = "https://query2.finance.yahoo.com/v8/finance/chart/"
 _TIMEOUT_SECONDS: Final = 20.0
 
 
-def oldest_start(now: datetime) -> datetime:
-    """The earliest moment that can be filled: Yahoo's limit, less the session that must be there from its start."""
-    return now - HISTORY_MAX + _SESSION_MAX + timedelta(minutes=5)
+def yahoo_history(settings: Settings) -> "YahooHistory":
+    """Make the provider that the settings describe."""
+    return YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
 
 
 class YahooHistory:
@@ -53,6 +52,9 @@ class YahooHistory:
         clock: Pace and waits.
         rng: Randomness of the waits after a failure.
     """
+
+    label = "Yahoo"
+    keeps_days = KEEPS_DAYS
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class YahooHistory:
         rejected: list[Rejection] = []
         meta: Mapping[str, Any] = {}
         # A session that the range cuts is fetched whole: its open, its high and its volume count from its start.
-        since, known_until = start - _SESSION_MAX, min(self._clock.now(), end + _SESSION_MAX)
+        since, known_until = start - SESSION_MAX, min(self._clock.now(), end + SESSION_MAX)
         while since < known_until:
             until = min(known_until, since + REQUEST_MAX)
             chart = await self._chart(symbol, since, until, "1m")

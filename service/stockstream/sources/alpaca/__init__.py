@@ -9,6 +9,7 @@ import aiohttp
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import InputError
 from stockstream.settings import Settings
+from stockstream.sources.alpaca.history import AlpacaHistory
 from stockstream.sources.alpaca.rest import (
     AlpacaAccess,
     AlpacaRefusedError,
@@ -25,9 +26,11 @@ from stockstream.sources.watchlist import WatchlistFollower
 
 __all__ = [
     "AlpacaAccess",
+    "AlpacaHistory",
     "AlpacaOptions",
     "AlpacaSource",
     "AlpacaStreamSource",
+    "alpaca_history",
     "alpaca_source",
     "alpaca_stream_source",
     "check_keys",
@@ -47,6 +50,11 @@ def alpaca_source(settings: Settings, clock: Clock) -> AlpacaSource:
 def alpaca_stream_source(settings: Settings, clock: Clock) -> AlpacaStreamSource:
     """Make the streaming source that the settings describe."""
     return AlpacaStreamSource(WatchlistFollower(settings.symbols), _options(settings), clock=clock)
+
+
+def alpaca_history(settings: Settings) -> AlpacaHistory:
+    """Make the provider of what was missed."""
+    return AlpacaHistory(access_of(settings))
 
 
 def check_keys(settings: Settings) -> None:
