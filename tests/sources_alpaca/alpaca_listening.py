@@ -29,7 +29,6 @@ OPTIONS = AlpacaOptions(
     interval_seconds=0.1,
     unhurried_seconds=0.2,
     mute_after_seconds=0.5,
-    witness_seconds=0.0,
     pause_seconds=0.05,
 )
 TIMINGS = StreamTimings(

@@ -83,7 +83,7 @@ variable "secrets" {
   default     = {}
 
   validation {
-    condition     = alltrue([for name, arn in var.secrets : can(regex("^STOCKSTREAM_[A-Z_]+$", name)) && can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/).+$", arn))])
+    condition     = alltrue([for name, arn in var.secrets : can(regex("^STOCKSTREAM_[A-Z_]+$", name)) && can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/).+$", arn))])
     error_message = "secrets must be STOCKSTREAM_* names to ARNs: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME. Their values stay out of Terraform."
   }
 }

@@ -62,7 +62,8 @@ class _Share:
         day: None before its first regular trade.
         volume: Of the session so far; None where no bar has told it.
         counted_since: The newest trade that the newest snapshot has counted, to the nanosecond.
-        heard_until: The newest trade that was heard of, by snapshot or feed.
+        told_until: The newest trade that snapshots have told of.
+        heard_until: The newest trade that the feed has told of.
         last: Time of the newest price that was taken.
     """
 
@@ -73,6 +74,7 @@ class _Share:
     bid: Decimal | None = None
     ask: Decimal | None = None
     counted_since: str = ""
+    told_until: str = ""
     heard_until: str = ""
     last: str = ""
 
@@ -134,21 +136,10 @@ class AlpacaBook:
         if share is not None and is_of_session:
             _merge_bar(share, bar)
 
-    def has_newer_trade(self, symbol: str, snapshot: Snapshot, until: str) -> bool:
-        """Whether the snapshot tells of a trade that neither a snapshot before it nor the feed has told of.
-
-        Args:
-            symbol: In our spelling.
-            snapshot: Not taken in yet.
-            until: A trade after this wire timestamp counts for none.
-        """
-        share, trade = self._shares.get(symbol), snapshot.latest_trade
-        if share is None or trade is None:
-            return False
-        try:
-            return share.heard_until < normalise_timestamp(trade.t) <= until
-        except ValueError:
-            return False
+    def is_kept_from_us(self, symbol: str, since: str) -> bool:
+        """Whether a snapshot has told of a trade after a wire timestamp, and the feed of none as new."""
+        share = self._shares.get(symbol)
+        return share is not None and share.told_until > max(share.heard_until, since)
 
     def _quote_of_snapshot(self, symbol: str, snapshot: Snapshot, now: datetime) -> Quote | Held | Rejection:
         last = self._last_price(snapshot, now)
@@ -174,7 +165,7 @@ class AlpacaBook:
         share.bid, share.ask = (_positive(best.bp), _positive(best.ap)) if best is not None else (None, None)
         if snapshot.latest_trade is not None:
             share.counted_since = max(share.counted_since, _nanosecond(snapshot.latest_trade.t))
-            share.heard_until = max(share.heard_until, normalise_timestamp(snapshot.latest_trade.t))
+            share.told_until = max(share.told_until, normalise_timestamp(snapshot.latest_trade.t))
         if last.timestamp <= share.last:
             return Held.NOTHING_NEW
         return self._quote(symbol, share, last, now)

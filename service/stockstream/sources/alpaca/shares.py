@@ -12,7 +12,6 @@ import structlog
 from stockstream.clock import Clock
 from stockstream.sources.alpaca.book import DELAY_SECONDS, AlpacaBook, Held
 from stockstream.sources.alpaca.market_clock import MarketClock
-from stockstream.sources.alpaca.messages import Snapshot
 from stockstream.sources.alpaca.poller import Polled
 from stockstream.sources.alpaca.rest import PAUSE_SECONDS, AlpacaAccess
 from stockstream.sources.base import Rejection
@@ -41,8 +40,7 @@ class AlpacaOptions:
         stale_after_seconds: Shortest silence in regular hours that is said.
         max_price_ratio: Largest credible ratio of price and previous close.
         unhurried_seconds: Between two polls while nothing trades, at least; between the stream's looks at snapshots.
-        mute_after_seconds: A feed is mute that has told nothing for so long while snapshots have newer trades,
-        witness_seconds: that are at least so old: of the newest the feed may be about to tell.
+        mute_after_seconds: A feed is mute that has told nothing for so long while snapshots have newer trades.
         pause_seconds: Between two requests.
     """
 
@@ -53,7 +51,6 @@ class AlpacaOptions:
     max_price_ratio: Decimal = Decimal(10)
     unhurried_seconds: float = UNHURRIED_SECONDS
     mute_after_seconds: float = 60.0
-    witness_seconds: float = 5.0
     pause_seconds: float = PAUSE_SECONDS
 
 
@@ -138,10 +135,9 @@ class Shares:
                 quotes.append(item)
         return quotes, rejected
 
-    def has_witness(self, symbol: str, snapshot: Snapshot) -> bool:
-        """Whether a snapshot tells of a trade that the feed should have told of by now; asked before it is taken in."""
-        until = self._clock.now() - self._delay - timedelta(seconds=self._options.witness_seconds)
-        return self.book.has_newer_trade(symbol, snapshot, format_timestamp(until))
+    def market_time(self) -> str:
+        """Now, less what the feed is delayed by, as a wire timestamp."""
+        return format_timestamp(self._clock.now() - self._delay)
 
     def stale_facts(self) -> list[Quote]:
         """Each silence in regular hours once; that of all shares is one fact, of the one that traded last."""

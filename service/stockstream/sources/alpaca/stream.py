@@ -107,6 +107,7 @@ class AlpacaStreamSource:
         )
         self._ours: Mapping[str, str] = {}
         self._streamed: frozenset[str] = frozenset()
+        self._subscribed_at = ""
         self._limit: int | None = None
         self._connections_seen = 0
         self._refusal_said = 0
@@ -192,6 +193,7 @@ class AlpacaStreamSource:
             self._refusal_said = 0
             self._heard_seconds = self._clock.monotonic()
             self._streamed = frozenset(message.trades or ())
+            self._subscribed_at = self.shares.market_time()
         elif isinstance(message, Success):
             if message.msg == "connected":
                 access = self._options.access
@@ -279,7 +281,7 @@ class AlpacaStreamSource:
         return (symbol for theirs, symbol in self._ours.items() if theirs not in streamed)
 
     async def _take_polled(self, polled: Polled) -> None:
-        followed, is_mute = self._followed(), self._is_mute(polled)
+        followed, is_mute = self._followed(), self._is_mute()
         quotes, rejected = self.shares.take_polled(polled)
         await self._gather(quotes)
         await self._worker.put(SourceBatch([], rejected, int(bool(polled.failure)), polled.failure))
@@ -291,16 +293,17 @@ class AlpacaStreamSource:
             self.counts["mute"] += 1
             await self.connection.reconnect(f"connected, and mute for {self._options.mute_after_seconds:g} s")
 
-    def _is_mute(self, polled: Polled) -> bool:
-        """Whether the feed keeps trades from us that these snapshots tell of, or has never let us in."""
+    def _is_mute(self) -> bool:
+        """Whether the feed keeps trades from us that snapshots have told of, or has not let us in."""
         self._note_connection()
         silent_seconds = self._clock.monotonic() - self._heard_seconds
         if not self.connection.is_open or silent_seconds <= self._options.mute_after_seconds or not self._followed():
             return False
+        # What snapshots told of at an earlier look: of the newest trades the feed may be about to tell.
         return not self._streamed or any(
-            self.shares.has_witness(symbol, polled.snapshots[symbol])
+            self.shares.book.is_kept_from_us(symbol, self._subscribed_at)
             for theirs, symbol in self._ours.items()
-            if theirs in self._streamed and symbol in polled.snapshots
+            if theirs in self._streamed
         )
 
     # --- to the pipeline --------------------------------------------------------------------------------------------
