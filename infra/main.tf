@@ -167,6 +167,7 @@ module "producer" {
   extended_hours            = var.extended_hours
   environment               = var.producer_environment
   secrets                   = var.producer_secrets
+  hot_retention_days        = var.hot_retention_days
   spot                      = var.spot
   outbox_on_efs             = var.outbox_on_efs
   schedule                  = var.schedule

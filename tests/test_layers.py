@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "redrive": {"sender"},
     "backfill": {"sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill"},
-    "doctor": {"settings", "sources"},
+    "doctor": {"backfill", "settings", "sources"},
     "local": {"alerting", "audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},
 }
 # Nothing imports these, but for `cli`, which calls all rooms.

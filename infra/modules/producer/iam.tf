@@ -121,6 +121,25 @@ data "aws_iam_policy_document" "task" {
     }
   }
 
+  # Candles of gaps that history fills: read what is there, put what is not.
+  statement {
+    sid       = "FillGaps"
+    actions   = ["dynamodb:PutItem", "dynamodb:Query"]
+    resources = [var.table_arns["candles"]]
+  }
+
+  statement {
+    sid       = "EncryptCandles"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
   dynamic "statement" {
     for_each = var.outbox_on_efs ? [1] : []
 

@@ -23,6 +23,8 @@ locals {
       STOCKSTREAM_POLL_INTERVAL_SECONDS    = tostring(var.poll_interval_seconds)
       STOCKSTREAM_EXTENDED_HOURS           = tostring(var.extended_hours)
       STOCKSTREAM_STREAM                   = var.stream_name
+      STOCKSTREAM_CANDLES_TABLE            = var.table_names["candles"]
+      STOCKSTREAM_RETENTION_DAYS           = tostring(var.hot_retention_days)
       STOCKSTREAM_OUTBOX_DIR               = "${local.state_path}/outbox"
       STOCKSTREAM_CACHE_DIR                = local.cache_path
       STOCKSTREAM_SHUTDOWN_SECONDS         = tostring(var.stop_timeout_seconds - 5)

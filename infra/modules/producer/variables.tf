@@ -215,13 +215,19 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "hot_retention_days" {
+  description = "Days after which items of the hot tables expire, for the candles that fill gaps; 0 never."
+  type        = number
+  default     = 0
+}
+
 variable "table_names" {
-  description = "Names of the tables by role, for the audit."
+  description = "Names of the tables by role, for the audit and for candles that fill gaps."
   type        = map(string)
 }
 
 variable "table_arns" {
-  description = "ARNs of the tables by role, for the audit."
+  description = "ARNs of the tables by role, for the audit and for candles that fill gaps."
   type        = map(string)
 }
 

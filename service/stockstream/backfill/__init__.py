@@ -1,6 +1,8 @@
 """Gaps that the service noted, and filling them from history."""
 
+from stockstream.backfill.auto import GapFiller, backfill_outbox, open_ways
 from stockstream.backfill.candles import CandleStore, FilledCandle, open_candles
+from stockstream.backfill.filled import FilledGaps, read_filled
 from stockstream.backfill.gaps import Gap, GapLog, GapNotingSource
 from stockstream.backfill.run import BackfillReport, SymbolOutcome, backfill
 from stockstream.backfill.yahoo_history import YahooHistory
@@ -10,7 +12,9 @@ __all__ = [
     "BackfillReport",
     "CandleStore",
     "FilledCandle",
+    "FilledGaps",
     "Gap",
+    "GapFiller",
     "GapLog",
     "GapNotingSource",
     "HistoryProvider",
@@ -19,6 +23,9 @@ __all__ = [
     "SymbolOutcome",
     "YahooHistory",
     "backfill",
+    "backfill_outbox",
     "oldest_start",
     "open_candles",
+    "open_ways",
+    "read_filled",
 ]

@@ -33,6 +33,7 @@ class SymbolOutcome:
         candles: Candles written; windows that had one are not counted.
         rejected: What was no bar or no quote, by name.
         error: Why it failed, or empty.
+        is_retryable: The same may succeed later.
     """
 
     symbol: str
@@ -41,6 +42,7 @@ class SymbolOutcome:
     candles: int = 0
     rejected: Sequence[Rejection] = ()
     error: str = ""
+    is_retryable: bool = False
 
 
 @dataclass(slots=True)
@@ -89,13 +91,13 @@ async def backfill(
     away = ""
     for symbol in symbols:
         if away:
-            outcome = SymbolOutcome(symbol, error=away)
+            outcome = SymbolOutcome(symbol, error=away, is_retryable=True)
         else:
             try:
                 outcome = await _fill(symbol, start, end, provider=provider, sender=sender, candles=candles)
             except SourceUnavailableError as exc:
                 away = str(exc)
-                outcome = SymbolOutcome(symbol, error=away)
+                outcome = SymbolOutcome(symbol, error=away, is_retryable=True)
             except SourceError as exc:
                 outcome = SymbolOutcome(symbol, error=str(exc))
         report.outcomes.append(outcome)

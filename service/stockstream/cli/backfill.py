@@ -76,16 +76,19 @@ def parse_range(start: str, end: str | None, now: datetime, provider: "HistoryPr
 
 
 def _list_gaps(settings: Settings) -> None:
-    from stockstream.backfill import GapLog  # noqa: PLC0415
+    from stockstream.backfill import GapLog, read_filled  # noqa: PLC0415
 
-    gaps = GapLog(settings.outbox_dir.parent).read()
+    folder = settings.outbox_dir.parent
+    gaps, filled = GapLog(folder).read(), read_filled(folder)
     if not gaps:
         click.echo("No gaps noted.")
         return
     for gap in gaps:
         span = str(timedelta(seconds=round(gap.seconds)))
-        click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source})")
-        click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
+        outcome = filled.outcome(gap)
+        click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source}){f', {outcome}' if outcome else ''}")
+        if outcome != "filled":
+            click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
 
 
 async def _backfill(
@@ -114,13 +117,12 @@ async def _fill(
     target: Target, symbols: Sequence[str], start: datetime, end: datetime, provider: "HistoryProvider"
 ) -> "BackfillReport":
     from stockstream.backfill import backfill as fill  # noqa: PLC0415
-    from stockstream.backfill import open_candles  # noqa: PLC0415
+    from stockstream.backfill import backfill_outbox, open_candles  # noqa: PLC0415
     from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
 
     settings = target.settings
     # An outbox of its own: the service may be running, and owns the other.
-    outbox_dir = settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")
-    config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
+    config = SenderConfig(stream=settings.stream, outbox_dir=backfill_outbox(settings))
     try:
         async with (
             open_candles(target.aws, settings.candles_table, retention_days=settings.retention_days) as candles,

@@ -10,7 +10,7 @@ import structlog
 
 from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
-from stockstream.backfill import GapNotingSource
+from stockstream.backfill import GapFiller, GapNotingSource, open_ways
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import EXIT_FAILURE
 from stockstream.gate import Gate
@@ -20,9 +20,10 @@ from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
-from stockstream.source_kinds import source_kind
+from stockstream.source_kinds import at_place, source_kind
 from stockstream.sources.base import Source
 from stockstream.sources.factory import check_source, make_source
+from stockstream.sources.watchlist import current_symbols
 
 # Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
 _LATE_INTERVALS: Final = 3
@@ -85,6 +86,7 @@ class Service:
         self._sender: Sender | None = None
         self._pipeline: QuotePipeline | None = None
         self._ledger: Ledger | None = None
+        self._filler: GapFiller | None = None
         self.source: Source | None = None
 
     @property
@@ -141,7 +143,11 @@ class Service:
             stack.push_async_callback(_cancelled, emitting)
             stopping = asyncio.create_task(self._stopped_at(stop))
             stack.push_async_callback(_cancelled, stopping)
+            self._filler = self._gap_filler(self.source)
+            filling = asyncio.create_task(self._fill_gaps())
+            stack.push_async_callback(_cancelled, filling)
             await self._pipeline.run(stop)
+            await _cancelled(filling)  # the time that is left is the drain's
             drain_seconds = self._drain_seconds(stopping.result() if stopping.done() else None)
             log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=round(drain_seconds, 1))
             await self._sender.drain(drain_seconds)
@@ -166,6 +172,37 @@ class Service:
             return source
         folder = settings.outbox_dir.parent
         return GapNotingSource(source, folder, interval_seconds=settings.poll_interval_seconds, clock=self._clock)
+
+    async def _fill_gaps(self) -> None:
+        if self._filler is not None:
+            await self._filler.run()
+
+    def _gap_filler(self, source: Source) -> GapFiller | None:
+        """What fills the noted gaps without a hand; None where none are noted, or nobody wants it."""
+        settings, history = self._settings, source_kind(source.label).history
+        if settings.backfill == "off" or settings.outbox == "memory" or history is None:
+            return None
+        return GapFiller(
+            settings.outbox_dir.parent,
+            source=source.label,
+            symbols=lambda: current_symbols(settings.symbols),
+            is_well=self._is_well,
+            provider=lambda: at_place(history)(settings),
+            ways=open_ways(settings, self._aws),
+            clock=self._clock,
+        )
+
+    def _is_well(self) -> bool:
+        """Whether the source has answered lately, and not failed since."""
+        counters, source = self.counters, self.source
+        if source is None or counters.answered_at is None or counters.failing_since is not None:
+            return False
+        late_seconds = max(self._late_seconds, _LATE_INTERVALS * source_kind(source.label).answers_every_seconds)
+        return self._clock.monotonic() - counters.answered_at <= late_seconds
+
+    @property
+    def _late_seconds(self) -> float:
+        return max(_LATE_SECONDS, _LATE_INTERVALS * self._settings.poll_interval_seconds)
 
     def _sender_config(self) -> SenderConfig:
         settings = self._settings
@@ -246,6 +283,8 @@ class Service:
             "QuotesRejected": counters.rejected,
             "SymbolsRefused": self._pipeline.refusals.lasting if self._pipeline else 0,
             "SourceFailures": counters.source_failures,
+            "QuotesBackfilled": self._filler.counters.quotes if self._filler else 0,
+            "GapsWaiting": self._filler.counters.gaps_waiting if self._filler else 0,
             "QuotesSent": stats.sent if stats else 0,
             "RecordsRetried": stats.retried if stats else 0,
             "RecordsThrottled": stats.throttled if stats else 0,
@@ -266,9 +305,8 @@ class Service:
         if self._pipeline is None or self._pipeline.last_batch_at is None:
             reasons.append("the source has not answered yet")
         else:
-            late_seconds = max(_LATE_SECONDS, _LATE_INTERVALS * self._settings.poll_interval_seconds)
             silent_seconds = self._clock.monotonic() - self._pipeline.last_batch_at
-            if silent_seconds > late_seconds:
+            if silent_seconds > self._late_seconds:
                 reasons.append(f"the source has been silent for {silent_seconds:.0f} s")
         if stats is not None and stats.blocked_by:
             reasons.append(f"Kinesis refuses: {stats.blocked_by}")

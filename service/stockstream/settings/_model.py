@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
     send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
 
+    backfill: Literal["auto", "off"] = _setting(
+        "Source",
+        "auto",
+        "Fill gaps from history once the source is well again; `off` leaves them to `backfill --gaps`",
+    )
+
     # --- replay and simulation --------------------------------------------------------------------------------------
     replay_files: Annotated[tuple[Path, ...], NoDecode] = _setting(
         "Replay and simulation", (), "Files to replay (CSV, CSV.gz, JSONL, Parquet), separated by commas"
@@ -312,6 +318,7 @@ class Settings(BaseSettings):
         "outbox_policy",
         "sender_transport",
         "alpaca_feed",
+        "backfill",
         mode="before",
     )
     @classmethod

@@ -69,7 +69,7 @@ class AlpacaAccess:
         feed: `iex`, `sip` or `delayed_sip`.
     """
 
-    key_id: str
+    key_id: str = field(repr=False)
     secret_key: str = field(repr=False)
     feed: str = "iex"
 
