@@ -17,7 +17,8 @@ PAGE_BARS = 100
 
 
 class Fault(StrEnum):
-    SILENT = "silent"  # connected, admitted, subscribed, pings answered, and not a trade more; snapshots have them
+    SILENT = "silent"  # connected, admitted, subscribed, pings answered, and not a message more; snapshots have trades
+    TRADES_MUTE = "trades-mute"  # the same, with daily bars that go on
     NO_WELCOME = "no-welcome"  # connected, and not a word
     CLOSE_1000 = "close-1000"
     CLOSE_1001 = "close-1001"
@@ -249,7 +250,7 @@ class AlpacaStandin:
 
     def _round(self, symbols: list[str]) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = [{"T": "s", "S": "AAPL", "sc": "2"}]  # a type that nobody has asked for
-        for symbol in symbols:
+        for symbol in symbols if Fault.TRADES_MUTE not in self.faults else ():
             trade = {"T": "t", "S": symbol, **self._last[symbol]}
             told.append(trade)
             if Fault.OLD_TRADES in self.faults:

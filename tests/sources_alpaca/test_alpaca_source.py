@@ -96,10 +96,7 @@ async def test_a_feed_that_the_plan_lacks_ends_the_run_with_the_remedy(standin: 
         await asyncio.wait_for(Listener(standin, clock, streams=False).read(), PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [Fault.REST_500, Fault.REST_429, Fault.REST_401, Fault.REST_HTML, Fault.REST_RESET],
-)
+@pytest.mark.parametrize("fault", [Fault.REST_401, Fault.REST_HTML, Fault.REST_RESET])
 async def test_a_fault_is_a_failure_with_a_reason_few_requests_and_an_end(
     standin: AlpacaStandin, clock: Clock, fault: Fault
 ) -> None:

@@ -185,8 +185,7 @@ class AlpacaStreamSource:
     async def _take(self, message: Message) -> None:
         if isinstance(message, Trade):
             await self._take_trade(message)
-        elif isinstance(message, DailyBar):
-            self._heard_seconds = self._clock.monotonic()
+        elif isinstance(message, DailyBar):  # no sign of life: trades may be mute while bars go on
             if (symbol := self._ours.get(message.S)) is not None:
                 self.shares.book.take_daily_bar(symbol, message)
         elif isinstance(message, Subscription):
@@ -222,7 +221,9 @@ class AlpacaStreamSource:
             return
         if error.code == _SYMBOL_LIMIT:
             # What the feed confirmed before is what it takes; snapshots serve the rest.
-            self._limit = max(1, len(self._streamed))
+            limit, self._limit = self._limit, max(1, len(self._streamed))
+            if limit == self._limit:
+                return
             polled = [symbol for theirs, symbol in self._ours.items() if theirs not in self._streamed]
             log.warning(
                 "symbols_not_streamed",
