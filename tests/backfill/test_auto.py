@@ -201,6 +201,19 @@ async def test_a_restart_goes_on_with_the_symbols_that_are_left(bench: Bench, tm
     assert (bench.symbols_asked, again.symbols_asked) == (["AAPL"], ["MSFT"])
 
 
+async def test_a_gap_that_was_begun_is_finished_before_a_newer_one(bench: Bench, tmp_path: Path) -> None:
+    older, newer = gap_before(NOW, minutes=60), gap_before(NOW, minutes=20)
+    GapLog(tmp_path).append(older)
+    bench.history.on_asked = lambda: setattr(bench, "is_well", False)
+    await bench.run_for(200)
+    GapLog(tmp_path).append(newer)
+    bench.history.on_asked = lambda: None
+    bench.is_well = True
+    await bench.run_for(600)
+    asked = [(symbol, format_timestamp(end)) for symbol, _, end, _ in bench.history.asked]
+    assert asked == [("AAPL", older.end), ("MSFT", older.end), ("AAPL", newer.end), ("MSFT", newer.end)]
+
+
 async def test_newer_gaps_come_first_and_those_of_others_or_of_long_ago_are_left(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ("AAPL",))
     for gap in (

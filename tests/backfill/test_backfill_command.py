@@ -22,7 +22,7 @@ from tests.backfill.chart_standin import OPEN_SECONDS, ChartStandin, minute
 from tests.moto_server import moto_server
 
 NOW = datetime(2026, 11, 20, 16, 0, 30, tzinfo=UTC)
-PROVIDER = YahooHistory(cache_dir=Path("nowhere"))
+PROVIDER = YahooHistory()
 
 
 @pytest.fixture(scope="module")

@@ -123,6 +123,8 @@ class GapFiller:
                 remedy="put that right and restart, or STOCKSTREAM_BACKFILL=off and `stockstream backfill --gaps`",
                 meaning="gaps are noted and not filled; quotes go on",
             )
+        except Exception:  # a help, not a duty: it must not end without a word, nor end the service
+            log.exception("backfill_failed", meaning="gaps are noted and not filled; quotes go on")
         finally:
             if self._provider is not None:
                 await self._provider.aclose()
@@ -141,7 +143,8 @@ class GapFiller:
             return
         due = [gap for gap in waiting if now_seconds >= self._not_before.get(key_of(gap), float("-inf"))]
         if due:
-            await self._fill(due[-1], filled)
+            begun = [gap for gap in due if key_of(gap) == filled.current]
+            await self._fill((begun or due)[-1], filled)
 
     def _waiting(self, gaps: Sequence[Gap], filled: FilledGaps) -> list[Gap]:
         """Gaps of this source to be filled, the newest last: what is missed longest may not be had any more."""

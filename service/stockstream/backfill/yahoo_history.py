@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote as quote_url
@@ -24,7 +23,7 @@ from stockstream_wire import format_epoch_ms
 from stockstream_wire.trading_day import DayRule, session_date_of
 
 if TYPE_CHECKING:
-    from stockstream.sources.yahoo._session import YahooSession
+    from stockstream.sources.yahoo._session import GuardedSession
 
 # Yahoo: "1m data: only 7 days worth of data per request, within the last 30 days" (its own error texts, HTTP 422).
 REQUEST_MAX: Final = timedelta(days=7)
@@ -40,14 +39,13 @@ _TIMEOUT_SECONDS: Final = 20.0
 
 def yahoo_history(settings: Settings) -> "YahooHistory":
     """Make the provider that the settings describe."""
-    return YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
+    return YahooHistory(requests_per_second=settings.yahoo_requests_per_second)
 
 
 class YahooHistory:
     """A `HistoryProvider` on Yahoo's chart API: one request for each week of a symbol, and one for its daily closes.
 
     Args:
-        cache_dir: yfinance's cache folder.
         requests_per_second: Pace.
         clock: Pace and waits.
         rng: Randomness of the waits after a failure.
@@ -59,18 +57,16 @@ class YahooHistory:
     def __init__(
         self,
         *,
-        cache_dir: Path,
         requests_per_second: float = 1.0,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random | None = None,
     ) -> None:
-        self._cache_dir = cache_dir
         self._interval_seconds = 1 / requests_per_second
         self._clock = clock
         self._rng = rng if rng is not None else Random()
         # One thread: curl's handles are thread-local, and history is not in a hurry.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="yahoo-history")
-        self._session: YahooSession | None = None
+        self._session: GuardedSession | None = None
         self._next_request_at = float("-inf")
 
     async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
@@ -142,13 +138,14 @@ class YahooHistory:
 
     def _get(self, symbol: str, params: dict[str, str]) -> object:
         # Here and not above: the import takes 0.5-0.8 s and 99 MB, and a wrong argument should be told before.
-        from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
+        from stockstream.sources.yahoo._session import GuardedSession  # noqa: PLC0415
 
+        # A chart needs neither cookie nor crumb, so the request goes around yfinance, whose state is the whole
+        # process's: the source may be polling with it.
         if self._session is None:
-            self._session = YahooSession(self._cache_dir, _TIMEOUT_SECONDS)
+            self._session = GuardedSession(_TIMEOUT_SECONDS)
         try:
-            # A chart needs neither cookie nor crumb, so the request goes around yfinance's.
-            response = self._session.http.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
+            response = self._session.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
         except OSError as exc:  # curl's errors are OSErrors
             raise YahooCallError(FailureKind.UNREACHABLE, f"{type(exc).__name__}: {redact(str(exc))[:200]}") from exc
         return decode_json(bytes(response.content))
