@@ -14,14 +14,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.backfill import FilledCandle, Gap, GapFiller, GapLog, open_ways, read_filled
+from stockstream.backfill import FilledCandle, Gap, GapFiller, GapLog, gap_filler, open_ways, read_filled
 from stockstream.backfill.auto import SETTLED_SECONDS, WELL_SECONDS, Ways
 from stockstream.backfill.filled import FILLED_FILE, key_of
 from stockstream.errors import AwsSetupError, OutboxError, SourceError, SourceUnavailableError
 from stockstream.local.provision import table_request
 from stockstream.settings import Settings, load_settings
+from stockstream.settings._values import read_watchlist_file
+from stockstream.source_kinds import SOURCE_KINDS, SourceKind
 from stockstream.sources.coinbase.history import CoinbaseHistory
 from stockstream.sources.history import MINUTE_MS, MinuteBar, SymbolHistory
+from stockstream.sources.watchlist import current_symbols
 from stockstream_wire import decode_quote, format_timestamp
 from stockstream_wire.deaggregation import deaggregate, is_aggregated
 from stockstream_wire.storage import TABLES
@@ -293,6 +296,27 @@ async def test_the_note_of_what_is_filled_forgets_what_is_older_than_any_gap_it_
     GapLog(tmp_path).append(gap)
     await bench.run_for(300)
     assert list(read_filled(tmp_path).over) == [key_of(gap)]
+
+
+@pytest.mark.parametrize("kind", SOURCE_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(("mode", "outbox"), [("auto", "disk"), ("off", "disk"), ("auto", "memory")])
+def test_gaps_of_live_sources_are_filled_where_they_are_noted_and_somebody_wants_it(
+    tmp_path: Path, kind: SourceKind, mode: str, outbox: str
+) -> None:
+    settings = load_settings({"backfill": mode, "outbox": outbox, "outbox_dir": tmp_path / "outbox"})
+    aws = AwsConfig("us-east-1", None, "test", "test")
+    filler = gap_filler(settings, aws, source=kind.name, is_well=lambda: True, clock=VirtualClock().clock)
+    assert (filler is not None) == (kind.is_live and mode == "auto" and outbox == "disk")
+
+
+def test_the_watchlist_is_taken_as_its_file_has_it_now(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text("AAPL")
+    watchlist = read_watchlist_file(file)
+    file.write_text("MSFT")
+    assert current_symbols(watchlist) == ("MSFT",)
+    file.unlink()
+    assert current_symbols(watchlist) == ("AAPL",)
 
 
 async def test_it_goes_the_way_of_the_command_through_stream_and_table(tmp_path: Path) -> None:

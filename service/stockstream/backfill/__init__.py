@@ -1,6 +1,6 @@
 """Gaps that the service noted, and filling them from history."""
 
-from stockstream.backfill.auto import GapFiller, backfill_outbox, open_ways
+from stockstream.backfill.auto import GapFiller, backfill_outbox, gap_filler, open_ways
 from stockstream.backfill.candles import CandleStore, FilledCandle, open_candles
 from stockstream.backfill.filled import FilledGaps, read_filled
 from stockstream.backfill.gaps import Gap, GapLog, GapNotingSource
@@ -24,6 +24,7 @@ __all__ = [
     "YahooHistory",
     "backfill",
     "backfill_outbox",
+    "gap_filler",
     "oldest_start",
     "open_candles",
     "open_ways",

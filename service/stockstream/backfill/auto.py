@@ -23,7 +23,9 @@ from stockstream.clock import Clock
 from stockstream.errors import OutboxError, PermanentError
 from stockstream.sender import Sender, SenderConfig
 from stockstream.settings import Settings
+from stockstream.source_kinds import at_place, source_kind
 from stockstream.sources.history import HistoryProvider, oldest_start
+from stockstream.sources.watchlist import current_symbols
 from stockstream_wire import format_timestamp, parse_timestamp
 
 # How often the list of gaps is looked at; the source has to be well at each look from this long on.
@@ -239,6 +241,32 @@ def _by_hand(gap: Gap, left: Sequence[str]) -> dict[str, str]:
     if not left:
         return {}
     return {"command": f"stockstream backfill --from {gap.start} --to {gap.end}"}
+
+
+def gap_filler(
+    settings: Settings, aws: AwsConfig, *, source: str, is_well: Callable[[], bool], clock: Clock
+) -> GapFiller | None:
+    """Make what fills the gaps of a source; None where none are noted, there is no history, or nobody wants it.
+
+    Args:
+        settings: Of the service.
+        aws: Where Kinesis and the candles are.
+        source: Label of the source.
+        is_well: Whether it answers now.
+        clock: Time.
+    """
+    history = source_kind(source).history
+    if settings.backfill == "off" or settings.outbox != "disk" or history is None:
+        return None
+    return GapFiller(
+        settings.outbox_dir.parent,
+        source=source,
+        symbols=lambda: current_symbols(settings.symbols),
+        is_well=is_well,
+        provider=lambda: at_place(history)(settings),
+        ways=open_ways(settings, aws),
+        clock=clock,
+    )
 
 
 def open_ways(settings: Settings, aws: AwsConfig) -> Callable[[], AbstractAsyncContextManager[Ways]]:

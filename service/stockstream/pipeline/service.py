@@ -10,7 +10,7 @@ import structlog
 
 from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
-from stockstream.backfill import GapFiller, GapNotingSource, open_ways
+from stockstream.backfill import GapFiller, GapNotingSource, gap_filler
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import EXIT_FAILURE
 from stockstream.gate import Gate
@@ -20,10 +20,9 @@ from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
-from stockstream.source_kinds import at_place, source_kind
+from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source
 from stockstream.sources.factory import check_source, make_source
-from stockstream.sources.watchlist import current_symbols
 
 # Not ready when the source has given nothing for this many poll intervals, and at least this many seconds.
 _LATE_INTERVALS: Final = 3
@@ -143,7 +142,9 @@ class Service:
             stack.push_async_callback(_cancelled, emitting)
             stopping = asyncio.create_task(self._stopped_at(stop))
             stack.push_async_callback(_cancelled, stopping)
-            self._filler = self._gap_filler(self.source)
+            self._filler = gap_filler(
+                settings, self._aws, source=self.source.label, is_well=self._is_well, clock=self._clock
+            )
             filling = asyncio.create_task(self._fill_gaps())
             stack.push_async_callback(_cancelled, filling)
             await self._pipeline.run(stop)
@@ -176,21 +177,6 @@ class Service:
     async def _fill_gaps(self) -> None:
         if self._filler is not None:
             await self._filler.run()
-
-    def _gap_filler(self, source: Source) -> GapFiller | None:
-        """What fills the noted gaps without a hand; None where none are noted, or nobody wants it."""
-        settings, history = self._settings, source_kind(source.label).history
-        if settings.backfill == "off" or settings.outbox == "memory" or history is None:
-            return None
-        return GapFiller(
-            settings.outbox_dir.parent,
-            source=source.label,
-            symbols=lambda: current_symbols(settings.symbols),
-            is_well=self._is_well,
-            provider=lambda: at_place(history)(settings),
-            ways=open_ways(settings, self._aws),
-            clock=self._clock,
-        )
 
     def _is_well(self) -> bool:
         """Whether the source has answered lately, and not failed since."""
