@@ -28,6 +28,7 @@ class Fault(StrEnum):
     AUTH_FAILED = "auth-failed"  # 402
     CONNECTION_LIMIT = "connection-limit"  # 406
     SLOW_CLIENT = "slow-client"  # 407, then closed
+    LARGE_FRAMES = "large-frames"  # a thousand trades at once
     ODD_LOTS = "odd-lots"  # every trade is one that moves no last price
     OLD_TRADES = "old-trades"  # every trade once more, of an hour ago and at a price of 1
     REST_500 = "rest-500"
@@ -61,11 +62,14 @@ class AlpacaStandin:
         self.now = now
         self.tick_seconds = tick_seconds
         self.faults: set[Fault] = set()
+        self.is_trading = True
         self.symbol_limit = 30
         self.reset_after_seconds = 1.0
         self.connections_total = 0
         self.logins: list[tuple[str, str]] = []
         self.snapshots_asked: list[set[str]] = []
+        self.asked_at: list[float] = []
+        self.resets_told: list[int] = []
         self.bars_asked: list[dict[str, str]] = []
         self.subscriptions: list[set[str]] = []
         self._rng = random.Random(1)
@@ -108,7 +112,7 @@ class AlpacaStandin:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self.tick_seconds)
-            for symbol in self.symbols:
+            for symbol in self.symbols if self.is_trading else ():
                 self._last[symbol] = self.trade(symbol)
 
     # --- HTTP -------------------------------------------------------------------------------------------------------
@@ -124,7 +128,8 @@ class AlpacaStandin:
             return web.json_response({"message": "internal server error"}, status=500)
         if Fault.REST_429 in self.faults:
             headers = {"X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "0"}
-            headers["X-RateLimit-Reset"] = str(int(self.now() + self.reset_after_seconds))
+            self.resets_told.append(int(self.now() + self.reset_after_seconds))
+            headers["X-RateLimit-Reset"] = str(self.resets_told[-1])
             return web.json_response({"message": "too many requests."}, status=429, headers=headers)
         if Fault.REST_HTML in self.faults:
             return web.Response(text="<html>maintenance</html>", content_type="text/html")
@@ -137,6 +142,7 @@ class AlpacaStandin:
     async def _snapshots(self, request: web.Request) -> web.StreamResponse:
         wanted = request.query["symbols"].split(",")
         self.snapshots_asked.append(set(wanted))
+        self.asked_at.append(self.now())
         if (refusal := self._refusal(request)) is not None:
             return refusal
         for symbol in wanted:  # as Alpaca does: one that cannot be a symbol spoils the request
@@ -229,6 +235,7 @@ class AlpacaStandin:
         await socket.send_json([{"T": "subscription", "trades": told, "quotes": [], "bars": [], "dailyBars": told}])
 
     async def _tell(self, socket: web.WebSocketResponse, request: web.Request, subscribed: set[str]) -> None:
+        told: dict[str, str] = {}
         while not socket.closed:
             if Fault.CLOSE_1000 in self.faults or Fault.CLOSE_1001 in self.faults:
                 await socket.close(code=1000 if Fault.CLOSE_1000 in self.faults else 1001)
@@ -245,18 +252,22 @@ class AlpacaStandin:
                 for junk in _GARBAGE:
                     await socket.send_str(junk)
             elif subscribed and Fault.SILENT not in self.faults:
-                await socket.send_json(self._round(sorted(subscribed)))
+                await socket.send_json(self._round(sorted(subscribed), told))
             await asyncio.sleep(self.tick_seconds)
 
-    def _round(self, symbols: list[str]) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = [{"T": "s", "S": "AAPL", "sc": "2"}]  # a type that nobody has asked for
+    def _round(self, symbols: list[str], told: dict[str, str]) -> list[dict[str, Any]]:
+        """The trades that this connection has not been told of."""
+        news: list[dict[str, Any]] = [{"T": "s", "S": "AAPL", "sc": "2"}]  # a type that nobody has asked for
         for symbol in symbols if Fault.TRADES_MUTE not in self.faults else ():
             trade = {"T": "t", "S": symbol, **self._last[symbol]}
-            told.append(trade)
+            if told.get(symbol) == trade["t"]:
+                continue
+            told[symbol] = trade["t"]
+            news += [trade] * (1000 if Fault.LARGE_FRAMES in self.faults else 1)
             if Fault.OLD_TRADES in self.faults:
-                told.append({**trade, "p": 1.0, "t": nanoseconds(self.now() - 3600)})
+                news.append({**trade, "p": 1.0, "t": nanoseconds(self.now() - 3600)})
         day = self.bar(self._day(0), self._prices[symbols[0]], self._volumes[symbols[0]])
-        return [*told, {"T": "d", "S": symbols[0], **day}]
+        return [*news, {"T": "d", "S": symbols[0], **day}]
 
     # --- the market -------------------------------------------------------------------------------------------------
 

@@ -133,6 +133,13 @@ async def test_a_feed_that_never_works_is_no_busy_loop(standin: AlpacaStandin, c
     assert time.process_time() - cpu_seconds < 0.9 * passed
 
 
+async def test_a_frame_of_many_trades_is_read_as_a_whole(standin: AlpacaStandin, clock: Clock) -> None:
+    standin.faults.add(Fault.LARGE_FRAMES)
+    async with reading(Listener(standin, clock, options=FEED_ALONE)) as listener:
+        await listener.next_quotes(3)
+    assert standin.connections_total == 1
+
+
 async def test_garbage_and_older_trades_cost_nothing(standin: AlpacaStandin, clock: Clock) -> None:
     async with reading(Listener(standin, clock)) as listener:
         await listener.next_quotes(1)
@@ -148,7 +155,7 @@ async def test_garbage_and_older_trades_cost_nothing(standin: AlpacaStandin, clo
 async def test_a_quiet_feed_is_no_mute_one(standin: AlpacaStandin, clock: Clock) -> None:
     async with reading(Listener(standin, clock)) as listener:
         await listener.next_quotes(1)
-        standin.tick_seconds = 3600.0  # nobody trades: snapshots have nothing newer either
+        standin.is_trading = False
         await asyncio.sleep(0.9)
         assert standin.connections_total == 1
         assert not stream_of(listener).counts["mute"]

@@ -61,6 +61,7 @@ class StreamConnection:
         clock: Time.
         rng: Randomness of the waits.
         repeats: Whether to subscribe again and again, for a server that forgets.
+        message_max_bytes: A longer message ends the connection.
         awaits_admission: The server takes orders only of whom it knows: they wait until `admit` is called.
         timings: The waits.
     """
@@ -76,12 +77,14 @@ class StreamConnection:
         rng: random.Random,
         repeats: bool = False,
         awaits_admission: bool = False,
+        message_max_bytes: int = MESSAGE_MAX_BYTES,
         timings: StreamTimings | None = None,
     ) -> None:
         self._symbols = symbols
         self._orders = orders
         self._repeats = repeats
         self._awaits_admission = awaits_admission
+        self._message_max_bytes = message_max_bytes
         self._admitted = asyncio.Event()
         self._changed = asyncio.Event()
         self._on_message = on_message
@@ -118,7 +121,7 @@ class StreamConnection:
                 ping_interval=self._timings.ping_interval_seconds,
                 ping_timeout=self._timings.ping_timeout_seconds,
                 close_timeout=1.0,
-                max_size=MESSAGE_MAX_BYTES,
+                max_size=self._message_max_bytes,
             )
         except (OSError, TimeoutError, EOFError, WebSocketException) as exc:
             if not self._is_away:

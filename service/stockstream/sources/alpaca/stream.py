@@ -39,6 +39,8 @@ from stockstream_wire import Quote
 
 LABEL: Final = "alpaca-stream"
 FEED_URL: Final = "wss://stream.data.alpaca.markets/v2/"
+# A frame holds many messages where we have been slow, and a subscription names every symbol once a channel.
+FRAME_MAX_BYTES: Final = 4 * 1024**2
 # A share whose trades no snapshot fits is asked for once in this long.
 SNAPSHOT_RETRY_SECONDS: Final = 10.0
 # The first quotes of shares do not wait for the interval, but for one another.
@@ -103,6 +105,7 @@ class AlpacaStreamSource:
             clock=clock,
             rng=self._rng,
             awaits_admission=True,
+            message_max_bytes=FRAME_MAX_BYTES,
             timings=timings,
         )
         self._ours: Mapping[str, str] = {}
