@@ -166,6 +166,8 @@ module "producer" {
   poll_interval_seconds     = var.poll_interval_seconds
   extended_hours            = var.extended_hours
   environment               = var.producer_environment
+  secrets                   = var.producer_secrets
+  hot_retention_days        = var.hot_retention_days
   spot                      = var.spot
   producer_count            = var.producer_count
   table_prefix              = local.table_prefix

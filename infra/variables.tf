@@ -118,6 +118,12 @@ variable "producer_environment" {
   default     = {}
 }
 
+variable "producer_secrets" {
+  description = "Variables of the service that are secrets: name to the ARN of a secret in Secrets Manager or of a parameter in SSM (docs/alpaca.md)."
+  type        = map(string)
+  default     = {}
+}
+
 variable "consumer_environment" {
   description = "Further STOCKSTREAM_* variables of the consumer."
   type        = map(string)

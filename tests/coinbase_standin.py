@@ -49,7 +49,7 @@ class CoinbaseStandin:
         self.refused: set[str] = set()  # products whose subscription is refused though there are candles
         self.connections_total = 0
         self.open_connections = 0
-        self.rest_requests = 0
+        self.requests = 0
         self.subscriptions: list[set[str]] = []
         self.trade_id = 1000
         self._rng = random.Random(1)
@@ -81,7 +81,7 @@ class CoinbaseStandin:
         await self._runner.cleanup()
 
     async def _candles(self, request: web.Request) -> web.StreamResponse:
-        self.rest_requests += 1
+        self.requests += 1
         product = request.match_info["product"]
         if Fault.REST_500 in self.faults:
             return web.json_response({"message": "Internal server error"}, status=500)
@@ -95,6 +95,8 @@ class CoinbaseStandin:
             return web.Response()
         if product not in self.products:
             return web.json_response({"message": "NotFound"}, status=404)
+        if request.query["granularity"] == "60":
+            return web.json_response(_minutes(request.query["start"], request.query["end"], self.now()))
         today = int(self.now() // _DAY_SECONDS) * _DAY_SECONDS
         price = self._prices[product]
         rows = [
@@ -198,6 +200,15 @@ class CoinbaseStandin:
             "trade_id": self.trade_id,
             "last_size": "0.01",
         }
+
+
+def _minutes(start: str, end: str, now: float) -> list[list[float]]:
+    """Both ends included, newest first, 300 at most; every seventh minute had no trade; 0.4 coins a minute."""
+    first, last = (int(datetime.fromisoformat(text).timestamp()) for text in (start, end))
+    if (last - first) // 60 + 1 > 300:
+        raise web.HTTPBadRequest(text='{"message": "granularity too small for the requested time range"}')
+    times = [time for time in range(first, min(last, int(now)) + 1, 60) if time // 60 % 7 != 5]
+    return [[time, 99.5, 101.5, 100.0 + time // 60 % 10 / 10, 101.0, 0.4] for time in reversed(times)]
 
 
 def _iso(epoch_seconds: float) -> str:

@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "redrive": {"sender"},
     "backfill": {"sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill", "workers"},
-    "doctor": {"settings", "sources", "workers"},
+    "doctor": {"backfill", "settings", "sources", "workers"},
     "local": {"alerting", "audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},
 }
 # Nothing imports these, but for `cli`, which calls all rooms.

@@ -28,6 +28,7 @@ class SourceKind:
         check: Place of `(Settings) -> None`, blocking, which raises InputError where it can be seen beforehand that the
             source cannot start.
         probe: Place of `async (Settings, timeout_seconds) -> ProbeResult`: whether it can be reached now.
+        history: Place of `(Settings) -> HistoryProvider`: minute bars of what was missed.
         is_live: The market as it happens: its silences are gaps.
         accepts_late: Its quotes may run backwards in time: history, in the order it was written.
         follows_watchlist: It follows `STOCKSTREAM_SYMBOLS`; a file's symbols are the file's.
@@ -42,6 +43,7 @@ class SourceKind:
     make: str
     check: str | None = None
     probe: str | None = None
+    history: str | None = None
     is_live: bool = True
     accepts_late: bool = False
     follows_watchlist: bool = True
@@ -57,12 +59,14 @@ SOURCE_KINDS: Final = (
         meaning="Yahoo Finance, polled",
         make="stockstream.sources.yahoo:yahoo_source",
         probe="stockstream.sources.yahoo.probe:probe_source",
+        history="stockstream.backfill.yahoo_history:yahoo_history",
     ),
     SourceKind(
         name="yahoo-stream",
         meaning="Yahoo Finance by WebSocket, with a slow poll behind it",
         make="stockstream.sources.yahoo_stream:yahoo_stream_source",
         probe="stockstream.sources.yahoo.probe:probe_source",
+        history="stockstream.backfill.yahoo_history:yahoo_history",
         answers_every_seconds=120.0,  # nothing but the poll behind it answers in a closed market
     ),
     SourceKind(
@@ -70,7 +74,27 @@ SOURCE_KINDS: Final = (
         meaning="coins at Coinbase Exchange, round the clock and without a key ([coinbase.md](coinbase.md))",
         make="stockstream.sources.coinbase:coinbase_source",
         probe="stockstream.sources.coinbase:probe_source",
+        history="stockstream.sources.coinbase.history:coinbase_history",
         own_symbols=("BTC-USD", "ETH-USD", "SOL-USD"),
+        pace_of_a_look_seconds=1.0,
+    ),
+    SourceKind(
+        name="alpaca",
+        meaning="shares of the United States at Alpaca, polled, with a key ([alpaca.md](alpaca.md))",
+        make="stockstream.sources.alpaca:alpaca_source",
+        check="stockstream.sources.alpaca:check_keys",
+        probe="stockstream.sources.alpaca:probe_source",
+        history="stockstream.sources.alpaca:alpaca_history",
+        answers_every_seconds=20.0,
+    ),
+    SourceKind(
+        name="alpaca-stream",
+        meaning="the same by WebSocket, with polled snapshots behind it",
+        make="stockstream.sources.alpaca:alpaca_stream_source",
+        check="stockstream.sources.alpaca:check_keys",
+        probe="stockstream.sources.alpaca:probe_source",
+        history="stockstream.sources.alpaca:alpaca_history",
+        answers_every_seconds=20.0,
         pace_of_a_look_seconds=1.0,
     ),
     SourceKind(
@@ -92,6 +116,8 @@ SOURCE_KINDS: Final = (
         pace_of_a_look_seconds=1.0,
     ),
 )
+# History of what has none of its own, by hand: files, the simulated market, `auto`.
+HISTORY_ELSE: Final = "stockstream.backfill.yahoo_history:yahoo_history"
 _BY_NAME: Final = {kind.name: kind for kind in SOURCE_KINDS}
 SOURCE_CHOICES: Final = (*_BY_NAME, AUTO)
 

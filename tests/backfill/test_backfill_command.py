@@ -13,7 +13,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from stockstream.backfill import Gap, GapLog
+from stockstream.backfill import Gap, GapLog, YahooHistory
 from stockstream.cli.backfill import backfill, parse_range
 from stockstream.errors import InputError
 from stockstream_wire import Quote, decode_quote
@@ -22,6 +22,7 @@ from tests.backfill.chart_standin import OPEN_SECONDS, ChartStandin, minute
 from tests.moto_server import moto_server
 
 NOW = datetime(2026, 11, 20, 16, 0, 30, tzinfo=UTC)
+PROVIDER = YahooHistory()
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_without_a_start_the_command_says_what_to_do() -> None:
 def test_a_range_is_read_and_ends_with_the_last_full_minute(
     start: str, end: str | None, expected: tuple[str, str]
 ) -> None:
-    first, last = parse_range(start, end, NOW)
+    first, last = parse_range(start, end, NOW, PROVIDER)
     assert (first.isoformat(), last.isoformat()) == expected
 
 
@@ -202,5 +203,5 @@ def test_a_range_is_read_and_ends_with_the_last_full_minute(
 )
 def test_a_range_that_cannot_be_filled_names_itself_and_the_remedy(start: str, end: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        parse_range(start, end, NOW)
+        parse_range(start, end, NOW, PROVIDER)
     assert caught.value.exit_code == 2

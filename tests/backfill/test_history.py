@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockstream.backfill.candles import candles_of, history_items
-from stockstream.backfill.history import MinuteBar, SymbolHistory, quotes_of, ticks_of
+from stockstream.backfill.history import quotes_of, ticks_of
+from stockstream.sources.history import MinuteBar, SymbolHistory
 from stockstream_wire import Quote, validate_quote
 
 OPENING = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)

@@ -12,10 +12,10 @@ import pytest
 
 from stockstream.aws import AwsConfig, open_client
 from stockstream.backfill.candles import DynamoCandles, candles_of
-from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream.local.provision import table_request
 from stockstream.reading import Tables
 from stockstream.reading import candles_of as read_candles
+from stockstream.sources.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream_wire import Quote, timestamp_to_epoch_ms
 from stockstream_wire.storage import TABLES
 from tests.consumer.folding import Folder

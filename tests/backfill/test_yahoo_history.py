@@ -1,5 +1,6 @@
 """Minute history through the real yfinance session, from a stand-in that keeps Yahoo's rules."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,10 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from yfinance.data import YfData
 
 from stockstream.backfill import SymbolHistory, YahooHistory, oldest_start
 from stockstream.backfill.yahoo_history import parse_bars, running_session
 from stockstream.errors import SourceError
+from stockstream.sources.yahoo._session import YahooSession
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 from tests.backfill.chart_standin import ChartStandin, minute
 from tests.virtual_clock import VirtualClock
@@ -29,8 +32,8 @@ async def yahoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.fixture
-async def provider(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[YahooHistory]:
-    made = YahooHistory(cache_dir=tmp_path / "cache", clock=clock.clock, rng=random.Random(1))
+async def provider(clock: VirtualClock) -> AsyncIterator[YahooHistory]:
+    made = YahooHistory(clock=clock.clock, rng=random.Random(1))
     yield made
     await made.aclose()
 
@@ -57,6 +60,22 @@ async def test_a_day_of_minutes_comes_with_the_close_before_it(yahoo: ChartStand
     assert [bar.start_ms for bar in history.bars] == sorted(bar.start_ms for bar in history.bars)
 
 
+async def test_history_leaves_a_session_that_polls_beside_it_alone(
+    yahoo: ChartStandin, provider: YahooHistory, tmp_path: Path
+) -> None:
+    polling = await asyncio.to_thread(YahooSession, tmp_path / "cache", 5.0)
+    await asyncio.to_thread(polling.quotes, ["AAPL"], "symbol")
+    crumbs = (YfData()._crumb, YfData()._session)
+
+    await provider.history("AAPL", THURSDAY, THURSDAY + timedelta(days=1))
+    await provider.aclose()
+
+    assert (YfData()._crumb, YfData()._session) == crumbs
+    assert crumbs[1] is polling.http
+    assert await asyncio.to_thread(polling.quotes, ["AAPL"], "symbol")
+    await asyncio.to_thread(polling.close)
+
+
 async def test_a_running_session_ends_with_its_last_finished_minute(
     yahoo: ChartStandin, provider: YahooHistory
 ) -> None:
@@ -70,7 +89,7 @@ async def test_a_running_session_ends_with_its_last_finished_minute(
 async def test_long_ranges_are_asked_for_in_weeks_within_yahoos_limits(
     yahoo: ChartStandin, provider: YahooHistory, clock: VirtualClock
 ) -> None:
-    start = oldest_start(NOW)
+    start = oldest_start(NOW, YahooHistory.keeps_days)
     history = await provider.history("^GSPC", start, NOW)
     weeks = [asked for asked in yahoo.history.charts_asked if asked["interval"] == "1m"]
     assert len(weeks) == 5

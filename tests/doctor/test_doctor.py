@@ -14,8 +14,11 @@ import boto3
 import pytest
 
 from stockstream.aws import AwsConfig, open_client
+from stockstream.backfill import Gap, GapLog
+from stockstream.backfill.filled import FilledGaps, key_of, write_filled
 from stockstream.doctor import Finding, Status, examine, has_problem, render_json, render_text
 from stockstream.doctor.aws import check_clock
+from stockstream.doctor.local import check_gaps
 from stockstream.local.provision import UNSENT_KEYS, table_request
 from stockstream.settings import Settings, load_settings
 from stockstream.workers.members import Row
@@ -105,8 +108,8 @@ async def test_a_complete_setup_has_no_problem(everything: None) -> None:
     assert {name for name, finding in found.items() if finding.status is not Status.OK} == {"source"}
     assert found["source"].status is Status.SKIPPED
     assert set(found) == {
-        "source", "watchlist", "cache_folder", "outbox_folder", "credentials", "clock", "stream", "bucket", "topic",
-        "failed_batches", *(f"table_{name}" for name in TABLES),
+        "source", "watchlist", "cache_folder", "outbox_folder", "gaps", "credentials", "clock", "stream", "bucket",
+        "topic", "failed_batches", *(f"table_{name}" for name in TABLES),
     }  # fmt: skip
 
 
@@ -243,6 +246,32 @@ async def test_an_unwritable_folder_is_a_problem(environment: None, monkeypatch:
     monkeypatch.setenv("STOCKSTREAM_CACHE_DIR", "/proc/1/none")
 
     assert by_name(await examine(settings()))["cache_folder"].status is Status.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "status", "waiting"),
+    [
+        ("auto", "", Status.OK, 1),
+        ("auto", "filled", Status.OK, 0),
+        ("auto", "given up", Status.WARNING, 1),
+        ("off", "", Status.WARNING, 1),
+        ("off", "filled", Status.OK, 0),
+    ],
+)
+def test_gaps_that_nobody_fills_are_a_warning(
+    tmp_path: Path, mode: str, outcome: str, status: Status, waiting: int
+) -> None:
+    now = datetime(2026, 11, 25, 17, tzinfo=UTC)
+    log = GapLog(tmp_path)
+    gap = Gap("downtime", "2026-11-25T15:00:00.000Z", "2026-11-25T16:00:00.000Z", "yahoo")
+    log.append(Gap("downtime", "2026-11-01T15:00:00.000Z", "2026-11-01T16:00:00.000Z", "yahoo"))
+    log.append(gap)
+    write_filled(tmp_path, FilledGaps({key_of(gap): outcome} if outcome else {}))
+
+    finding = check_gaps(load_settings({"outbox_dir": tmp_path / "outbox", "backfill": mode}), now)
+
+    assert (finding.status, finding.detail) == (status, f"1 in the last 7 days, {waiting} not filled")
+    assert bool(finding.remedy) == (status is Status.WARNING)
 
 
 def test_renderings_say_the_same() -> None:

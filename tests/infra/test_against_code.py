@@ -108,16 +108,18 @@ NOT_IN_ECS = {
     "STOCKSTREAM_SENDER_RECORD_MAX_BYTES": "the stream takes 1 MiB, the default",
     "STOCKSTREAM_YAHOO_REQUESTS_PER_SECOND": "Yahoo's patience is the same everywhere",
     "STOCKSTREAM_YAHOO_BATCH_SYMBOLS": "Yahoo's limit is the same everywhere",
+    "STOCKSTREAM_ALPACA_KEY_ID": "a secret: producer_secrets brings it",
+    "STOCKSTREAM_ALPACA_SECRET_KEY": "a secret: producer_secrets brings it",
+    "STOCKSTREAM_ALPACA_FEED": "the free one, the default; producer_environment can set it",
     "STOCKSTREAM_STALE_AFTER_SECONDS": "a matter of the feed; producer_environment can set it",
     "STOCKSTREAM_MAX_PRICE_RATIO": "a matter of the feed; producer_environment can set it",
     "STOCKSTREAM_QUOTES_TABLE": "the service writes to Kinesis only",
-    "STOCKSTREAM_CANDLES_TABLE": "the service writes to Kinesis only",
     "STOCKSTREAM_ALERTS_TABLE": "the service writes to Kinesis only",
     "STOCKSTREAM_ARCHIVE_BUCKET": "the service writes to Kinesis only",
     "STOCKSTREAM_ALERTS_TOPIC_ARN": "for operators' commands",
     "STOCKSTREAM_FAILED_BATCHES_QUEUE_URL": "for operators' commands",
     "STOCKSTREAM_ANOMALY_THRESHOLD_PERCENT": "the consumer's; for operators' commands",
-    "STOCKSTREAM_RETENTION_DAYS": "the consumer's; for operators' commands",
+    "STOCKSTREAM_BACKFILL": "auto, the default; producer_environment can set it",
 }
 
 

@@ -15,10 +15,13 @@ SOURCES = Path(__file__).parents[2] / "service" / "stockstream" / "sources"
 SESSION = Path(__file__).parents[2] / "examples" / "simulated-session.csv.gz"
 
 
+# What a source cannot do without.
+NEEDS: dict[str, object] = {"alpaca_key_id": "PKTESTKEY0001", "alpaca_secret_key": "testsecret0001"}
+
+
 def settings_of(kind: SourceKind, **more: object) -> Settings:
-    return load_settings(
-        {"source": kind.name, **({} if kind.follows_watchlist else {"replay_files": (SESSION,)}), **more}
-    )
+    files = {} if kind.follows_watchlist else {"replay_files": (SESSION,)}
+    return load_settings({"source": kind.name, **NEEDS, **files, **more})
 
 
 def test_every_folder_of_sources_has_an_entry() -> None:
@@ -40,6 +43,14 @@ def test_every_place_that_an_entry_names_is_there_and_takes_what_it_is_given(kin
     if kind.probe is not None:
         assert list(inspect.signature(at_place(kind.probe)).parameters) == ["settings", "timeout_seconds"]
         assert inspect.iscoroutinefunction(at_place(kind.probe))
+    if kind.history is not None:
+        assert callable(at_place(kind.history))
+
+
+def test_every_live_source_has_a_history_of_its_own() -> None:
+    assert [kind.name for kind in SOURCE_KINDS if kind.history is not None] == [
+        kind.name for kind in SOURCE_KINDS if kind.is_live
+    ]
 
 
 @pytest.mark.parametrize("kind", SOURCE_KINDS, ids=lambda kind: kind.name)

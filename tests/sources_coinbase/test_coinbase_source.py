@@ -137,7 +137,7 @@ async def test_any_end_and_any_silence_of_a_connection_is_noticed_reconnected_an
     listener: Listener, standin: CoinbaseStandin, fault: Fault
 ) -> None:
     await listener.next_quotes()
-    connections, requests = standin.connections_total, standin.rest_requests
+    connections, requests = standin.connections_total, standin.requests
 
     standin.faults.add(fault)
     if fault is Fault.REFUSE:
@@ -147,7 +147,7 @@ async def test_any_end_and_any_silence_of_a_connection_is_noticed_reconnected_an
 
     await listener.next_quotes()
     assert standin.subscriptions[-1] == set(PRODUCTS)
-    assert standin.rest_requests > requests, "what was missed is asked for"
+    assert standin.requests > requests, "what was missed is asked for"
 
 
 @pytest.mark.parametrize("fault", [Fault.CLOSE_1000, Fault.ABORT, Fault.GARBAGE, Fault.REFUSE])

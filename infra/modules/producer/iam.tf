@@ -49,6 +49,43 @@ data "aws_iam_policy_document" "execution" {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${var.log_group_arn}:*"]
   }
+
+  # A secret's key and version may stand behind its ARN, which IAM does not know.
+  dynamic "statement" {
+    for_each = length(local.secret_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadSecrets"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = local.secret_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(local.parameter_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadParameters"
+      actions   = ["ssm:GetParameters"]
+      resources = local.parameter_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.secrets) > 0 ? [1] : []
+
+    content {
+      sid       = "DecryptSecrets"
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for service in ["secretsmanager", "ssm"] : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
 }
 
 # --- what the service itself calls ---
@@ -81,6 +118,25 @@ data "aws_iam_policy_document" "task" {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = ["kinesis.${local.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
+  # Candles of gaps that history fills: read what is there, put what is not.
+  statement {
+    sid       = "FillGaps"
+    actions   = ["dynamodb:PutItem", "dynamodb:Query"]
+    resources = [var.table_arns["candles"]]
+  }
+
+  statement {
+    sid       = "EncryptCandles"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.region}.${data.aws_partition.current.dns_suffix}"]
     }
   }
 

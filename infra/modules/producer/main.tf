@@ -23,6 +23,8 @@ locals {
       STOCKSTREAM_POLL_INTERVAL_SECONDS    = tostring(var.poll_interval_seconds)
       STOCKSTREAM_EXTENDED_HOURS           = tostring(var.extended_hours)
       STOCKSTREAM_STREAM                   = var.stream_name
+      STOCKSTREAM_CANDLES_TABLE            = var.table_names["candles"]
+      STOCKSTREAM_RETENTION_DAYS           = tostring(var.hot_retention_days)
       STOCKSTREAM_OUTBOX_DIR               = "${local.state_path}/outbox"
       STOCKSTREAM_CACHE_DIR                = local.cache_path
       STOCKSTREAM_SHUTDOWN_SECONDS         = tostring(var.stop_timeout_seconds - 5)
@@ -38,6 +40,9 @@ locals {
     } : {},
     var.environment,
   )
+
+  secret_arns    = sort(distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if split(":", arn)[2] == "secretsmanager"]))
+  parameter_arns = sort(distinct([for arn in values(var.secrets) : arn if split(":", arn)[2] == "ssm"]))
 }
 
 # No ingress at all: the service listens on loopback only, for its own health check.
@@ -81,6 +86,7 @@ resource "aws_ecs_task_definition" "this" {
     stopTimeout            = var.stop_timeout_seconds
     linuxParameters        = { initProcessEnabled = true, capabilities = { add = [], drop = ["ALL"] } }
     environment            = [for key in sort(keys(local.environment)) : { name = key, value = local.environment[key] }]
+    secrets                = [for key in sort(keys(var.secrets)) : { name = key, valueFrom = var.secrets[key] }]
     portMappings           = []
     systemControls         = []
     volumesFrom            = []

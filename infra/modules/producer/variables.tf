@@ -39,8 +39,8 @@ variable "source_name" {
   default     = "yahoo"
 
   validation {
-    condition     = contains(["yahoo", "yahoo-stream", "coinbase", "simulated", "auto"], var.source_name)
-    error_message = "source_name must be yahoo, yahoo-stream, coinbase, simulated or auto."
+    condition     = contains(["yahoo", "yahoo-stream", "coinbase", "alpaca", "alpaca-stream", "simulated", "auto"], var.source_name)
+    error_message = "source_name must be yahoo, yahoo-stream, coinbase, alpaca, alpaca-stream, simulated or auto."
   }
 }
 
@@ -74,6 +74,17 @@ variable "environment" {
   validation {
     condition     = contains(["127.0.0.1", "0.0.0.0"], lookup(var.environment, "STOCKSTREAM_HEALTH_HOST", "127.0.0.1"))
     error_message = "environment STOCKSTREAM_HEALTH_HOST must be 127.0.0.1 or 0.0.0.0: the container's health check asks 127.0.0.1."
+  }
+}
+
+variable "secrets" {
+  description = "STOCKSTREAM_* variables of the service that are secrets, such as STOCKSTREAM_ALPACA_SECRET_KEY: name to the ARN of a secret in Secrets Manager (`arn:...:secret:NAME-SUFFIX`, with `:KEY::` for one key of its JSON) or of a parameter in SSM. ECS reads them when a task starts. Encrypted with the key of this deployment, or with AWS's own."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, arn in var.secrets : can(regex("^STOCKSTREAM_[A-Z_]+$", name)) && can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/).+$", arn))])
+    error_message = "secrets must be STOCKSTREAM_* names to ARNs: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME. Their values stay out of Terraform."
   }
 }
 
@@ -216,13 +227,19 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "hot_retention_days" {
+  description = "Days after which items of the hot tables expire, for the candles that fill gaps; 0 never."
+  type        = number
+  default     = 0
+}
+
 variable "table_names" {
-  description = "Names of the tables by role, for the audit."
+  description = "Names of the tables by role, for the audit and for candles that fill gaps."
   type        = map(string)
 }
 
 variable "table_arns" {
-  description = "ARNs of the tables by role, for the audit."
+  description = "ARNs of the tables by role, for the audit and for candles that fill gaps."
   type        = map(string)
 }
 

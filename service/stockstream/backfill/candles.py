@@ -16,9 +16,10 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory, ticks_of
+from stockstream.backfill.history import ticks_of
 from stockstream.errors import AwsSetupError
 from stockstream.reading import Tables, minute_start
+from stockstream.sources.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream_wire import format_epoch_ms
 from stockstream_wire.storage import (
     BACKFILL_SOURCE,

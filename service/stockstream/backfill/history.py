@@ -1,88 +1,22 @@
-"""What history is: minute bars of a symbol, with the close before each session. And turning it into quotes. Pure."""
+"""Turning history into quotes. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final
 
 from stockstream.sources.base import Rejection
+from stockstream.sources.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream_wire import Quote, QuoteInvalidError, format_epoch_ms, format_timestamp, validate_quote
 from stockstream_wire.storage import BACKFILL_SOURCE
 
-MINUTE_MS: Final = 60_000
 # A bar does not say when within its minute the extremes were; these places are ours, the prices are the market's.
 _OPEN_MS: Final = 1
 _FIRST_EXTREME_MS: Final = 20_001
 _SECOND_EXTREME_MS: Final = 40_001
 # The last millisecond of the minute: at its end the quote would belong to the next minute's candle.
 _CLOSE_MS: Final = MINUTE_MS - 1
-
-
-@dataclass(frozen=True, slots=True)
-class MinuteBar:
-    """One minute in which something traded.
-
-    Attributes:
-        start_ms: Start of the minute, milliseconds since 1970.
-        session: Date of the trading session, `YYYY-MM-DD`.
-        open: First price.
-        high: Highest.
-        low: Lowest.
-        close: Last.
-        volume: Shares traded in the minute.
-    """
-
-    start_ms: int
-    session: str
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: int
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolHistory:
-    """History of one symbol.
-
-    Attributes:
-        symbol: Ticker.
-        bars: In order of time: all finished minutes of the sessions that the range touches.
-        previous_closes: Session to the close of the session before it.
-        known_until_ms: Bars are known up to here, milliseconds since 1970.
-        running_session: The session that is not over yet, or None.
-        currency: Of the prices.
-        exchange: As the provider names it.
-        kind: Kind of instrument, where it is no share.
-        rejected: Bars that are no bars, by name.
-    """
-
-    symbol: str
-    bars: Sequence[MinuteBar]
-    previous_closes: Mapping[str, Decimal]
-    known_until_ms: int
-    running_session: str | None = None
-    currency: str | None = None
-    exchange: str | None = None
-    kind: str | None = None
-    rejected: Sequence[Rejection] = ()
-
-
-class HistoryProvider(Protocol):
-    """Where minute bars come from."""
-
-    async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
-        """All finished bars of the sessions that the range from `start` to `end` touches.
-
-        Raises:
-            SourceUnavailableError: try again later.
-            SourceError: there is no such history.
-        """
-        ...
-
-    async def aclose(self) -> None: ...
 
 
 def quotes_of(history: SymbolHistory, start: datetime, end: datetime) -> tuple[list[Quote], list[Rejection]]:

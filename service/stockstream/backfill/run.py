@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from stockstream.backfill.candles import CandleStore, candles_of
-from stockstream.backfill.history import HistoryProvider, quotes_of
+from stockstream.backfill.history import quotes_of
 from stockstream.errors import SourceError, SourceUnavailableError
 from stockstream.sources.base import Rejection
+from stockstream.sources.history import HistoryProvider
 from stockstream_wire import encode_quote
 
 _QUOTES_PER_SEND: Final = 500
@@ -32,6 +33,7 @@ class SymbolOutcome:
         candles: Candles written; windows that had one are not counted.
         rejected: What was no bar or no quote, by name.
         error: Why it failed, or empty.
+        is_retryable: The same may succeed later.
     """
 
     symbol: str
@@ -40,6 +42,7 @@ class SymbolOutcome:
     candles: int = 0
     rejected: Sequence[Rejection] = ()
     error: str = ""
+    is_retryable: bool = False
 
 
 @dataclass(slots=True)
@@ -88,13 +91,13 @@ async def backfill(
     away = ""
     for symbol in symbols:
         if away:
-            outcome = SymbolOutcome(symbol, error=away)
+            outcome = SymbolOutcome(symbol, error=away, is_retryable=True)
         else:
             try:
                 outcome = await _fill(symbol, start, end, provider=provider, sender=sender, candles=candles)
             except SourceUnavailableError as exc:
                 away = str(exc)
-                outcome = SymbolOutcome(symbol, error=away)
+                outcome = SymbolOutcome(symbol, error=away, is_retryable=True)
             except SourceError as exc:
                 outcome = SymbolOutcome(symbol, error=str(exc))
         report.outcomes.append(outcome)

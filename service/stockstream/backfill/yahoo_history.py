@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote as quote_url
 
-from stockstream.backfill.history import MINUTE_MS, MinuteBar, SymbolHistory
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.errors import SourceError
 from stockstream.redaction import redact
+from stockstream.settings import Settings
 from stockstream.sources.base import Rejection
+from stockstream.sources.history import MINUTE_MS, SESSION_MAX, MinuteBar, SymbolHistory
 from stockstream.sources.yahoo.errors import FailureKind, YahooCallError
 from stockstream.sources.yahoo.instrument import instrument_of_chart
 from stockstream.sources.yahoo.numbers import float32_decimal
@@ -23,13 +23,11 @@ from stockstream_wire import format_epoch_ms
 from stockstream_wire.trading_day import DayRule, session_date_of
 
 if TYPE_CHECKING:
-    from stockstream.sources.yahoo._session import YahooSession
+    from stockstream.sources.yahoo._session import GuardedSession
 
 # Yahoo: "1m data: only 7 days worth of data per request, within the last 30 days" (its own error texts, HTTP 422).
 REQUEST_MAX: Final = timedelta(days=7)
-HISTORY_MAX: Final = timedelta(days=30)
-# The session that holds the start began at most a day before it.
-_SESSION_MAX: Final = timedelta(days=1)
+KEEPS_DAYS: Final = 30
 # Enough daily bars to have a close before the first session, over holidays.
 _DAILY_LEAD: Final = timedelta(days=14)
 _ATTEMPTS_MAX: Final = 5
@@ -39,36 +37,36 @@ _CHART_URL: Final = "https://query2.finance.yahoo.com/v8/finance/chart/"
 _TIMEOUT_SECONDS: Final = 20.0
 
 
-def oldest_start(now: datetime) -> datetime:
-    """The earliest moment that can be filled: Yahoo's limit, less the session that must be there from its start."""
-    return now - HISTORY_MAX + _SESSION_MAX + timedelta(minutes=5)
+def yahoo_history(settings: Settings) -> "YahooHistory":
+    """Make the provider that the settings describe."""
+    return YahooHistory(requests_per_second=settings.yahoo_requests_per_second)
 
 
 class YahooHistory:
     """A `HistoryProvider` on Yahoo's chart API: one request for each week of a symbol, and one for its daily closes.
 
     Args:
-        cache_dir: yfinance's cache folder.
         requests_per_second: Pace.
         clock: Pace and waits.
         rng: Randomness of the waits after a failure.
     """
 
+    label = "Yahoo"
+    keeps_days = KEEPS_DAYS
+
     def __init__(
         self,
         *,
-        cache_dir: Path,
         requests_per_second: float = 1.0,
         clock: Clock = SYSTEM_CLOCK,
         rng: Random | None = None,
     ) -> None:
-        self._cache_dir = cache_dir
         self._interval_seconds = 1 / requests_per_second
         self._clock = clock
         self._rng = rng if rng is not None else Random()
         # One thread: curl's handles are thread-local, and history is not in a hurry.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="yahoo-history")
-        self._session: YahooSession | None = None
+        self._session: GuardedSession | None = None
         self._next_request_at = float("-inf")
 
     async def history(self, symbol: str, start: datetime, end: datetime) -> SymbolHistory:
@@ -82,7 +80,7 @@ class YahooHistory:
         rejected: list[Rejection] = []
         meta: Mapping[str, Any] = {}
         # A session that the range cuts is fetched whole: its open, its high and its volume count from its start.
-        since, known_until = start - _SESSION_MAX, min(self._clock.now(), end + _SESSION_MAX)
+        since, known_until = start - SESSION_MAX, min(self._clock.now(), end + SESSION_MAX)
         while since < known_until:
             until = min(known_until, since + REQUEST_MAX)
             chart = await self._chart(symbol, since, until, "1m")
@@ -140,13 +138,14 @@ class YahooHistory:
 
     def _get(self, symbol: str, params: dict[str, str]) -> object:
         # Here and not above: the import takes 0.5-0.8 s and 99 MB, and a wrong argument should be told before.
-        from stockstream.sources.yahoo._session import YahooSession  # noqa: PLC0415
+        from stockstream.sources.yahoo._session import GuardedSession  # noqa: PLC0415
 
+        # A chart needs neither cookie nor crumb, so the request goes around yfinance, whose state is the whole
+        # process's: the source may be polling with it.
         if self._session is None:
-            self._session = YahooSession(self._cache_dir, _TIMEOUT_SECONDS)
+            self._session = GuardedSession(_TIMEOUT_SECONDS)
         try:
-            # A chart needs neither cookie nor crumb, so the request goes around yfinance's.
-            response = self._session.http.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
+            response = self._session.get(_CHART_URL + quote_url(symbol, safe=""), params=params)
         except OSError as exc:  # curl's errors are OSErrors
             raise YahooCallError(FailureKind.UNREACHABLE, f"{type(exc).__name__}: {redact(str(exc))[:200]}") from exc
         return decode_json(bytes(response.content))

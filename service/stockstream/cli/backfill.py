@@ -13,10 +13,12 @@ from stockstream.cli._times import day_or_moment
 from stockstream.errors import InputError, only_error
 from stockstream.exit_codes import ExitCode
 from stockstream.settings import Settings, load_settings
+from stockstream.source_kinds import AUTO, AUTO_TRIES, HISTORY_ELSE, at_place, source_kind
 from stockstream.symbols import upper_symbols
 
 if TYPE_CHECKING:
     from stockstream.backfill import BackfillReport, SymbolOutcome
+    from stockstream.sources.history import HistoryProvider
 
 _DRAIN_SECONDS: Final = 120.0
 
@@ -38,54 +40,67 @@ def backfill(symbols: tuple[str, ...], start: str | None, end: str | None, gaps:
     if start is None:
         raise click.UsageError("--from is missing. `stockstream backfill --gaps` lists what there is to fill.")
     now = datetime.now(UTC)
+    provider = _provider(settings)
     chosen = tuple(upper_symbols(symbols))
-    first, last = parse_range(start, end, now)
-    raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last)))
+    first, last = parse_range(start, end, now, provider)
+    raise SystemExit(asyncio.run(_backfill(settings, chosen, first, last, provider)))
 
 
-def parse_range(start: str, end: str | None, now: datetime) -> tuple[datetime, datetime]:
+def _provider(settings: Settings) -> "HistoryProvider":
+    """History of the source that the settings name, else Yahoo's."""
+    kind = source_kind(AUTO_TRIES if settings.source == AUTO else settings.source)
+    provider: HistoryProvider = at_place(kind.history or HISTORY_ELSE)(settings)
+    return provider
+
+
+def parse_range(start: str, end: str | None, now: datetime, provider: "HistoryProvider") -> tuple[datetime, datetime]:
     """Read `--from` and `--to`; the end is cut to the last full minute, for the running one is not history yet.
 
     Raises:
-        InputError: no ISO 8601 time, no offset from UTC, an empty range, or one older than Yahoo's history.
+        InputError: no ISO 8601 time, no offset from UTC, an empty range, or one older than the provider's history.
     """
     # Imported late, here and below: every command of ours pays for what this module imports at its top.
-    from stockstream.backfill import oldest_start  # noqa: PLC0415
+    from stockstream.sources.history import oldest_start  # noqa: PLC0415
 
     first = day_or_moment("--from", start)
     last = now if end is None else day_or_moment("--to", end, end_of_day=True)
     last = min(last, now.replace(second=0, microsecond=0))
     if first >= last:
         raise InputError(f"--from {start} is not before the end of the range, {last.isoformat()}")
-    oldest = oldest_start(now)
+    oldest = oldest_start(now, provider.keeps_days)
     if first < oldest:
         raise InputError(
-            f"--from {start} is too old: Yahoo keeps 1-minute history for 30 days. "
+            f"--from {start} is too old: {provider.label} keeps 1-minute history for {provider.keeps_days} days. "
             f"Remedy: --from {oldest.strftime('%Y-%m-%dT%H:%MZ')} or later"
         )
     return first, last
 
 
 def _list_gaps(settings: Settings) -> None:
-    from stockstream.backfill import GapLog  # noqa: PLC0415
+    from stockstream.backfill import GapLog, read_filled  # noqa: PLC0415
 
-    gaps = GapLog(settings.outbox_dir.parent).read()
+    folder = settings.outbox_dir.parent
+    gaps, filled = GapLog(folder).read(), read_filled(folder)
     if not gaps:
         click.echo("No gaps noted.")
         return
     for gap in gaps:
         span = str(timedelta(seconds=round(gap.seconds)))
-        click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source})")
-        click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
+        outcome = filled.outcome(gap)
+        click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source}){f', {outcome}' if outcome else ''}")
+        if outcome != "filled":
+            click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")
 
 
-async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime, end: datetime) -> ExitCode:
+async def _backfill(
+    settings: Settings, symbols: Sequence[str], start: datetime, end: datetime, provider: "HistoryProvider"
+) -> ExitCode:
     from stockstream.observability.logs import configure_logging  # noqa: PLC0415
 
     configure_logging("warning", settings.log_format, sys.stderr)
     try:
         async with open_target(settings) as target:
-            report = await _fill(target, symbols or target.settings.symbols.symbols, start, end)
+            report = await _fill(target, symbols or target.settings.symbols.symbols, start, end, provider)
     except BaseExceptionGroup as group:
         raise only_error(group) or group from group
     for outcome in report.outcomes:
@@ -99,16 +114,16 @@ async def _backfill(settings: Settings, symbols: Sequence[str], start: datetime,
     return ExitCode.DONE if report.is_complete else ExitCode.FAILED
 
 
-async def _fill(target: Target, symbols: Sequence[str], start: datetime, end: datetime) -> "BackfillReport":
-    from stockstream.backfill import YahooHistory, open_candles  # noqa: PLC0415
+async def _fill(
+    target: Target, symbols: Sequence[str], start: datetime, end: datetime, provider: "HistoryProvider"
+) -> "BackfillReport":
     from stockstream.backfill import backfill as fill  # noqa: PLC0415
+    from stockstream.backfill import backfill_outbox, open_candles  # noqa: PLC0415
     from stockstream.sender import Sender, SenderConfig  # noqa: PLC0415
 
     settings = target.settings
     # An outbox of its own: the service may be running, and owns the other.
-    outbox_dir = settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")
-    config = SenderConfig(stream=settings.stream, outbox_dir=outbox_dir if settings.outbox == "disk" else None)
-    provider = YahooHistory(cache_dir=settings.cache_dir, requests_per_second=settings.yahoo_requests_per_second)
+    config = SenderConfig(stream=settings.stream, outbox_dir=backfill_outbox(settings))
     try:
         async with (
             open_candles(target.aws, settings.candles_table, retention_days=settings.retention_days) as candles,

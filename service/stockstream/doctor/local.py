@@ -1,12 +1,17 @@
 """Checks that need no AWS: the source, the watchlist, the folders."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
+from stockstream.backfill.auto import AGE_MAX
+from stockstream.backfill.filled import FILLED, read_filled
+from stockstream.backfill.gaps import GapLog
 from stockstream.doctor.findings import Finding, Status
 from stockstream.settings import Settings
 from stockstream.source_kinds import AUTO, AUTO_TRIES, source_kind
 from stockstream.sources.factory import probe_source, with_own_symbols
+from stockstream_wire import format_timestamp
 
 
 async def check_source(settings: Settings, *, timeout_seconds: float) -> Finding:
@@ -32,6 +37,19 @@ def check_watchlist(settings: Settings) -> Finding:
         skipped = "; ".join(watchlist.skipped[:3])
         return Finding("watchlist", Status.WARNING, f"{detail}, {len(watchlist.skipped)} skipped: {skipped}")
     return Finding("watchlist", Status.OK, detail)
+
+
+def check_gaps(settings: Settings, now: datetime) -> Finding:
+    """Count the gaps of the last week that nothing has filled."""
+    folder, since = settings.outbox_dir.parent, format_timestamp(now - AGE_MAX)
+    filled = read_filled(folder)
+    gaps = [gap for gap in GapLog(folder).read() if gap.end > since]
+    open_gaps = [gap for gap in gaps if filled.outcome(gap) != FILLED]
+    detail = f"{len(gaps)} in the last {AGE_MAX.days} days, {len(open_gaps)} not filled"
+    given_up = [gap for gap in open_gaps if filled.outcome(gap)]
+    if given_up or (open_gaps and settings.backfill == "off"):
+        return Finding("gaps", Status.WARNING, detail, "`stockstream backfill --gaps` lists them, with the commands")
+    return Finding("gaps", Status.OK, detail)
 
 
 def check_folder(check: str, folder: Path, variable: str) -> Finding:

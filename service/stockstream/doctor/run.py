@@ -9,7 +9,7 @@ from typing import Final
 from stockstream.aws import AwsConfig, open_client, resolve_aws
 from stockstream.doctor import aws as aws_checks
 from stockstream.doctor.findings import Finding, Status, one_cause_once
-from stockstream.doctor.local import check_folder, check_source, check_watchlist
+from stockstream.doctor.local import check_folder, check_gaps, check_source, check_watchlist
 from stockstream.doctor.workers import check_workers
 from stockstream.errors import SettingsError
 from stockstream.settings import Settings
@@ -43,6 +43,7 @@ async def examine(
     ]
     if settings.outbox == "disk":
         findings.append(check_folder("outbox_folder", settings.outbox_dir, "STOCKSTREAM_OUTBOX_DIR"))
+        findings.append(check_gaps(settings, now()))
     async with asyncio.TaskGroup() as group:
         source = group.create_task(check_source(settings, timeout_seconds=SOURCE_TIMEOUT_SECONDS))
         on_aws = group.create_task(_examine_aws(settings, now, aws))

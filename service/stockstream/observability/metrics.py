@@ -39,6 +39,8 @@ SERVICE_METRICS: Final = (
     MetricSpec("RecordsRetried", "counter", "Count", "records_retried", "Kinesis records sent again"),
     MetricSpec("RecordsThrottled", "counter", "Count", "records_throttled", "Kinesis records refused for throughput"),
     MetricSpec("SourceFailures", "counter", "Count", "source_failures", "Calls to the source that failed"),
+    MetricSpec("QuotesBackfilled", "counter", "Count", "quotes_backfilled", "Quotes of history that filled gaps"),
+    MetricSpec("GapsWaiting", "gauge", "Count", "gaps_waiting", "Gaps of the last week that are not filled"),
     MetricSpec(
         "QuotesLost", "counter", "Count", "quotes_lost", "Accepted quotes dropped at the bound, or destroyed on disk"
     ),

@@ -12,7 +12,7 @@ import structlog
 
 from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
-from stockstream.backfill import GapNotingSource
+from stockstream.backfill import GapFiller, GapNotingSource, gap_filler
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.exit_codes import ExitCode
 from stockstream.gate import Gate
@@ -94,6 +94,7 @@ class Service:
         self._pipeline: QuotePipeline | None = None
         self._ledger: Ledger | None = None
         self._membership: Membership | None = None
+        self._filler: GapFiller | None = None
         self.source: Source | None = None
 
     @property
@@ -166,7 +167,13 @@ class Service:
             stack.push_async_callback(_cancelled, emitting)
             stopping = asyncio.create_task(self._stopped_at(stop))
             stack.push_async_callback(_cancelled, stopping)
+            self._filler = gap_filler(
+                settings, self._aws, source=self.source.label, is_well=self._is_well, clock=self._clock
+            )
+            filling = asyncio.create_task(self._fill_gaps())
+            stack.push_async_callback(_cancelled, filling)
             await self._pipeline.run(stop)
+            await _cancelled(filling)  # the time that is left is the drain's
             drain_seconds = self._drain_seconds(stopping.result() if stopping.done() else None)
             log.info("draining", unsent=self._sender.stats.unsent, deadline_seconds=round(drain_seconds, 1))
             await self._sender.drain(drain_seconds)
@@ -216,6 +223,22 @@ class Service:
             return source
         folder = settings.outbox_dir.parent
         return GapNotingSource(source, folder, interval_seconds=settings.poll_interval_seconds, clock=self._clock)
+
+    async def _fill_gaps(self) -> None:
+        if self._filler is not None:
+            await self._filler.run()
+
+    def _is_well(self) -> bool:
+        """Whether the source has answered lately, and not failed since."""
+        counters, source = self.counters, self.source
+        if source is None or counters.answered_at is None or counters.failing_since is not None:
+            return False
+        late_seconds = max(self._late_seconds, _LATE_INTERVALS * source_kind(source.label).answers_every_seconds)
+        return self._clock.monotonic() - counters.answered_at <= late_seconds
+
+    @property
+    def _late_seconds(self) -> float:
+        return max(_LATE_SECONDS, _LATE_INTERVALS * self._settings.poll_interval_seconds)
 
     def _sender_config(self) -> SenderConfig:
         settings = self._settings
@@ -299,6 +322,8 @@ class Service:
             "QuotesRejected": counters.rejected,
             "SymbolsRefused": self._pipeline.refusals.lasting if self._pipeline else 0,
             "SourceFailures": counters.source_failures,
+            "QuotesBackfilled": self._filler.counters.quotes if self._filler else 0,
+            "GapsWaiting": self._filler.counters.gaps_waiting if self._filler else 0,
             "QuotesSent": stats.sent if stats else 0,
             "RecordsRetried": stats.retried if stats else 0,
             "RecordsThrottled": stats.throttled if stats else 0,
@@ -319,9 +344,8 @@ class Service:
         if self._pipeline is None or self._pipeline.last_batch_at is None:
             reasons.append("the source has not answered yet")
         else:
-            late_seconds = max(_LATE_SECONDS, _LATE_INTERVALS * self._settings.poll_interval_seconds)
             silent_seconds = self._clock.monotonic() - self._pipeline.last_batch_at
-            if silent_seconds > late_seconds:
+            if silent_seconds > self._late_seconds:
                 reasons.append(f"the source has been silent for {silent_seconds:.0f} s")
         if stats is not None and stats.blocked_by:
             reasons.append(f"Kinesis refuses: {stats.blocked_by}")

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     poll_interval_seconds: float = _setting("Source", 30.0, "Seconds between two polls of the source", ge=0.1, le=3600)
     send_unchanged: bool = _setting("Source", False, "Send quotes that have not changed since the last poll too")
 
+    backfill: Literal["auto", "off"] = _setting(
+        "Source",
+        "auto",
+        "Fill gaps from history once the source is well again; `off` leaves them to `backfill --gaps`",
+    )
+
     # --- replay and simulation --------------------------------------------------------------------------------------
     replay_files: Annotated[tuple[Path, ...], NoDecode] = _setting(
         "Replay and simulation", (), "Files to replay (CSV, CSV.gz, JSONL, Parquet), separated by commas"
@@ -95,6 +101,17 @@ class Settings(BaseSettings):
         le=1_000_000,
     )
     cache_dir: Path = _setting("Yahoo", default_cache_dir(), "Folder for yfinance's cookie and time zone caches")
+
+    # --- Alpaca -----------------------------------------------------------------------------------------------------
+    alpaca_key_id: SecretStr | None = _setting(
+        "Alpaca", None, "Key of an account at Alpaca, its ID ([alpaca.md](alpaca.md))"
+    )
+    alpaca_secret_key: SecretStr | None = _setting("Alpaca", None, "The secret half of that key")
+    alpaca_feed: Literal["iex", "sip", "delayed_sip"] = _setting(
+        "Alpaca",
+        "iex",
+        "Trades of one exchange (`iex`, free), of all (`sip`, paid), or of all a quarter of an hour later",
+    )
 
     # --- AWS --------------------------------------------------------------------------------------------------------
     region: str | None = _setting(
@@ -313,7 +330,16 @@ class Settings(BaseSettings):
         return self.ledger_dir if self.ledger_dir is not None else self.outbox_dir.parent / "ledger"
 
     @field_validator(
-        "log_level", "log_format", "source", "outbox", "outbox_policy", "sender_transport", "workers", mode="before"
+        "log_level",
+        "log_format",
+        "source",
+        "outbox",
+        "outbox_policy",
+        "sender_transport",
+        "alpaca_feed",
+        "backfill",
+        "workers",
+        mode="before",
     )
     @classmethod
     def _lower(cls, value: object) -> object:

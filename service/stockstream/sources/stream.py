@@ -61,6 +61,8 @@ class StreamConnection:
         clock: Time.
         rng: Randomness of the waits.
         repeats: Whether to subscribe again and again, for a server that forgets.
+        message_max_bytes: A longer message ends the connection.
+        awaits_admission: The server takes orders only of whom it knows: they wait until `admit` is called.
         timings: The waits.
     """
 
@@ -74,11 +76,16 @@ class StreamConnection:
         clock: Clock,
         rng: random.Random,
         repeats: bool = False,
+        awaits_admission: bool = False,
+        message_max_bytes: int = MESSAGE_MAX_BYTES,
         timings: StreamTimings | None = None,
     ) -> None:
         self._symbols = symbols
         self._orders = orders
         self._repeats = repeats
+        self._awaits_admission = awaits_admission
+        self._message_max_bytes = message_max_bytes
+        self._admitted = asyncio.Event()
         self._changed = asyncio.Event()
         self._on_message = on_message
         self._clock = clock
@@ -121,7 +128,7 @@ class StreamConnection:
                 ping_interval=self._timings.ping_interval_seconds,
                 ping_timeout=self._timings.ping_timeout_seconds,
                 close_timeout=1.0,
-                max_size=MESSAGE_MAX_BYTES,
+                max_size=self._message_max_bytes,
             )
         except (OSError, TimeoutError, EOFError, WebSocketException) as exc:
             if not self._is_away:
@@ -136,6 +143,15 @@ class StreamConnection:
         """Whether there is a connection now."""
         return self._connection is not None
 
+    async def say(self, message: str) -> None:
+        """Send a message of the caller's own; into nowhere where there is no connection."""
+        if self._connection is not None:
+            await self._connection.send(message)
+
+    def admit(self) -> None:
+        """Let the orders of this connection go."""
+        self._admitted.set()
+
     def resubscribe(self) -> None:
         """Look at the symbols now, and tell the server where they have changed."""
         self._changed.set()
@@ -148,6 +164,10 @@ class StreamConnection:
 
     async def _listen_until_closed(self, connection: ClientConnection) -> None:
         self._connection = connection
+        if self._awaits_admission:
+            self._admitted.clear()
+        else:
+            self._admitted.set()
         subscriber = asyncio.create_task(self._keep_subscribed(connection), name="stream-subscriber")
         try:
             await self._listen(connection)
@@ -176,6 +196,7 @@ class StreamConnection:
         """Subscribe to what is wanted; of a change the difference alone, and now and then to all again where asked."""
         subscribed: set[str] = set()
         is_repeat = False
+        await self._admitted.wait()
         while True:
             self._changed.clear()
             wanted = list(dict.fromkeys(self._symbols()))

@@ -168,6 +168,16 @@ def users_watchlist(state_dir: Path, kind: SourceKind) -> Watchlist:
         raise InputError(f"{exc}. Remedy: mend it, or delete it") from exc
 
 
+def current_symbols(watchlist: Watchlist) -> tuple[str, ...]:
+    """The symbols of a watchlist as its file now has them; of one that cannot be read, those of the start."""
+    if watchlist.file is None:
+        return watchlist.symbols
+    try:
+        return read_watchlist_file(watchlist.file).symbols
+    except ValueError:
+        return watchlist.symbols
+
+
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:
     if path is None:
         return None

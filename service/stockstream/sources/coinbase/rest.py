@@ -1,6 +1,6 @@
-"""The only requests beside the socket: a product's days, from the public candles."""
+"""The only requests beside the socket: a product's days and minutes, from the public candles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -20,6 +20,9 @@ TIMEOUT_SECONDS: Final = 10.0
 _ANSWER_MAX_BYTES: Final = 262_144
 # Today, yesterday, and some before in case a thin product saw no trade yesterday.
 _DAYS: Final = 7
+DAY_SECONDS: Final = 86_400
+# The most that one request gives.
+CANDLES_MAX: Final = 300
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -35,6 +38,18 @@ class Day:
     high: Decimal
     low: Decimal
     close: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """A minute or a day of trades, by its start in seconds since 1970; volume in coins."""
+
+    start_seconds: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
 
 
 class CoinbaseRest:
@@ -59,10 +74,27 @@ class CoinbaseRest:
         Raises:
             CoinbaseUnavailableError: no answer, or none that can be read.
         """
+        candles = await self.candles(product, DAY_SECONDS, now - timedelta(days=_DAYS), now)
+        if candles is None:
+            return None
+        return {
+            datetime.fromtimestamp(one.start_seconds, UTC).date(): Day(one.open, one.high, one.low, one.close)
+            for one in candles
+        }
+
+    async def candles(
+        self, product: str, granularity_seconds: int, start: datetime, end: datetime
+    ) -> Sequence[Candle] | None:
+        """The candles of a range, newest first, at most `CANDLES_MAX`; None where there is no such product.
+
+        Raises:
+            CoinbaseUnavailableError: no answer, or none that can be read.
+        """
         url = f"{self._url}/products/{quote_url(product, safe='')}/candles"
-        since = now - timedelta(days=_DAYS)
         # Without both ends the API ignores either.
-        params = {"granularity": "86400", "start": since.strftime(_TIME), "end": now.strftime(_TIME)}
+        params = {
+            "granularity": str(granularity_seconds), "start": start.strftime(_TIME), "end": end.strftime(_TIME)
+        }  # fmt: skip
         try:
             async with self._session.get(url, params=params, timeout=self._timeout) as answer:
                 if answer.status == HTTPStatus.NOT_FOUND:
@@ -72,7 +104,7 @@ class CoinbaseRest:
                 body = await _bounded(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise CoinbaseUnavailableError(f"Coinbase: {type(exc).__name__}: {redact(str(exc))[:200]}") from exc
-        return _days_of(product, body)
+        return _candles_of(product, body)
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
@@ -84,16 +116,22 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _days_of(product: str, body: bytes) -> Mapping[date, Day]:
-    """Read `[[time, low, high, open, close, volume], …]`."""
+def _candles_of(product: str, body: bytes) -> Sequence[Candle]:
     try:
-        rows = loads(body, parse_float=Decimal, parse_int=Decimal)
-        return {
-            datetime.fromtimestamp(int(time), UTC).date(): Day(*map(_price, (opening, high, low, close)))
-            for time, low, high, opening, close, *_ in rows
-        }
+        return [_candle(row) for row in loads(body, parse_float=Decimal, parse_int=Decimal)]
     except (JSONDecodeError, UnicodeDecodeError, TypeError, ValueError, InvalidOperation, OverflowError) as exc:
         raise CoinbaseUnavailableError(f"Coinbase's candles of {product} cannot be read: {str(exc)[:100]}") from exc
+
+
+def _candle(row: Sequence[object]) -> Candle:
+    """Read `[time, low, high, open, close, volume]`."""
+    time, low, high, opening, close, volume, *_ = row
+    return Candle(int(str(time)), _price(opening), _price(high), _price(low), _price(close), _volume(volume))
+
+
+def _volume(value: object) -> Decimal:
+    volume = Decimal(str(value))
+    return volume if volume.is_finite() and volume > 0 else Decimal(0)
 
 
 def _price(value: object) -> Decimal:

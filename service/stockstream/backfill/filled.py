@@ -1,0 +1,67 @@
+"""Which gaps have been filled without a hand, and how far the one that is being filled has come: one small file."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from stockstream.backfill.gaps import Gap
+
+FILLED_FILE: Final = "gaps-filled.json"
+# Those of which it is known are at most a week old, and each lasted a minute or more.
+_KNOWN_MAX: Final = 20_000
+
+FILLED: Final = "filled"
+GIVEN_UP: Final = "given up"
+
+
+@dataclass(slots=True)
+class FilledGaps:
+    """What has become of gaps, by the key of each.
+
+    Attributes:
+        over: Key to `filled` or `given up`.
+        current: Key of the gap that is being filled.
+        done: Its symbols that are through.
+    """
+
+    over: dict[str, str] = field(default_factory=dict)
+    current: str = ""
+    done: set[str] = field(default_factory=set)
+
+    def outcome(self, gap: Gap) -> str:
+        """What has become of a gap; empty where it waits."""
+        return self.over.get(key_of(gap), "")
+
+
+def key_of(gap: Gap) -> str:
+    """What a gap is known by."""
+    return f"{gap.source} {gap.start} {gap.end}"
+
+
+def read_filled(folder: Path) -> FilledGaps:
+    """Read the file; one that is missing or damaged knows of nothing: filling a gap twice is harmless."""
+    try:
+        noted: Any = json.loads((folder / FILLED_FILE).read_bytes())
+        over = {str(key): str(outcome) for key, outcome in noted["over"].items()}
+        return FilledGaps(over, str(noted["current"]), {str(symbol) for symbol in noted["done"]})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return FilledGaps()
+
+
+def write_filled(folder: Path, filled: FilledGaps) -> None:
+    """Replace the file; on disk when it returns.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    over = dict(sorted(filled.over.items(), key=lambda item: item[0].split(" ")[-1])[-_KNOWN_MAX:])
+    noted = {"v": 1, "over": over, "current": filled.current, "done": sorted(filled.done)}
+    path = folder / FILLED_FILE
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(json.dumps(noted).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
