@@ -7,8 +7,8 @@ import { SymbolView } from "./symbol.js";
 import { Alerts } from "./alerts.js";
 import { Health } from "./health.js";
 
-const PLACES = [["/", "Watchlist", "w"], ["/alerts", "Alerts", "a"], ["/health", "Health", "h"]];
-const HELP = [["j k ↑ ↓", "next, previous row"], ["Enter", "open the row"], ["/", "filter"], ["g w · g a · g h", "watchlist, alerts, health"], ["1 5 h d", "interval of the chart"], ["a", "a level of the symbol that is shown"], ["t · c", "light or dark; colours for the colour-blind"], ["Esc", "back"], ["?", "this list"]];
+const PLACES = [["/", "Watchlist", "w"], ["/alerts", "Alerts", "a"], ["/health", "Health", "h"], ["/api", "API", "p"]];
+const HELP = [["j k ↑ ↓", "next, previous row"], ["Enter", "open the row"], ["/", "filter"], ["g w · g a · g h · g p", "watchlist, alerts, health, API"], ["1 5 h d", "interval of the chart"], ["a", "a level of the symbol that is shown"], ["t · c", "light or dark; colours for the colour-blind"], ["Esc", "back"], ["?", "this list"]];
 const SOURCES = { simulated: "These prices are simulated. They are no market data.", replay: "A file is being replayed: its prices, not the market as it is now.", backfill: null };
 
 function banners() {
@@ -32,6 +32,12 @@ class Login extends Component {
     return html`<main class="login"><h1>Stockstream</h1><form onSubmit=${(event) => this.submit(event)}><label>Token<input ref=${(element) => element && (this.field = element)} type="password" autocomplete="current-password" required autofocus /></label><button>Log in</button></form>
       <p role="alert" class="down">${this.state?.error ?? ""}</p><p class="quiet">The token is STOCKSTREAM_DASHBOARD_TOKEN of whoever runs this page.</p></main>`;
   }
+}
+
+// A view that few open: its script is read when it is.
+class Late extends Component {
+  componentDidMount() { import(this.props.from).then((found) => this.setState({ view: found[this.props.name] })); }
+  render(props, { view }) { return view ? html`<${view} ...${props} />` : html`<section class="view"><p class="empty">Reading…</p></section>`; }
 }
 
 class App extends Component {
@@ -72,7 +78,7 @@ class App extends Component {
     const { path, help } = this.state, hold = this.hold, go = this.go;
     const symbol = path.startsWith("/s/") ? decodeURIComponent(path.slice(3)) : null;
     document.title = symbol ? `${symbol} ${rows.get(symbol) ? format.price(rows.get(symbol).price) : ""} · Stockstream` : "Stockstream";
-    const view = symbol ? html`<${SymbolView} key=${symbol} hold=${hold} symbol=${symbol} go=${go} />` : path === "/alerts" ? html`<${Alerts} hold=${hold} go=${go} />` : path === "/health" ? html`<${Health} hold=${hold} go=${go} />` : html`<${Watchlist} hold=${hold} go=${go} />`;
+    const view = symbol ? html`<${SymbolView} key=${symbol} hold=${hold} symbol=${symbol} go=${go} />` : path === "/alerts" ? html`<${Alerts} hold=${hold} go=${go} />` : path === "/health" ? html`<${Health} hold=${hold} go=${go} />` : path === "/api" ? html`<${Late} from="./reference.js" name="Reference" hold=${hold} go=${go} symbol=${rows.keys().next().value ?? ""} />` : html`<${Watchlist} hold=${hold} go=${go} />`;
     return html`<a class="skip" href="#main">Skip to the figures</a>
       <header><nav aria-label="Places"><a class="brand" href="/" onClick=${(event) => { event.preventDefault(); go("/"); }}>Stockstream</a>
         ${PLACES.map(([to, title]) => html`<a href=${to} key=${to} aria-current=${to === path || (to === "/" && symbol) ? "page" : null} onClick=${(event) => { event.preventDefault(); go(to); }}>${title}</a>`)}</nav>

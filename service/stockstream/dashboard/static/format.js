@@ -10,7 +10,10 @@ const formatter = (digits) => {
 
 // As many digits as prices of this size are quoted with.
 export const digitsOf = (price) => (Math.abs(price) >= 1 || price === 0 ? 2 : Math.abs(price) >= 0.01 ? 4 : 6);
-export const price = (value) => (value == null ? "–" : formatter(digitsOf(value)).format(value));
+const decimals = (value) => (value == null ? 0 : (String(value).split(".")[1] ?? "").length);
+// As its open and its last close are quoted: a single trade may have a fraction of the tick.
+export const digitsOfQuote = (quote) => Math.min(6, Math.max(digitsOf(quote.price), decimals(quote.open), decimals(quote.previous_close)));
+export const price = (value, digits) => (value == null ? "–" : formatter(digits ?? digitsOf(value)).format(value));
 export const number = (value, digits = 0) => (value == null ? "–" : formatter(digits).format(value));
 export const signed = (value, digits) => (value == null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${formatter(digits).format(Math.abs(value))}`);
 export const arrow = (value) => (value > 0 ? "▲" : value < 0 ? "▼" : "■");
