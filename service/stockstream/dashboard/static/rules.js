@@ -21,10 +21,10 @@ export class Rules extends Component {
       this.setState({ items, error: null }); this.props.onRules?.(items);
     } catch (error) { if (!this.gone) this.setState({ error: error.message, items: [] }); }
   }
-  // A price that somebody pointed at on the chart.
-  propose(price) {
+  // A price that somebody pointed at on the chart, or dragged a level to: nothing is changed until the form is sent.
+  propose(price, moved = null) {
     const last = rows.get(this.state.symbol)?.price;
-    this.setState({ price: String(price), when: last != null && price < last ? "below" : "above" }, () => this.field?.focus());
+    this.setState({ price: String(price), when: last != null && price < last ? "below" : "above", moved, ...(moved && { repeat: moved.repeat }) }, () => this.field?.focus());
   }
   focus() { this.field?.focus(); }
   async act(work) {
@@ -32,17 +32,19 @@ export class Rules extends Component {
   }
   add(event) {
     event.preventDefault();
-    const { symbol, when, price, repeat } = this.state;
+    const { symbol, when, price, repeat, moved } = this.state;
     this.act(async () => {
       const added = await change("alert-rules", "POST", { symbol, when, price, repeat });
-      this.setState({ price: "" });
+      if (moved && moved.name !== added.name) await this.removed(moved);
+      this.setState({ price: "", moved: null });
       return `${added.symbol} ${when} ${price}: in force from ${format.time(added.since, undefined, false)}${added.starts === when ? `; it is ${when} already, and rings when it comes back` : ""}.`;
     });
   }
-  remove(rule) { this.act(async () => { await change(`alert-rules/${encodeURIComponent(rule.symbol)}/${encodeURIComponent(rule.name)}`, "DELETE"); return `${rule.symbol} ${rule.when} ${format.price(rule.price)}: removed.`; }); }
+  removed(rule) { return change(`alert-rules/${encodeURIComponent(rule.symbol)}/${encodeURIComponent(rule.name)}`, "DELETE"); }
+  remove(rule) { this.act(async () => { await this.removed(rule); return `${rule.symbol} ${rule.when} ${format.price(rule.price)}: removed.`; }); }
   test() { this.act(async () => { await change("alert-rules/test", "POST", {}); return "A test alert is on its way, wherever alerts go."; }); }
   render({ symbol: fixed, alerts = [] }) {
-    const { items, error, said, symbol, when, price, repeat } = this.state;
+    const { items, error, said, symbol, when, price, repeat, moved } = this.state;
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
     return html`<section class="rules" aria-label="Levels"><h2>Levels${fixed ? ` of ${fixed}` : ""}</h2>
       ${error ? html`<p class="quiet">${error}</p>` : ""}
@@ -51,7 +53,7 @@ export class Rules extends Component {
         <label><span class="sr">Direction</span><select value=${when} onChange=${set("when")}><option value="above">comes above</option><option value="below">comes below</option></select></label>
         <label><span class="sr">Price</span><input class="short" ref=${(element) => element && (this.field = element)} inputmode="decimal" placeholder=${fixed ? "Price ( a )" : "Price"} required value=${price} onInput=${set("price")} /></label>
         <label><span class="sr">How often</span><select value=${repeat} onChange=${set("repeat")}><option value="once">once</option><option value="each">each time</option></select></label>
-        <button>Add</button> ${fixed ? "" : html`<button type="button" onClick=${() => this.test()}>Send a test</button>`}</form>
+        <button>${moved ? `Move ${moved.when} ${format.price(Number(moved.price))}` : "Add"}</button>${moved ? html`<button type="button" onClick=${() => this.setState({ moved: null, price: "" })}>Leave it</button>` : ""} ${fixed ? "" : html`<button type="button" onClick=${() => this.test()}>Send a test</button>`}</form>
       <p class="quiet said" role="status">${said}</p>
       ${items?.length ? html`<ul class="levels">${items.map((rule) => html`<li key=${`${rule.symbol}${rule.name}`}>
         ${fixed ? "" : html`<a href=${`/s/${encodeURIComponent(rule.symbol)}`}>${rule.symbol}</a>`} <span>${rule.when} <b>${format.price(rule.price)}</b></span> <span class="quiet">${rule.repeat === "once" ? "once" : "each time"} · ${((count) => count ? `rang ${count === 1 ? "once" : `${count} times`} this week` : "has not rung this week")(rangThisWeek(alerts, rule))}</span>

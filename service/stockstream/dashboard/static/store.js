@@ -52,7 +52,7 @@ function take(quote) {
     at, price: quote.price, open: quote.open, high: quote.high, low: quote.low, close: quote.previous_close,
     volume: quote.volume ?? null, currency: quote.currency, exchange: quote.exchange, source: quote.source,
     market: quote.market_state, stale: Boolean(quote.stale), delay: quote.delayed_by_seconds ?? null,
-    bid: quote.bid ?? null, ask: quote.ask ?? null, session: quote.session ?? quote.session_date ?? row.session,
+    bid: quote.bid ?? null, ask: quote.ask ?? null,
   });
   row.digits = Math.max(row.digits ?? 0, digitsOfQuote(quote));
   row.change = row.close == null ? null : row.price - row.close;
