@@ -8,6 +8,7 @@ import pytest
 from tests.audit.stored_day import DAY, QUOTES, WINDOWS, item_of, quote
 from tests.dashboard.devtools import Tab, browser_tab
 from tests.dashboard.serving import serving
+from tests.dashboard.test_look import violations
 from tests.reading.stored import Stored, stored_market
 
 # A browser and its server share a busy machine with other tests.
@@ -52,6 +53,61 @@ async def test_every_place_is_shown_and_reached_by_keys(stored: Stored, tab: Tab
         await tab.press("g")
         await tab.press("h")
         assert await tab.until("document.querySelectorAll('#main tbody tr').length === 4")
+
+
+async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(f"{served.url}s/AAPL?i=1m")
+        place = "document.querySelector('.level-handle.new:not([hidden])')?.getBoundingClientRect().toJSON()"
+        box = await tab.until(f"document.querySelector('.chart canvas') && {place}")
+        begin = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        await tab.drag(begin, (begin[0], begin[1] - 30))
+        price = await tab.until("Number(document.querySelector('.rules input').value)")
+        assert price > 98.25
+        await tab.press("Enter")
+        level = "document.querySelector('.level-handle:not(.new)')"
+        assert f"above {price:.2f}" in await tab.until(f"{level}?.getAttribute('aria-label')")
+        # By keys too; the form asks before anything is changed.
+        await tab.evaluate(f"{level}.focus()")
+        await tab.press("ArrowUp")
+        await tab.press("Enter")
+        assert await tab.until("document.querySelector('.rules form button').textContent.startsWith('Move')")
+        moved = await tab.evaluate("document.querySelector('.rules input').value")
+        await tab.evaluate("document.querySelector('.rules form button').click()")
+        assert await tab.until(
+            f"document.querySelector('.levels li')?.textContent.includes('above {float(moved):.2f}')"
+        )
+        assert await tab.evaluate("document.querySelectorAll('.levels li').length") == 1
+        await tab.evaluate("document.querySelector('tbody button.plain').click()")
+        assert '"price":98.25' in await tab.until("document.querySelector('.record pre')?.textContent")
+        assert await tab.evaluate("document.querySelector('.record code').textContent.startsWith('s3://')")
+
+
+async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, tab: Tab) -> None:
+    await stored.append(quote(96, "7", 1, symbol="MSFT"))
+    async with serving(stored) as served:
+        await tab.open(f"{served.url}?q=MS")
+        count = "document.querySelector('table.list')?.getAttribute('aria-rowcount')"
+        assert await tab.until(f"{count} === '2'")
+        # What the filter leaves becomes the group.
+        await tab.evaluate("document.querySelector('.menu').open = true")
+        assert await tab.until("document.querySelector('.menu textarea').value === 'MSFT'")
+        await tab.evaluate("document.querySelector('.menu input').focus()")
+        for key in "Soft":
+            await tab.press(key)
+        await tab.press("Enter")
+        assert await tab.until("location.search.includes('group=Soft&of=MSFT')")
+        await tab.open(f"{served.url}?group=Soft")
+        assert await tab.until(f"{count} === '2'")
+        await tab.open(f"{served.url}?group=Other&of=AAPL")
+        assert await tab.until(f"{count} === '2' && {PRICE} === '98.25'")
+        await tab.open(f"{served.url}api")
+        form = "document.querySelector('#get-quotes-symbol form')"
+        assert await tab.until(f"{form}?.querySelector('input').value")
+        await tab.evaluate(f"{form}.closest('details').open = true")
+        await tab.evaluate(f"{form}.querySelector('button').click()")
+        assert '"items"' in await tab.until("document.querySelector('.answer')?.textContent")
+        assert await violations(tab) == []
 
 
 async def test_five_thousand_symbols_make_only_the_rows_that_can_be_seen(stored: Stored, tab: Tab) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -52,6 +52,7 @@ async def serve_dashboard(
     poll_seconds: float = 1.0,
     pipeline: Callable[[], Mapping[str, Any]] | None = None,
     desk: AlertDesk | None = None,
+    receivers: Sequence[str] | None = None,
     poll_interval_seconds: float = 30.0,
 ) -> AsyncIterator[str]:
     """Serve page and API until the context ends; yields the page's address.
@@ -65,6 +66,7 @@ async def serve_dashboard(
         poll_seconds: Pause between two looks at the log.
         pipeline: What this process knows of its own stages, for `/health`.
         desk: The alert rules that may be edited; None: none.
+        receivers: Kinds of what has alerts from this process; None where another hands them on.
         poll_interval_seconds: As the deployment's service polls, for the cost model.
 
     Raises:
@@ -74,7 +76,7 @@ async def serve_dashboard(
     board = Board(market, anomaly_threshold_percent, poll_seconds)
     api = Api(market, board, pipeline, poll_interval_seconds)
     config = uvicorn.Config(
-        make_app(api, access, RulesApi(desk, board)),
+        make_app(api, access, RulesApi(desk, board, receivers)),
         http=_Impatient,
         ws="none",
         lifespan="off",

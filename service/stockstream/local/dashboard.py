@@ -12,6 +12,7 @@ from stockstream.aws import AwsConfig
 from stockstream.dashboard import access_from, serve_dashboard
 from stockstream.errors import InputError
 from stockstream.local.behind import Facts, facts_behind
+from stockstream.local.notifier import receivers
 from stockstream.local.stages import notices, stage_rows
 from stockstream.local.view import StageRow, StageStatus
 from stockstream.reading import open_market
@@ -56,6 +57,7 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 pipeline=pipeline,
                 desk=desk,
+                receivers=receivers(),
                 poll_interval_seconds=settings.poll_interval_seconds,
             )
             return await stack.enter_async_context(serving)

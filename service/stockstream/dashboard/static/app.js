@@ -16,6 +16,7 @@ function banners() {
   const sources = new Set([...rows.values()].map((row) => row.source));
   for (const [name, text] of Object.entries(SOURCES)) if (text && sources.has(name)) found.push(["note", text]);
   if (state.stream === "lost") found.push(["bad", `The stream is lost since ${format.age(Date.now() - state.lostAt)}: what is shown may be old. It comes back by itself.${state.error ? ` (${state.error})` : ""}`]);
+  for (const notice of state.health?.pipeline?.notices ?? []) if (notice.bad) found.push(["bad", notice.text]);
   if (state.health?.board.error) found.push(["bad", `The stores cannot be read: ${state.health.board.error}`]);
   return found;
 }
@@ -70,8 +71,8 @@ class App extends Component {
     if (this.state.help && key === "Escape") { this.setState({ help: false }); return; }
     if (key === "g") { this.prefix = "g"; return; }
     if (key === "?") { this.setState({ help: !this.state.help }); return; }
-    if (key === "t") { theme("theme", root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) ? "light" : "dark"); return; }
-    if (key === "c") { theme("palette", root.dataset.palette === "blind" ? "" : "blind"); return; }
+    if (key === "t") { switchTheme(); return; }
+    if (key === "c") { switchPalette(); return; }
     if (this.view?.onKey(key)) event.preventDefault();
   }
   render() {
@@ -85,7 +86,8 @@ class App extends Component {
         <p class="status"><span class=${`light ${state.stream === "live" ? "good" : state.stream === "lost" ? "bad" : "wait"}`}><span aria-hidden="true">${state.stream === "live" ? "●" : state.stream === "lost" ? "▲" : "○"}</span> ${state.stream}</span>
         <button onClick=${() => this.setState({ help: !help })} aria-expanded=${help} aria-label="Keys"><kbd>?</kbd></button></p></header>
       <div class="banners" role="status">${banners().map(([kind, text]) => html`<p class=${`banner ${kind}`} key=${text.slice(0, 20)}>${text}</p>`)}</div>
-      ${help && html`<aside class="help" aria-label="Keys"><dl>${HELP.map(([keys, text]) => html`<div><dt><kbd>${keys}</kbd></dt><dd>${text}</dd></div>`)}</dl></aside>`}
+      ${help && html`<aside class="help" aria-label="Keys"><dl>${HELP.map(([keys, text]) => html`<div><dt><kbd>${keys}</kbd></dt><dd>${text}</dd></div>`)}</dl>
+        <p class="switches"><button onClick=${switchTheme}>Light or dark</button> <button onClick=${switchPalette}>Colours for the colour-blind</button> <a href="/api" onClick=${(event) => { event.preventDefault(); this.setState({ help: false }); go("/api"); }}>API</a></p></aside>`}
       <main id="main">${view}</main>`;
   }
 }
@@ -95,6 +97,8 @@ function theme(name, value) {
   if (value) root.dataset[name] = value; else delete root.dataset[name];
   remember(name, value); dispatchEvent(new Event("stockstream:theme"));
 }
+const switchTheme = () => theme("theme", root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) ? "light" : "dark");
+const switchPalette = () => theme("palette", root.dataset.palette === "blind" ? "" : "blind");
 for (const name of ["theme", "palette"]) { const value = remembered(name, ""); if (value) root.dataset[name] = value; }
 const place = document.getElementById("app");
 place.replaceChildren();

@@ -48,8 +48,9 @@ export function time(moment, zone, withDate = true) {
   return ZONED.get(key).format(new Date(moment));
 }
 
-export function sparkline(values, width, height) {
+// `floor` is a value that is always on the scale: a rate is read from 0.
+export function sparkline(values, width, height, floor = Infinity) {
   if (!values || values.length < 2) return "";
-  const low = Math.min(...values), high = Math.max(...values), span = high - low;
+  const low = Math.min(floor, ...values), high = Math.max(...values), span = high - low;
   return values.map((value, index) => `${((index / (values.length - 1)) * width).toFixed(1)},${(span ? height - 1 - ((value - low) / span) * (height - 2) : height / 2).toFixed(1)}`).join(" ");
 }

@@ -9,8 +9,8 @@ export const html = htm.bind(h);
 export function Change({ value, digits = 2, unit = "" }) {
   return html`<span class=${`change ${format.side(value)}`}><span aria-hidden="true">${format.arrow(value)}</span> ${format.signed(value, digits)}${unit}</span>`;
 }
-export function Spark({ values, change, width = 96, height = 24, label }) {
-  const points = format.sparkline(values, width, height);
+export function Spark({ values, change, width = 96, height = 24, floor, label }) {
+  const points = format.sparkline(values, width, height, floor);
   return html`<svg class=${`spark ${format.side(change)}`} width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} role="img" aria-label=${label}>
     ${points && html`<polyline points=${points} />`}</svg>`;
 }
