@@ -84,7 +84,8 @@ async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(sto
 
 
 async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, tab: Tab) -> None:
-    await stored.append(quote(96, "7", 1, symbol="MSFT"))
+    await stored.append(other := quote(96, "7", 1, symbol="MSFT"))
+    await stored.put("quotes", **item_of(other))
     async with serving(stored) as served:
         await tab.open(f"{served.url}?q=MS")
         count = "document.querySelector('table.list')?.getAttribute('aria-rowcount')"

@@ -70,11 +70,7 @@ class Api:
 
     async def latest(self, request: Request) -> Response:
         symbols = Query(request, "symbols").symbols()
-        try:
-            async with asyncio.timeout(_LOAD_SECONDS):
-                await self.board.loaded.wait()
-        except TimeoutError as exc:
-            raise ApiError(503, self.board.error or "the newest quotes are still being read") from exc
+        await self._loaded()
         rows = self.board.newest()
         if symbols is not None:
             wanted = set(symbols)
@@ -109,6 +105,7 @@ class Api:
         symbol = path_symbol(request)
         query = Query(request, "interval", "start", "end", "session")
         interval = query.one_of("interval", INTERVALS, "1m")
+        await self._loaded()
         start, end, session = query.moment("start"), query.moment("end"), query.session()
         if session is None:
             start, end = self._span(symbol, interval, start, end)
@@ -124,6 +121,7 @@ class Api:
         symbol = path_symbol(request)
         query = Query(request, "interval", "start", "end")
         interval = query.one_of("interval", INTERVALS, "1m")
+        await self._loaded()
         start, end = self._span(symbol, interval, query.moment("start"), query.moment("end"))
         key = (symbol, interval, start, end)
         found = await self._signals.get(key, lambda: self.market.signals(symbol, interval, start, end))
@@ -216,6 +214,14 @@ class Api:
             closes.append(candle.close)
             previous = candle.start
         return closes
+
+    async def _loaded(self) -> None:
+        """Wait for the board: what it does not know is not stored."""
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                await self.board.loaded.wait()
+        except TimeoutError as exc:
+            raise ApiError(503, self.board.error or "the newest quotes are still being read") from exc
 
     def _span(
         self, symbol: str, interval: str, start: datetime | None, end: datetime | None

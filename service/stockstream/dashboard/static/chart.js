@@ -57,7 +57,11 @@ export class Chart extends Component {
     this.draw(this.props, true);
   }
   componentWillUnmount() { this.gone = true; this.dark?.removeEventListener("change", this.restyle); removeEventListener("stockstream:theme", this.restyle); this.chart?.remove(); }
-  componentWillReceiveProps(next) { if (this.chart) this.draw(next, ["candles", "overlays", "signals"].some((name) => next[name] !== this.props[name])); }
+  // Only what is new is drawn: drawing moves the crosshair's figures, which are drawn too.
+  componentWillReceiveProps(next) {
+    const isNew = (names) => names.some((name) => next[name] !== this.props[name]), whole = isNew(["candles", "overlays", "signals", "digits"]);
+    if (this.chart && (whole || isNew(["tail", "alerts", "rules"]))) this.draw(next, whole);
+  }
   style() {
     const zone = this.props.zone;
     this.chart.applyOptions({

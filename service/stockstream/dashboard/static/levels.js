@@ -1,7 +1,7 @@
 // Levels on the chart: a handle for each, and one for a new level; dragged, touched, or moved by the arrow keys.
 import * as format from "./format.js";
 
-const STEP_SHARE = 0.001;
+const STEP_PIXELS = 2;
 
 export class LevelHandles {
   // `onDrop` gets the price, and the level that was moved there or null.
@@ -25,7 +25,7 @@ export class LevelHandles {
   place() {
     for (const handle of this.handles.values()) {
       const y = handle.price == null ? null : this.series.priceToCoordinate(handle.price), height = this.series.getPane().getHeight();
-      handle.hidden = y === null || (handle.rule && (y < 0 || y > height));
+      handle.hidden = y === null || (handle.rule && handle !== this.held && (y < 0 || y > height));
       if (handle.hidden) continue;
       handle.style.transform = `translateY(${Math.round(Math.min(Math.max(y, 10), height - 10) - 10)}px)`;
       const what = handle.rule ? `Level ${handle.rule.when} ${format.price(Number(handle.rule.price), this.digits)}: move it` : "Set a level: drag to its price";
@@ -49,11 +49,16 @@ export class LevelHandles {
   }
   key(handle, event) {
     const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-    if (way) { this.hold(handle); this.move(handle, handle.price + way * Math.max(handle.price * STEP_SHARE, 10 ** -this.digits)); }
+    if (way) { this.hold(handle); this.move(handle, this.beside(handle.price, way)); }
     else if (event.key === "Enter" && this.held === handle) this.drop(handle);
     else if (event.key === "Escape" && this.held === handle) this.let(handle);
     else return;
     event.preventDefault(); event.stopPropagation();
+  }
+  // Some pixels further, and a tick at least.
+  beside(price, way) {
+    const further = this.series.coordinateToPrice(this.series.priceToCoordinate(price) - way * STEP_PIXELS);
+    return price + way * Math.max(Math.abs(further - price), 10 ** -this.digits);
   }
   hold(handle) { if (this.held !== handle) { this.held = handle; handle.began = handle.price; } }
   move(handle, price) {

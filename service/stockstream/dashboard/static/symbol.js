@@ -48,6 +48,7 @@ export class SymbolView extends Component {
     } catch { /* the chart stands without them */ }
   }
   async loadRest() {
+    if (this.state.error) this.load();
     if (this.state.candles?.length && !document.hidden && Date.now() - this.signalsAt > 60000) this.loadSignals();
     if (document.hidden && this.state.quotes.length) return;
     try {
