@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def _stored() -> AsyncIterator[Stored]:
 
 
 async def test_signals_say_what_the_quotes_of_a_window_say(stored: Stored) -> None:
-    marks = [
+    marks: list[dict[str, Any]] = [
         {"regular": False},
         {"regular": False, "return_z": Decimal("1.5")},
         {"split_suspected": "4:1", "return_z": Decimal("-3.25"), "volume_ratio": Decimal(2)},
