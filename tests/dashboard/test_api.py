@@ -111,6 +111,15 @@ async def test_alerts_by_severity_and_kind_in_pages(api: Served) -> None:
     assert len(set(seen)) == 5
 
 
+async def test_an_alert_before_the_opening_has_no_volume_and_hides_no_other(api: Served) -> None:
+    await api.stored.put_alert("AAPL", f"{DAY}T14:30:00.000Z")
+    item = {"symbol": "AAPL", "alert_id": f"{DAY}T12:00:00.000Z-move", "timestamp": f"{DAY}T12:00:00.000Z"}
+    facts = {"kind": "move", "direction": "down", "severity": "critical", "value": -7, "threshold": 5}
+    await api.stored.put("alerts", **item, **facts, price=93, previous_close=100)
+    items = json.loads((await api.get("/api/v1/alerts"))[1])["items"]
+    assert [(row["volume"], row["change_percent"]) for row in items] == [(9, 5), (None, None)]
+
+
 async def test_an_etag_saves_the_body_until_something_changes(api: Served) -> None:
     _, _, headers = await api.get("/api/v1/latest")
     status, text, _ = await api.get("/api/v1/latest", If_None_Match=headers["etag"])

@@ -17,11 +17,12 @@ export function withGaps(candles, step) {
 }
 
 export function average(name, candles) {
-  const found = []; let turnover = 0, volume = 0, last = null, ema = null; const window = [];
+  const found = [], window = []; let turnover = 0, volume = 0, last = null, ema = null;
   for (const candle of candles) {
     const at = seconds(candle);
     if (name === "vwap") {
-      if (last !== null && at - last > CLOSED_SECONDS) turnover = volume = 0;
+      // A new session's begins anew, with no line from the last one's: a point's colour is that of the line behind it.
+      if (last !== null && at - last > CLOSED_SECONDS) { turnover = volume = 0; if (found.length) found.at(-1).color = "transparent"; }
       turnover += ((candle.high + candle.low + candle.close) / 3) * candle.volume; volume += candle.volume;
       if (volume > 0) found.push({ time: at, value: turnover / volume });
     } else if (name === "sma") {

@@ -15,7 +15,7 @@ const STATES = { PRE: "pre-market", PREPRE: "closed", POST: "post-market", POSTP
 // The session, and where it is not on, when the next one usually begins.
 function Session({ row, session, opens }) {
   const said = STATES[row.market], isShut = said && said !== "open" && said !== "halted", left = opens ? Date.parse(opens) - Date.now() : 0;
-  return html`${session ? `session ${session}` : ""}${said ? ` · ${said}` : ""}${isShut && left > 0 ? html`, <span title="By the exchange's usual hours; holidays are not known here">usually opens in ${format.age(left)}</span>` : ""}`;
+  return html`${[session && `session ${session}`, said].filter(Boolean).join(" · ")}${isShut && left > 0 ? html`, <span title="By the exchange's usual hours; holidays are not known here">usually opens in ${format.age(left)}</span>` : ""}`;
 }
 
 export class SymbolView extends Component {
@@ -47,14 +47,14 @@ export class SymbolView extends Component {
       if (!this.gone && interval === this.state.interval) this.setState({ signals: found.items });
     } catch { /* the chart stands without them */ }
   }
-  async loadRest() {
+  loadRest() {
     if (this.state.error) this.load();
     if (this.state.candles?.length && !document.hidden && Date.now() - this.signalsAt > 60000) this.loadSignals();
     if (document.hidden && this.state.quotes.length) return;
-    try {
-      const [quotes, alerts] = await Promise.all([api(`quotes/${this.path}?limit=20&order=newest`), api(`alerts?symbols=${this.path}&limit=200`)]);
-      if (!this.gone) this.setState({ quotes: quotes.items, alerts: alerts.items });
-    } catch { /* the headline says what is wrong */ }
+    for (const [name, path] of [["quotes", `quotes/${this.path}?limit=20&order=newest`], ["alerts", `alerts?symbols=${this.path}&limit=200`]]) {
+      // What is shown stays where the next cannot be read: the banner says what is wrong.
+      api(path).then((found) => this.gone || this.setState({ [name]: found.items }), () => {});
+    }
   }
   // What is new of this symbol: the newest candles once more, as the consumer has them.
   async follow() {

@@ -22,7 +22,7 @@ export function Range({ low, high, price }) {
 }
 export function Badges({ row, split }) {
   const found = [];
-  if (split) found.push(["split", `split ${split}`]);
+  if (split) found.push(["parted", `split ${split}`]);
   if (row.anomaly) found.push(["anomaly", "anomaly"]);
   if (row.stale) found.push(["stale", "stale"]);
   const market = { PRE: "pre", PREPRE: "pre", POST: "post", POSTPOST: "post", CLOSED: "closed", HALTED: "halted" }[row.market];
