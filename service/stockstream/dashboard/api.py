@@ -122,8 +122,9 @@ class Api:
         query = Query(request, "interval", "start", "end")
         interval = query.one_of("interval", INTERVALS, "1m")
         await self._loaded()
-        start, end = self._span(symbol, interval, query.moment("start"), query.moment("end"))
-        key = (symbol, interval, start, end)
+        asked = (query.moment("start"), query.moment("end"))
+        start, end = self._span(symbol, interval, *asked)
+        key = (symbol, interval, *asked)
         found = await self._signals.get(key, lambda: self.market.signals(symbol, interval, start, end))
         if not found:
             self._check_known(symbol)

@@ -13,6 +13,10 @@ from stockstream_wire import format_timestamp
 from stockstream_wire.storage import window_start
 
 SIGNAL_QUOTES_MAX: Final = 10_000
+# What is read of an item: a fifth of it.
+_ATTRIBUTES: Final = (
+    "timestamp", "session", "regular", "stale", "late", "return_z", "volume_ratio", "split_suspected",
+)  # fmt: skip
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +49,9 @@ async def signals_of(tables: Tables, symbol: str, interval: str, start: datetime
     """
     first, last = format_timestamp(start), format_timestamp(end)
     items: list[Item] = []
-    newest_first = tables.quotes_between(symbol, first, last, newest_first=True, page_items=1000)
+    newest_first = tables.quotes_between(
+        symbol, first, last, newest_first=True, page_items=1000, attributes=_ATTRIBUTES
+    )
     async for item in newest_first:
         # A stale fact repeats, and a quote that came late was never judged.
         if item["timestamp"] < last and "session" in item and not (item.get("stale") or item.get("late")):

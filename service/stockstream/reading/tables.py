@@ -1,6 +1,6 @@
 """The tables, read: a query is an iterator over items as plain values."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -46,11 +46,20 @@ class Tables:
     alerts: str = "alerts"
 
     def quotes_between(
-        self, symbol: str, first: str, last: str, *, newest_first: bool = False, page_items: int | None = None
+        self,
+        symbol: str,
+        first: str,
+        last: str,
+        *,
+        newest_first: bool = False,
+        page_items: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> AsyncIterator[Item]:
-        """Quotes of a symbol by event time, both ends included."""
-        keys = TABLES["quotes"]
-        return self._query(self.quotes, keys, symbol, (first, last), newest_first=newest_first, page_items=page_items)
+        """Quotes of a symbol by event time, both ends included; with these attributes alone where some are named."""
+        return self._query(
+            self.quotes, TABLES["quotes"], symbol, (first, last),
+            newest_first=newest_first, page_items=page_items, attributes=attributes,
+        )  # fmt: skip
 
     def candles_between(self, symbol_interval: str, first: str, last: str) -> AsyncIterator[Item]:
         """Stored candles of a symbol and interval by window start, both ends included."""
@@ -93,13 +102,16 @@ class Tables:
         *,
         newest_first: bool = False,
         page_items: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> AsyncIterator[Item]:
+        names = {f"#{number}": name for number, name in enumerate(attributes)}
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=table,
             ConsistentRead=self.is_consistent,
             ScanIndexForward=not newest_first,
             KeyConditionExpression="#hash = :hash AND #range BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#hash": keys[0], "#range": keys[1]},
+            ExpressionAttributeNames={"#hash": keys[0], "#range": keys[1], **names},
+            **({"ProjectionExpression": ", ".join(names)} if names else {}),
             ExpressionAttributeValues={
                 ":hash": {"S": hash_value}, ":first": {"S": between[0]}, ":last": {"S": between[1]}
             },

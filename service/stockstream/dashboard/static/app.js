@@ -15,7 +15,7 @@ function banners() {
   const found = [];
   const sources = new Set([...rows.values()].map((row) => row.source));
   for (const [name, text] of Object.entries(SOURCES)) if (text && sources.has(name)) found.push(["note", text]);
-  if (state.stream === "lost") found.push(["bad", `The stream is lost since ${format.age(Date.now() - state.lostAt)}: what is shown may be old. It comes back by itself.${state.error ? ` (${state.error})` : ""}`]);
+  if (state.stream === "lost") found.push(["bad", `The stream is lost: what is shown may be old. It comes back by itself.${state.error ? ` (${state.error})` : ""}`, `since ${format.age(Date.now() - state.lostAt)}`]);
   for (const notice of state.health?.pipeline?.notices ?? []) if (notice.bad) found.push(["bad", notice.text]);
   if (state.health?.board.error) found.push(["bad", `The stores cannot be read: ${state.health.board.error}`]);
   return found;
@@ -85,7 +85,7 @@ class App extends Component {
         ${PLACES.map(([to, title]) => html`<a href=${to} key=${to} aria-current=${to === path || (to === "/" && symbol) ? "page" : null} onClick=${(event) => { event.preventDefault(); go(to); }}>${title}</a>`)}</nav>
         <p class="status"><span class=${`light ${state.stream === "live" ? "good" : state.stream === "lost" ? "bad" : "wait"}`}><span aria-hidden="true">${state.stream === "live" ? "●" : state.stream === "lost" ? "▲" : "○"}</span> ${state.stream}</span>
         <button onClick=${() => this.setState({ help: !help })} aria-expanded=${help} aria-label="Keys"><kbd>?</kbd></button></p></header>
-      <div class="banners" role="status">${banners().map(([kind, text]) => html`<p class=${`banner ${kind}`} key=${text.slice(0, 20)}>${text}</p>`)}</div>
+      <div class="banners" role="status">${banners().map(([kind, text, age]) => html`<p class=${`banner ${kind}`} key=${text.slice(0, 20)}>${text}${age ? html` <span aria-hidden="true">${age}</span>` : ""}</p>`)}</div>
       ${help && html`<aside class="help" aria-label="Keys"><dl>${HELP.map(([keys, text]) => html`<div><dt><kbd>${keys}</kbd></dt><dd>${text}</dd></div>`)}</dl>
         <p class="switches"><button onClick=${switchTheme}>Light or dark</button> <button onClick=${switchPalette}>Colours for the colour-blind</button> <a href="/api" onClick=${(event) => { event.preventDefault(); this.setState({ help: false }); go("/api"); }}>API</a></p></aside>`}
       <main id="main">${view}</main>`;

@@ -26,11 +26,13 @@ export const isKnown = (name) => !name || name.startsWith(EXCHANGE) || membersOf
 
 export class Groups extends Component {
   constructor(props) { super(props); this.state = { name: "", symbols: "" }; }
+  // The list is drawn once a frame; this is not.
+  shouldComponentUpdate(next, state) { return next.chosen !== this.props.chosen || state !== this.state || rows.size !== this.size; }
   // Begins with the group that is shown, or with what the filter leaves.
   open(event) {
     if (!event.target.open) return;
     const { chosen, shown } = this.props, isOwn = chosen && !chosen.startsWith(EXCHANGE);
-    this.setState({ name: isOwn ? chosen : "", symbols: (isOwn ? membersOf(chosen) ?? [] : shown.length < rows.size ? shown : []).slice(0, 500).join(" ") });
+    this.setState({ name: isOwn ? chosen : "", symbols: (isOwn ? membersOf(chosen) ?? [] : shown().length < rows.size ? shown() : []).slice(0, 500).join(" ") });
   }
   save(event) {
     event.preventDefault();
@@ -40,6 +42,7 @@ export class Groups extends Component {
   }
   remove() { delete kept[this.state.name]; remember("groups", kept); this.props.onChoose(""); this.box.open = false; }
   render({ chosen, onChoose }, { name, symbols }) {
+    this.size = rows.size;
     const exchanges = [...new Set([...rows.values()].map((row) => row.exchange).filter(Boolean))].sort().slice(0, 40);
     return html`<label><span class="sr">Group</span><select value=${chosen} onChange=${(event) => onChoose(event.target.value)}>
         <option value="">all symbols</option>${Object.keys({ ...linked, ...kept }).sort().map((one) => html`<option value=${one}>${one}</option>`)}

@@ -38,7 +38,8 @@ export function average(name, candles) {
 
 // The windows outside regular hours, as the stored quotes say: what no quote speaks of is not shaded.
 export const outside = (signals) => signals.filter((one) => !one.is_regular).map(seconds);
-export const splitsOf = (signals) => signals.filter((one) => one.split_suspected);
+// Each split once: what is read anew begins in the middle of a session, and tells of its split again.
+export const splitsOf = (signals) => signals.filter((one) => one.split_suspected).filter((one, index, all) => index === 0 || one.split_suspected !== all[index - 1].split_suspected || seconds(one) - seconds(all[index - 1]) > 86400);
 
 // Newer ones in place of older ones of the same window.
 export function merged(tail, items) {

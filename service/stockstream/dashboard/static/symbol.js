@@ -38,13 +38,13 @@ export class SymbolView extends Component {
       if (!this.gone && interval === this.state.interval) this.setState({ candles: found.items, tail: [], zone: found.zone, opens: found.usually_opens, error: null }, () => this.loadSignals());
     } catch (error) { this.setState({ error: error.message, candles: [] }); }
   }
-  // Sessions, splits and the panes' figures come after the candles, and again each minute.
+  // Sessions, splits and the panes' figures come after the candles; what is new of them, each minute.
   async loadSignals() {
-    const interval = this.state.interval;
+    const { interval, signals } = this.state, newest = signals.at(-1)?.start;
     this.signalsAt = Date.now();
     try {
-      const found = await api(`signals/${this.path}?interval=${interval}`);
-      if (!this.gone && interval === this.state.interval) this.setState({ signals: found.items });
+      const found = await api(`signals/${this.path}?interval=${interval}${newest ? `&start=${encodeURIComponent(newest)}` : ""}`);
+      if (!this.gone && interval === this.state.interval) this.setState({ signals: merged(signals, found.items) });
     } catch { /* the chart stands without them */ }
   }
   loadRest() {

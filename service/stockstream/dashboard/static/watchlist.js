@@ -113,7 +113,7 @@ export class Watchlist extends Component {
       <div class="bar"><h1 id="watchlist-title">Watchlist</h1>
         <label class="search"><span class="sr">Filter symbols</span><input ref=${(element) => element && (this.search = element)} type="search" placeholder="Filter ( / )" value=${this.state.filter} onInput=${(event) => this.filter(event.target.value)} /></label>
         <label class="narrow"><span class="sr">Sort by</span><select value=${this.state.by} onChange=${(event) => this.sort(event.target.value)}>${COLUMNS.filter(([, , , value]) => value).map(([name, title]) => html`<option value=${name}>${title}</option>`)}</select></label>
-        <${Groups} chosen=${this.state.group} shown=${order.map((row) => row.symbol)} onChoose=${(name) => this.group(name)} />
+        <${Groups} chosen=${this.state.group} shown=${() => this.order.map((row) => row.symbol)} onChoose=${(name) => this.group(name)} />
         <details class="menu columns-menu"><summary>Columns</summary><form>${COLUMNS.slice(1).map(([name, title]) => html`<label class="tick"><input type="checkbox" checked=${!this.state.hidden.includes(name)} onChange=${() => this.hide(name)} />${title}</label>`)}</form></details>
         <p class="quiet">${format.number(order.length)} ${order.length === 1 ? "symbol" : "symbols"} · <span class="up">▲ ${up}</span> · <span class="down">▼ ${down}</span></p></div>
       ${!state.loaded ? html`<p class="empty">Reading the newest quotes…</p>` : rows.size === 0 ? html`<p class="empty">Nothing has been stored yet. Start the service: <code>stockstream run</code>, or <code>make run</code> on this machine.</p>`
