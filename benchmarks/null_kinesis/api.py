@@ -110,11 +110,12 @@ class KinesisApi:
         results: list[dict[str, str]] = [{}] * len(entries)
         failed = 0
         for index in order:
-            shard = stream.put_entry(*entries[index])
+            refused = stream.faults.refuse_entries
+            shard = None if refused else stream.put_entry(*entries[index])
             if shard is None:
                 failed += 1
                 results[index] = {
-                    "ErrorCode": "ProvisionedThroughputExceededException",
+                    "ErrorCode": refused or "ProvisionedThroughputExceededException",
                     "ErrorMessage": f"Rate exceeded for shard in stream {stream.name}",
                 }
             else:

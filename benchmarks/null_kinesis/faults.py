@@ -17,6 +17,7 @@ class Faults:
         outage: Every connection is closed at the first byte.
         refuse_code: AWS error code that every call gets with status 400, where not empty.
         refuse_cbor: The same for calls in CBOR alone.
+        refuse_entries: Error code that every entry gets, where not empty.
         shuffle: Store the entries of a call in random order, as Kinesis may.
         shard_bytes_per_second: A limit on each shard, as a real one has; 0 for none.
     """
@@ -29,6 +30,7 @@ class Faults:
     outage: bool = False
     refuse_code: str = ""
     refuse_cbor: str = ""
+    refuse_entries: str = ""
     shuffle: bool = False
     shard_bytes_per_second: int = 0
 

@@ -96,9 +96,10 @@ def _try(terraform: str, emulator: str, folder: Path) -> Outcome | None:
 def _destroy(emulator: str, deployment: Deployment) -> list[Problem]:
     problems = deployment.destroy()
     known, _ = explain(emulator, problems)
-    if undeletable := [fault.forget for fault, met in known.items() if met and fault.forget]:
-        for pattern in undeletable:
-            deployment.forget(pattern)
+    if any(known.values()):
+        for fault, met in known.items():
+            if met and fault.forget:
+                deployment.forget(fault.forget)
         problems += deployment.destroy()
     return [*problems, *(Problem("destroy", address, "is still in the state") for address in deployment.arns())]
 
@@ -119,7 +120,7 @@ def _toggles(deployment: Deployment) -> list[Problem]:
 
 def _report(outcome: Outcome) -> int:
     known, ours = explain(outcome.emulator, outcome.problems)
-    stale = [fault for fault, met in known.items() if not met]
+    stale = [fault for fault, met in known.items() if not met and not fault.is_of_pace]
     print(f"\n=== {outcome.emulator}: {outcome.made} resources of two deployments, {outcome.seconds:.0f} s")
     print("| Step | Resources | Whose fault | Why |\n|---|---|---|---|")
     for fault, met in known.items():

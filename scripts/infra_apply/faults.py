@@ -1,4 +1,7 @@
-"""What the emulators do otherwise than AWS, each with its reason. An entry that nothing meets is a failure too."""
+"""What the emulators do otherwise than AWS, each with its reason.
+
+An entry that nothing meets is a failure too, but for those that only a slow machine meets.
+"""
 
 import re
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ class Fault:
         text: Pattern of what is said of them; for a plan, the actions.
         reason: What the emulator lacks or does wrong.
         forget: Pattern of the addresses that a second destroy must not try, where the emulator cannot delete them.
+        is_of_pace: It is met on a slow machine alone, so that not to meet it is no failure.
     """
 
     emulator: str
@@ -26,6 +30,7 @@ class Fault:
     text: str
     reason: str
     forget: str = ""
+    is_of_pace: bool = False
 
     def explains(self, emulator: str, problem: Problem) -> bool:
         """Whether this is what happened."""
@@ -104,6 +109,14 @@ FAULTS: Final = (
         "DeleteFileSystemPolicy",
         "cannot delete a file system's policy",
         forget=r"module\.producer\[0\]\.aws_efs_file_system_policy\..*",
+    ),
+    Fault(
+        "moto",
+        "destroy",
+        "-",
+        r"DeleteVpcEndpoints.*InvalidRoute\.NotFound",
+        "refuses to delete a gateway endpoint twice, which the provider asks for where an answer is late",
+        is_of_pace=True,
     ),
     Fault(
         "moto",

@@ -88,6 +88,13 @@ class LocalModeError(PermanentError):
     """The embedded emulator or its state cannot be used."""
 
 
+def first_error(error: BaseException) -> BaseException:
+    """The first error of a group, however nested, where callers know single errors; any other as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def only_error(group: BaseException) -> StockstreamError | None:
     """Find the one error of ours in a group of one, however nested, so that callers can catch it by its name."""
     found = group

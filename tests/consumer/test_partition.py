@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from stockstream_lambda.alerts.detect import detect
 from stockstream_lambda.app import build_stores
 from stockstream_lambda.aws.dynamodb import Write
+from stockstream_lambda.aws.s3 import StoredObject
 from stockstream_lambda.config import Config
-from stockstream_lambda.errors import ConfigError
+from stockstream_lambda.errors import ConfigError, StoreUnavailableError
 from stockstream_lambda.pipeline import NEWER_LASTS_SECONDS, Pipeline
 from stockstream_lambda.stores import Stores
 from stockstream_wire import encode_quote, format_epoch_ms, storage
@@ -150,6 +151,60 @@ def test_a_container_that_slept_over_rivals_entries_reads_them_and_goes_on() -> 
         assert pipeline.process(at("A", 5), now=NOW).tally.conflicts == 0
         assert stores.calls[0] == "get_object"
     assert [revision for revision, *_ in memory.entries()[A]] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_checkpoint_that_somebody_else_wrote_is_left_and_followed() -> None:
+    memory, key = started(), storage.checkpoint_key(A)
+    stores = TwinStores(memory)
+    with closing(Pipeline(CONFIG, stores, FakeTime().clock())) as pipeline:
+        load_all(pipeline)
+        rivals = memory.put_bytes(key, memory.objects[key].body)
+        for second in range(1, 34):
+            pipeline.process(at("A", second), now=NOW)
+    # The one that was due was refused; what stands there was as old as ever, so the next was due at once.
+    assert stores.calls.count("put_if") == 2
+    assert memory.objects[key].etag != rivals
+    deliver(memory, at("A", 34))
+    assert len(memory.archived()["A"]) == 35
+
+
+def test_a_checkpoint_that_cannot_be_written_holds_nothing_up_and_is_written_later() -> None:
+    memory, key, is_away = started(), storage.checkpoint_key(A), True
+
+    def refuse(call: str) -> None:
+        if call == "put_if" and is_away:
+            raise StoreUnavailableError("PutObject: timed out")
+
+    with closing(Pipeline(CONFIG, TwinStores(memory, refuse), FakeTime().clock())) as pipeline:
+        load_all(pipeline)
+        first = memory.objects[key].etag
+        for second in range(1, 41):
+            outcome = pipeline.process(at("A", second), now=NOW)
+            assert (outcome.response, outcome.tally.stored) == ({"batchItemFailures": []}, 1)
+        assert memory.objects[key].etag == first
+        is_away = False
+        pipeline.process(at("A", 41), now=NOW)
+    assert memory.objects[key].etag != first
+
+
+def test_an_entry_that_comes_between_two_reads_at_once_is_no_hole() -> None:
+    memory = started()
+    for second in (1, 2):
+        deliver(memory, at("A", second))
+    late = storage.log_key(A, "2026-11-20", 3)
+
+    class Stores(TwinStores):
+        def get_object(self, key: str) -> StoredObject | None:
+            is_first = key == late and late not in self.asked
+            self.asked.add(key)
+            return None if is_first else super().get_object(key)
+
+        asked: ClassVar[set[str]] = set()
+
+    with closing(Pipeline(CONFIG, Stores(memory), FakeTime().clock())) as pipeline:
+        outcome = pipeline.process(at("A", 3), now=NOW)
+    assert (outcome.tally.stored, outcome.tally.stopped_partitions) == (1, 0)
+    assert [revision for revision, *_ in memory.entries()[A]] == [1, 2, 3, 4, 5]
 
 
 def test_knowledge_older_than_ten_minutes_is_read_anew() -> None:

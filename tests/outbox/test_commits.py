@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from stockstream.outbox import DiskOutbox, OutboxWriteError, Record, RecordBatch, WrittenFrame
+from tests.patience import PATIENCE_SECONDS
 
 _MEBIBYTE = 1024 * 1024
 _FAST_SECONDS = 0.0001
@@ -278,3 +280,38 @@ async def test_a_turn_of_nothing_but_batches_that_cannot_be_encoded_stops_nothin
         await outbox.append(RecordBatch.of([("\ud800", b"a lone surrogate")]))
     await outbox.append(_batch(1))
     assert outbox.size_bytes == outbox.view.size_bytes
+
+
+async def test_a_waiter_that_gave_up_hears_of_no_failure_and_those_beside_it_do(outbox: DiskOutbox, disk: Disk) -> None:
+    disk.failure = OSError(errno.EIO, "Input/output error")
+    given_up, waiting = outbox.append(_batch(1)), outbox.append(_batch(2))
+    given_up.cancel()
+    with pytest.raises(OutboxWriteError, match=r"Input/output error.*Remedy"):
+        await waiting
+    assert given_up.cancelled()
+    disk.failure = None
+    await outbox.append(_batch(3))
+
+
+async def test_a_batch_that_cannot_be_encoded_and_that_nobody_waits_for_harms_nothing(outbox: DiskOutbox) -> None:
+    bad, good = outbox.append(RecordBatch.of([("\ud800", b"a lone surrogate")])), outbox.append(_batch(1))
+    bad.cancel()
+    await good
+    assert bad.cancelled()
+
+
+async def test_a_disk_that_stays_full_is_said_once_a_minute(
+    outbox: DiskOutbox, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stockstream.outbox.commits._DISK_FULL_RETRY_SECONDS", 0.0)
+    # Each try takes a part of a minute.
+    disk.failure, disk.sync_seconds = OSError(errno.ENOSPC, "No space left on device"), 7.0
+    with capture_logs() as logs:
+        append = outbox.append(_batch(1))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(logs) < 3:  # noqa: ASYNC110 (the thread has no event of the loop's)
+                await asyncio.sleep(0)
+        disk.failure = None
+        await append
+    assert [entry["event"] for entry in logs] == ["outbox_disk_full"] * 3 + ["outbox_disk_has_room"]
+    assert [entry["seconds"] for entry in logs[:3]] == [0.0, 63.0, 126.0]

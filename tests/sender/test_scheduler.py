@@ -212,3 +212,22 @@ def test_hash_keys_of_lanes_ascend_and_lie_in_the_hash_space() -> None:
     keys = [hash_key_of_lane(lane, 64) for lane in range(64)]
     assert all(a < b for a, b in pairwise(keys))
     assert 0 < keys[0] < keys[-1] < _SPACE
+
+
+def test_a_lane_of_which_everything_was_given_up_is_passed_over() -> None:
+    scheduler = _scheduler(lanes=1, linger_seconds=1.0)
+    scheduler.enqueue(RecordBatch.of([("A", b"x" * 100)] * 3), 0.0)
+    scheduler.advance(1.0)
+    assert scheduler.has_ready
+    assert scheduler.drop_oldest(300) == 3
+    assert scheduler.next_request(1.0) == []
+    scheduler.enqueue(RecordBatch.of([("A", b"later")]), 2.0)
+    (record,) = scheduler.next_request(3.0)
+    assert record.count == 1
+
+
+def test_no_more_can_be_given_up_than_waits() -> None:
+    scheduler = _scheduler(lanes=1)
+    scheduler.enqueue(RecordBatch.of([("A", b"x" * 100)]), 0.0)
+    assert scheduler.drop_oldest(1000) == 1
+    assert scheduler.drop_oldest(1000) == 0

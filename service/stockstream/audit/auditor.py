@@ -20,7 +20,7 @@ from stockstream.audit.quarantine_lookup import quarantined_among
 from stockstream.audit.reconcile import SymbolResult
 from stockstream.audit.slices import Slice, slices_of
 from stockstream.audit.stores import Stores
-from stockstream.errors import StockstreamError, only_error
+from stockstream.errors import StockstreamError, first_error, only_error
 from stockstream.reading import Archive, ArchiveMovedError, LogFormatError, TidiedObject, open_archive
 from stockstream_wire.storage import FIRST_FOLDER, Partition, partition_of, partitions_of
 
@@ -72,7 +72,7 @@ async def audit(
         unavailable, rest = group.split((ClientError, BotoCoreError))
         if unavailable is None or rest is not None:
             raise
-        raise AuditError(f"what is stored cannot be read: {_first(unavailable)}") from group
+        raise AuditError(f"what is stored cannot be read: {first_error(unavailable)}") from group
     except (ClientError, BotoCoreError, LogFormatError) as exc:
         raise AuditError(f"what is stored cannot be read: {exc}") from exc
 
@@ -180,9 +180,3 @@ def _check_day(day: str) -> None:
         is_day = False
     if not is_day:
         raise AuditError(f"--day {day} is not a day; write it as 2026-11-22 (UTC)")
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

@@ -11,7 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from stockstream.aws import AwsConfig, open_client, read_object
-from stockstream.errors import AwsUnavailableError, InputError
+from stockstream.errors import AwsUnavailableError, InputError, first_error
 from stockstream_wire.storage import RAW_PREFIX
 
 # What the tables read; the rest of the bucket (checkpoints, quarantine, rules) stays where it is.
@@ -107,7 +107,7 @@ async def _synchronise(s3: Any, bucket: str, folder: Path, remote: dict[str, str
                 group.create_task(download(key))
     except ExceptionGroup as failed:
         # The caller knows single errors; the first says as much as all of them.
-        raise failed.exceptions[0] from failed
+        raise first_error(failed) from failed
     finally:
         await asyncio.to_thread(_write_index, index_path, current)
 

@@ -70,7 +70,6 @@ class Dispatcher:
         self._in_flight = 0
         self._refresh_due = False
         self._refreshed_at = float("-inf")
-        self._stopping = False
         self._awaits_probe = False
         # Lanes whose record Kinesis finds fault with even alone; said once for each.
         self._stuck_lanes: set[int] = set()
@@ -88,15 +87,10 @@ class Dispatcher:
         if not self._awaits_probe:
             self._wake.set()
 
-    def stop(self) -> None:
-        """Start no more calls; `run` returns when those in flight are answered."""
-        self._stopping = True
-        self._wake.set()
-
     async def run(self) -> None:
-        """Send until `stop`."""
+        """Send until cancelled."""
         async with asyncio.TaskGroup() as calls:
-            while not self._stopping:
+            while True:
                 self._wake.clear()
                 now = self._monotonic()
                 self._scheduler.advance(now)

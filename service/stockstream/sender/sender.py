@@ -11,6 +11,7 @@ from typing import Any, Self
 import structlog
 
 from stockstream.aws import AwsConfig, open_client, resolve_aws
+from stockstream.errors import first_error
 from stockstream.outbox import Record
 from stockstream.sender.admission import Admission, RejectedRecord
 from stockstream.sender.breaker import Breaker
@@ -227,7 +228,7 @@ class Sender:
                 tasks.create_task(self._intake.run())
                 tasks.create_task(dispatcher.run())
         except ExceptionGroup as group:
-            raise group.exceptions[0] from group
+            raise first_error(group) from group
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from stockstream.errors import first_error
 from stockstream.sources.base import SourceBatch
 
 # Batches that wait for the pipeline; past it the work waits too, and memory stays bounded.
@@ -26,7 +27,7 @@ class BatchWorker:
         self._work = work
         self._name = name
         # An error of the work, or None for its end, goes behind the batches that were there first.
-        self._queue: asyncio.Queue[SourceBatch | Exception | None] = asyncio.Queue(QUEUE_BATCHES)
+        self._queue: asyncio.Queue[SourceBatch | BaseException | None] = asyncio.Queue(QUEUE_BATCHES)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -47,7 +48,7 @@ class BatchWorker:
                 item = await self._queue.get()
                 if item is None:
                     return
-                if isinstance(item, Exception):
+                if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
@@ -67,12 +68,6 @@ class BatchWorker:
         try:
             await self._work()
         except Exception as exc:  # noqa: BLE001 - handed to whoever iterates, which raises it
-            await self._queue.put(_first(exc))
+            await self._queue.put(first_error(exc))
         else:
             await self._queue.put(None)
-
-
-def _first(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
