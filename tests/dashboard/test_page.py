@@ -114,7 +114,7 @@ async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, t
 async def test_five_thousand_symbols_make_only_the_rows_that_can_be_seen(stored: Stored, tab: Tab) -> None:
     async with serving(stored) as served:
         await tab.open(f"{served.url}?q=S4")
-        # The board has read what there was: a query for each of the thousands to come would be moto's work, not the page's.
+        # The board has read what there was: a query for each of those to come would be moto's work, not the page's.
         assert await tab.until("document.querySelector('.empty')?.textContent.includes('No symbol matches')")
         for batch in range(5):
             many = [quote(32, "8", 1, symbol=f"S{number}") for number in range(batch * 1000, batch * 1000 + 1000)]
