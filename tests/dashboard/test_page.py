@@ -53,6 +53,10 @@ async def test_every_place_is_shown_and_reached_by_keys(stored: Stored, tab: Tab
         await tab.press("g")
         await tab.press("h")
         assert await tab.until("document.querySelectorAll('#main tbody tr').length === 4")
+        await tab.press("?")
+        await tab.evaluate("document.querySelectorAll('.stages details').forEach((stage) => { stage.open = true; })")
+        assert await tab.until("document.querySelector('.help .switches button') !== null")
+        assert await violations(tab) == []
 
 
 async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(stored: Stored, tab: Tab) -> None:
@@ -81,6 +85,22 @@ async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(sto
         await tab.evaluate("document.querySelector('tbody button.plain').click()")
         assert '"price":98.25' in await tab.until("document.querySelector('.record pre')?.textContent")
         assert await tab.evaluate("document.querySelector('.record code').textContent.startsWith('s3://')")
+        assert await violations(tab) == []
+
+
+async def test_a_pointer_that_rests_on_the_chart_lets_the_page_rest(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(f"{served.url}s/AAPL?i=1m")
+        place = "document.querySelector('.chart')?.getBoundingClientRect().toJSON()"
+        box = await tab.until(f"document.querySelector('.level-handle.new:not([hidden])') && {place}")
+        await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 300, y=box["y"] + 100)
+        # Drawing moves the crosshair's figures: were they to draw the chart in turn, it would be drawn for ever.
+        drawn = await tab.evaluate(
+            "new Promise((done) => { let drawn = 0; const pen = CanvasRenderingContext2D.prototype, fill = pen.fillRect;"
+            "pen.fillRect = function (...box) { drawn += 1; return fill.apply(this, box); };"
+            "setTimeout(() => done(drawn), 1000); })"
+        )
+        assert drawn < 50
 
 
 async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, tab: Tab) -> None:
@@ -93,6 +113,7 @@ async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, t
         # What the filter leaves becomes the group.
         await tab.evaluate("document.querySelector('.menu').open = true")
         assert await tab.until("document.querySelector('.menu textarea').value === 'MSFT'")
+        assert await violations(tab) == []
         await tab.evaluate("document.querySelector('.menu input').focus()")
         for key in "Soft":
             await tab.press(key)
