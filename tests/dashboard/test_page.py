@@ -96,8 +96,8 @@ async def test_a_pointer_that_rests_on_the_chart_lets_the_page_rest(stored: Stor
         await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 300, y=box["y"] + 100)
         # Drawing moves the crosshair's figures: were they to draw the chart in turn, it would be drawn for ever.
         drawn = await tab.evaluate(
-            "new Promise((done) => { let drawn = 0; const pen = CanvasRenderingContext2D.prototype, fill = pen.fillRect;"
-            "pen.fillRect = function (...box) { drawn += 1; return fill.apply(this, box); };"
+            "new Promise((done) => { const pen = CanvasRenderingContext2D.prototype, fill = pen.fillRect; "
+            "let drawn = 0; pen.fillRect = function (...box) { drawn += 1; return fill.apply(this, box); };"
             "setTimeout(() => done(drawn), 1000); })"
         )
         assert drawn < 50
