@@ -1,6 +1,7 @@
 """The page under 5,000 symbols at an update a second each: the browser's main thread, heap and frames, the server.
 
-`python -m benchmarks.page --json FILE [--symbols N] [--seconds N]`, 10 minutes where nobody says. The server is a
+`python -m benchmarks.page --json FILE [--symbols N] [--seconds N] [--quick]`, 10 minutes where nobody says, 45 s where
+quick. The server is a
 process of its own over a log made in memory (its stores cost nothing here); the browser is headless Chromium on the
 watchlist.
 
@@ -40,6 +41,7 @@ from tests.dashboard.devtools import Tab, browser_tab
 
 PARTITIONS: Final = 4
 SAMPLE_SECONDS: Final = 15.0
+QUICK_SECONDS: Final = 45.0
 FRAMES: Final = """
 window.gaps = []; let last = performance.now();
 (function frame(now) { window.gaps.push(now - last); last = now; requestAnimationFrame(frame); })(last); true
@@ -59,10 +61,9 @@ class Made:
     async def end(self) -> Place:
         return self._place
 
-    async def latest(self) -> Rows[StoredQuote]:
-        return Rows(
-            live_quote(self._quote(symbol, 0), Decimal(5)) for symbols in self._of.values() for symbol in symbols
-        )
+    async def latest(self, symbol: str | None = None) -> Rows[StoredQuote]:
+        symbols = [one for found in self._of.values() for one in found] if symbol is None else [symbol]
+        return Rows(live_quote(self._quote(one, 0), Decimal(5)) for one in symbols)
 
     async def follow(self, place: Place, *, poll_seconds: float) -> AsyncIterator[Update]:
         tick = 0
@@ -161,12 +162,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--symbols", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS:g} seconds")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         asyncio.run(serve(arguments.symbols))
         return
-    text = json.dumps(asyncio.run(measure(arguments.symbols, arguments.seconds)), indent=2)
+    seconds = QUICK_SECONDS if arguments.quick else arguments.seconds
+    text = json.dumps(asyncio.run(measure(arguments.symbols, seconds)), indent=2)
     print(text)
     if arguments.json is not None:
         arguments.json.write_text(text + "\n", encoding="utf-8")

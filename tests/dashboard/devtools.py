@@ -64,6 +64,15 @@ class Tab:
         await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
+    async def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse, move it in two steps, let go."""
+        middle = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
+        for kind, (x, y) in (
+            ("mousePressed", begin), ("mouseMoved", middle), ("mouseMoved", end), ("mouseReleased", end),
+        ):  # fmt: skip
+            held = {"button": "left", "buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1}
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
+
 
 @asynccontextmanager
 async def browser_tab(profile: Path) -> AsyncIterator[Tab]:

@@ -11,6 +11,7 @@ import jsonschema
 import pyarrow as pa
 import pytest
 
+from stockstream_wire import encode_quote
 from tests.audit.stored_day import DAY, QUOTES, WINDOWS, item_of, quote
 from tests.dashboard.serving import Served, served
 
@@ -110,6 +111,15 @@ async def test_alerts_by_severity_and_kind_in_pages(api: Served) -> None:
     assert len(set(seen)) == 5
 
 
+async def test_an_alert_before_the_opening_has_no_volume_and_hides_no_other(api: Served) -> None:
+    await api.stored.put_alert("AAPL", f"{DAY}T14:30:00.000Z")
+    item = {"symbol": "AAPL", "alert_id": f"{DAY}T12:00:00.000Z-move", "timestamp": f"{DAY}T12:00:00.000Z"}
+    facts = {"kind": "move", "direction": "down", "severity": "critical", "value": -7, "threshold": 5}
+    await api.stored.put("alerts", **item, **facts, price=93, previous_close=100)
+    items = json.loads((await api.get("/api/v1/alerts"))[1])["items"]
+    assert [(row["volume"], row["change_percent"]) for row in items] == [(9, 5), (None, None)]
+
+
 async def test_an_etag_saves_the_body_until_something_changes(api: Served) -> None:
     _, _, headers = await api.get("/api/v1/latest")
     status, text, _ = await api.get("/api/v1/latest", If_None_Match=headers["etag"])
@@ -135,6 +145,9 @@ async def test_an_etag_saves_the_body_until_something_changes(api: Served) -> No
         ("/api/v1/candles/AAPL?interval=2m", 400, "interval='2m'"),
         ("/api/v1/stream?since=nonsense", 400, "no place in the log"),
         ("/api/v1/stream?since=first.1", 400, "another number of partitions"),
+        ("/api/v1/signals/NONE", 404, "no quote of it"),
+        ("/api/v1/records/AAPL/yesterday", 400, "timestamp='yesterday'"),
+        ("/api/v1/records/AAPL/2026-11-20T01:00:00Z", 404, "no quote of 2026-11-20T01:00:00.000Z is stored"),
         ("/api/v1/nothing", 404, "Not Found"),
     ],
 )
@@ -150,19 +163,26 @@ async def test_the_document_describes_what_is_answered(api: Served) -> None:
     document = json.loads((await api.get("/api/v1/openapi.json"))[1])
     assert document["openapi"] == "3.1.0"
     await api.stored.put_alert("AAPL", f"{DAY}T14:30:00.000Z")
-    for path in ("/api/v1/latest", "/api/v1/quotes/AAPL", "/api/v1/candles/AAPL", "/api/v1/alerts"):
+    for name in ("latest", "quotes/AAPL", "candles/AAPL", "signals/AAPL", "alerts"):
+        path = f"/api/v1/{name}"
         operation = document["paths"][path.replace("AAPL", "{symbol}")]["get"]
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
-        name = schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
+        row = schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
         items = json.loads((await api.get(path))[1])["items"]
         assert items
-        jsonschema.validate(items[0], {"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+        jsonschema.validate(items[0], {"$ref": f"#/components/schemas/{row}", "components": document["components"]})
     health = json.loads((await api.get("/api/v1/health"))[1])
     assert len(health["stored"]["partitions"]) == 4
     assert health["board"]["sources"] == {"replay": 1}
     assert health["workers"] == []
+    assert health["history"]["rates"].keys() == {"Log"}
+    record = json.loads((await api.get(f"/api/v1/records/AAPL/{QUOTES[0].timestamp}"))[1])
+    jsonschema.validate(record, {"$ref": "#/components/schemas/Record", "components": document["components"]})
+    assert record["data"] == encode_quote(QUOTES[0]).decode()
 
 
-async def test_sparklines_are_the_closes_of_the_newest_session(api: Served) -> None:
+async def test_sparklines_are_the_closes_of_the_newest_session_and_what_is_stored_beside(api: Served) -> None:
+    marks = {"volume_ratio": 2.5, "split_suspected": "4:1"}
+    await api.stored.put("quotes", **item_of(QUOTES[-1], **WINDOWS[QUOTES[-1].timestamp], **SESSION, **marks))
     found = json.loads((await api.get("/api/v1/sparklines?symbols=AAPL,NONE"))[1])
-    assert found["items"] == {"AAPL": [98.25]}
+    assert found == {"items": {"AAPL": [98.25]}, "volume_ratios": {"AAPL": 2.5}, "splits": {"AAPL": "4:1"}}

@@ -12,10 +12,12 @@ from starlette.responses import Response
 from stockstream.cost import AS_OF, Scenario, lines, month_so_far
 from stockstream.dashboard.answers import json_answer, page_of, rows_answer
 from stockstream.dashboard.board import Board
+from stockstream.dashboard.history import StageHistory
+from stockstream.dashboard.kept import Kept
 from stockstream.dashboard.problems import ApiError
-from stockstream.dashboard.query import Query, path_symbol
+from stockstream.dashboard.query import Query, path_moment, path_symbol
 from stockstream.reading import Market, Rows, StoredQuote
-from stockstream.reading.sessions import rule_of
+from stockstream.reading.sessions import rule_of, usual_opening
 from stockstream_wire import format_timestamp
 from stockstream_wire.storage import INTERVALS
 
@@ -40,31 +42,8 @@ _SPARKLINE_SECONDS: Final = 30.0
 _ALERTS_SECONDS: Final = 2.0
 _LOAD_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 2.0
+_SIGNALS_SECONDS: Final = 15.0
 _SEVERITIES: Final = ("", "info", "warning", "critical")
-
-
-@dataclass
-class Kept:
-    """An answer that several ask for at once, kept for some seconds."""
-
-    seconds: float
-    _made: dict[Any, tuple[float, Any]] = field(default_factory=dict)
-    _locks: dict[Any, asyncio.Lock] = field(default_factory=dict)
-
-    async def get(self, key: Any, make: Callable[[], Awaitable[Any]]) -> Any:
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            now = asyncio.get_running_loop().time()
-            found = self._made.get(key)
-            if found is None or now - found[0] > self.seconds:
-                self._forget(now)
-                found = self._made[key] = (now, await make())
-            return found[1]
-
-    def _forget(self, now: float) -> None:
-        for key in [key for key, (at, _) in self._made.items() if now - at > self.seconds]:
-            del self._made[key]
-            if not self._locks[key].locked():
-                del self._locks[key]
 
 
 @dataclass
@@ -76,12 +55,15 @@ class Api:
         board: The market as it is now.
         pipeline: What the process that serves the page knows of its own stages; none beside a deployment.
         poll_interval_seconds: As the deployment's service polls, for the cost model.
+        history: Rates of the stages, of the last hour.
     """
 
     market: Market
     board: Board
     pipeline: Callable[[], Mapping[str, Any]] | None = None
     poll_interval_seconds: float = 30.0
+    history: StageHistory = field(default_factory=StageHistory)
+    _signals: Kept = field(default_factory=lambda: Kept(_SIGNALS_SECONDS))
     _sparklines: Kept = field(default_factory=lambda: Kept(_SPARKLINE_SECONDS))
     _alerts: Kept = field(default_factory=lambda: Kept(_ALERTS_SECONDS))
     _health: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
@@ -89,17 +71,13 @@ class Api:
 
     async def latest(self, request: Request) -> Response:
         symbols = Query(request, "symbols").symbols()
-        try:
-            async with asyncio.timeout(_LOAD_SECONDS):
-                await self.board.loaded.wait()
-        except TimeoutError as exc:
-            raise ApiError(503, self.board.error or "the newest quotes are still being read") from exc
+        await self._loaded()
         rows = self.board.newest()
         if symbols is not None:
             wanted = set(symbols)
             rows = Rows(row for row in rows if row.symbol in wanted)
         place = self.board.place
-        return rows_answer(request, rows, place=str(place) if place is not None else None)
+        return rows_answer(request, rows, place=str(place) if place is not None else None, zones=_zones(rows))
 
     async def quotes(self, request: Request) -> Response:
         symbol = path_symbol(request)
@@ -128,6 +106,7 @@ class Api:
         symbol = path_symbol(request)
         query = Query(request, "interval", "start", "end", "session")
         interval = query.one_of("interval", INTERVALS, "1m")
+        await self._loaded()
         start, end, session = query.moment("start"), query.moment("end"), query.session()
         if session is None:
             start, end = self._span(symbol, interval, start, end)
@@ -135,7 +114,31 @@ class Api:
         if not found:
             self._check_known(symbol)
         exchange = self.board.rows[symbol].exchange if symbol in self.board.rows else None
-        return rows_answer(request, found, zone=rule_of(symbol, exchange).zone)
+        rule = rule_of(symbol, exchange)
+        return rows_answer(request, found, zone=rule.zone, usually_opens=usual_opening(datetime.now(UTC), rule))
+
+    async def signals(self, request: Request) -> Response:
+        """What the stored quotes say beside the candles of the same range."""
+        symbol = path_symbol(request)
+        query = Query(request, "interval", "start", "end")
+        interval = query.one_of("interval", INTERVALS, "1m")
+        await self._loaded()
+        asked = (query.moment("start"), query.moment("end"))
+        start, end = self._span(symbol, interval, *asked)
+        key = (symbol, interval, *asked)
+        found = await self._signals.get(key, lambda: self.market.signals(symbol, interval, start, end))
+        if not found:
+            self._check_known(symbol)
+        return rows_answer(request, found)
+
+    async def record(self, request: Request) -> Response:
+        """One quote as the stores have it."""
+        symbol, timestamp = path_symbol(request), path_moment(request)
+        Query(request)
+        found = await self.market.record(symbol, timestamp)
+        if found is None:
+            raise ApiError(404, f"{symbol}: no quote of {format_timestamp(timestamp)} is stored")
+        return json_answer(request, found)
 
     async def alerts(self, request: Request) -> Response:
         query = Query(request, "symbols", "start", "end", "session", "severity", "kind", "limit")
@@ -155,17 +158,24 @@ class Api:
         return rows_answer(request, rows, next_query=following)
 
     async def sparklines(self, request: Request) -> Response:
-        """Closes of the newest session's five-minute candles, for small pictures of many symbols at once."""
+        """What the rows of a watchlist show of many symbols at once beside the newest quotes, from the tables."""
         symbols = Query(request, "symbols").symbols() or []
         if len(symbols) > _SPARKLINE_SYMBOLS_MAX:
             raise ApiError(400, f"symbols: {len(symbols)}: must be at most {_SPARKLINE_SYMBOLS_MAX}")
         rows = [self.board.rows[symbol] for symbol in symbols if symbol in self.board.rows]
 
-        def closes_of(row: StoredQuote) -> Awaitable[list[Any]]:
-            return self._sparklines.get(row.symbol, lambda: self._closes(row))
+        def of(row: StoredQuote) -> Awaitable[tuple[list[Any], StoredQuote]]:
+            return self._sparklines.get(row.symbol, lambda: self._spark(row))
 
-        closes = await asyncio.gather(*(closes_of(row) for row in rows))
-        return json_answer(request, {"items": dict(zip([row.symbol for row in rows], closes, strict=True))})
+        found = dict(zip([row.symbol for row in rows], await asyncio.gather(*map(of, rows)), strict=True))
+        ratios = {symbol: stored.indicators.get("volume_ratio") for symbol, (_, stored) in found.items()}
+        splits = {symbol: stored.split_suspected for symbol, (_, stored) in found.items()}
+        content = {
+            "items": {symbol: closes for symbol, (closes, _) in found.items()},
+            "volume_ratios": {symbol: ratio for symbol, ratio in ratios.items() if ratio is not None},
+            "splits": {symbol: split for symbol, split in splits.items() if split is not None},
+        }
+        return json_answer(request, content)
 
     async def health(self, request: Request) -> Response:
         Query(request)
@@ -173,7 +183,7 @@ class Api:
         pipeline = self.pipeline() if self.pipeline is not None else None
         now = datetime.now(UTC)
         content = {"now": now, "board": self.board.status(), "stored": stored, "pipeline": pipeline}
-        content["cost"] = self._cost(now)
+        content |= {"cost": self._cost(now), "history": self.history.rates()}
         content["workers"] = await self._workers.get(None, self.market.workers)
         return json_answer(request, content)
 
@@ -190,6 +200,11 @@ class Api:
             "prices_of": AS_OF,
         }
 
+    async def _spark(self, row: StoredQuote) -> tuple[list[Any], StoredQuote]:
+        """Closes of the newest session's five-minute candles, and the newest quote with its indicators."""
+        closes, newest = await asyncio.gather(self._closes(row), self.market.latest(row.symbol))
+        return closes, newest[0] if newest else row
+
     async def _closes(self, row: StoredQuote) -> list[Any]:
         end = row.timestamp + _MILLISECOND
         candles = await self.market.candles(row.symbol, "5m", end - _ONE_DAY, end)
@@ -202,6 +217,14 @@ class Api:
             closes.append(candle.close)
             previous = candle.start
         return closes
+
+    async def _loaded(self) -> None:
+        """Wait for the board: what it does not know is not stored."""
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                await self.board.loaded.wait()
+        except TimeoutError as exc:
+            raise ApiError(503, self.board.error or "the newest quotes are still being read") from exc
 
     def _span(
         self, symbol: str, interval: str, start: datetime | None, end: datetime | None
@@ -222,6 +245,22 @@ class Api:
     def _check_known(self, symbol: str) -> None:
         if symbol not in self.board.rows:
             raise ApiError(404, f"{symbol}: no quote of it has been stored")
+
+
+def stage_counts(api: Api) -> Mapping[str, int]:
+    """What each stage that is shown has done so far."""
+    stages = api.pipeline()["stages"] if api.pipeline is not None else ()
+    return {stage["name"]: stage["count"] for stage in stages} | {"Log": api.board.taken}
+
+
+def _zones(rows: Rows[StoredQuote]) -> Mapping[str, str]:
+    """The time zone of each exchange, and of each symbol whose exchange is not known."""
+    zones: dict[str, str] = {}
+    for row in rows:
+        name = row.exchange or row.symbol
+        if name not in zones:
+            zones[name] = rule_of(row.symbol, row.exchange).zone
+    return zones
 
 
 def _range(start: datetime | None, end: datetime | None) -> dict[str, str]:

@@ -79,6 +79,7 @@ class Board:
         error: Why it is not being read; None while it is.
         read_at: When it last was.
         loaded: The newest quote of every symbol was read, or there is none.
+        taken: Quotes that came by the log since the page's server began.
     """
 
     market: Market
@@ -89,6 +90,7 @@ class Board:
     error: str | None = None
     read_at: datetime | None = None
     loaded: asyncio.Event = field(default_factory=asyncio.Event)
+    taken: int = 0
     _kept: deque[Event] = field(default_factory=lambda: deque(maxlen=_KEPT_UPDATES))
     _listeners: set[Listener] = field(default_factory=set)
     _rate: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_KEPT_UPDATES))
@@ -175,6 +177,7 @@ class Board:
         self.place, self.error, self.read_at = update.place, None, datetime.now(UTC)
         for quote in update.quotes:
             self._keep(live_quote(quote, self.anomaly_threshold_percent))
+        self.taken += len(update.quotes)
         event = event_of(update)
         self._kept.append(event)
         self._rate.append((asyncio.get_running_loop().time(), len(update.quotes)))

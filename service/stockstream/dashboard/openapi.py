@@ -9,7 +9,7 @@ from stockstream.alerting import RuleRow
 from stockstream.dashboard.answers import ARROW, CSV, JSON
 from stockstream.dashboard.problems import CONTENT_TYPE
 from stockstream.dashboard.query import LIMIT_DEFAULT, LIMIT_MAX
-from stockstream.reading import Candle, Health, StoredAlert, StoredQuote
+from stockstream.reading import Candle, Health, Record, Signal, StoredAlert, StoredQuote
 from stockstream_wire import Quote
 from stockstream_wire.storage import INTERVALS
 from stockstream_wire.version import VERSION
@@ -31,6 +31,11 @@ _SESSION: Final = _query("session", {"type": "string", "format": "date"}, "The e
 _LIMIT: Final = _query(
     "limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}, "Rows at most"
 )
+_INTERVAL: Final = _query("interval", {"enum": list(INTERVALS), "default": "1m"}, "Length")
+_TIMESTAMP: Final = {
+    "name": "timestamp", "in": "path", "required": True, "schema": {"type": "string", "format": "date-time"},
+    "description": "Event time of a stored quote",
+}  # fmt: skip
 
 _Route = tuple[str, str, type, tuple[dict[str, Any], ...]]
 # Path, what it gives, the row, its parameters.
@@ -43,7 +48,11 @@ _ROUTES: Final[tuple[_Route, ...]] = (
     ),
     (
         "/api/v1/candles/{symbol}", "Candles of a symbol, closed and open", Candle,
-        (_SYMBOL, _query("interval", {"enum": list(INTERVALS), "default": "1m"}, "Length"), _START, _END, _SESSION),
+        (_SYMBOL, _INTERVAL, _START, _END, _SESSION),
+    ),
+    (
+        "/api/v1/signals/{symbol}", "What the newest 10,000 quotes of a range say beside its candles", Signal,
+        (_SYMBOL, _INTERVAL, _START, _END),
     ),
     (
         "/api/v1/alerts", "Alerts, newest first", StoredAlert,
@@ -58,15 +67,23 @@ _ROUTES: Final[tuple[_Route, ...]] = (
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     (_, *_), schemas = msgspec.json.schema_components(
-        [StoredQuote, Candle, StoredAlert, Health, Quote, RuleRow], ref_template=_TEMPLATE
+        [StoredQuote, Candle, Signal, StoredAlert, Health, Quote, Record, RuleRow], ref_template=_TEMPLATE
     )
     paths: dict[str, Any] = {path: {"get": _rows(summary, row, given)} for path, summary, row, given in _ROUTES}
     paths["/api/v1/health"] = {"get": _operation("How the deployment is", (), {JSON: {"schema": {"type": "object"}}})}
     paths["/api/v1/sparklines"] = {
         "get": _operation(
-            "Closes of the newest session's five-minute candles", (_SYMBOLS,), {JSON: {"schema": {"type": "object"}}}
+            "Closes of the newest session's five-minute candles, volume ratios, suspected splits", (_SYMBOLS,),
+            {JSON: {"schema": {"type": "object"}}},
         )
-    }
+    }  # fmt: skip
+    record = {"$ref": _TEMPLATE.format(name="Record")}
+    paths["/api/v1/records/{symbol}/{timestamp}"] = {
+        "get": _operation(
+            "One quote as the stores have it: item, bytes, and where both lie", (_SYMBOL, _TIMESTAMP),
+            {JSON: {"schema": record}},
+        )
+    }  # fmt: skip
     since = _query("since", {"type": "string"}, "Go on behind this place; Last-Event-ID does the same")
     paths["/api/v1/stream"] = {
         "get": _operation(

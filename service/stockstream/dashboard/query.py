@@ -52,17 +52,7 @@ class Query:
 
     def moment(self, name: str) -> datetime | None:
         text = self.text(name)
-        if text is None:
-            return None
-        try:
-            # In a query a plus is a space, and who forgets to escape it means a plus.
-            moment = datetime.fromisoformat(text.replace(" ", "+"))
-            if moment.tzinfo is None:
-                raise ApiError(400, f"{name}={text[:50]!r}: has no offset from UTC: write {text[:40]}Z")
-            moment = moment.astimezone(UTC)
-        except (ValueError, OverflowError) as exc:
-            raise ApiError(400, f"{name}={text[:50]!r}: must be a time such as 2026-11-25T14:30:00Z") from exc
-        return moment
+        return None if text is None else _moment(name, text)
 
     def session(self) -> str | None:
         return self.text("session")
@@ -74,3 +64,18 @@ def path_symbol(request: Request) -> str:
     except InputError as exc:
         raise ApiError(400, str(exc)) from exc
     return symbol
+
+
+def path_moment(request: Request) -> datetime:
+    return _moment("timestamp", request.path_params["timestamp"])
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        # In a query a plus is a space, and who forgets to escape it means a plus.
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        if moment.tzinfo is None:
+            raise ApiError(400, f"{name}={text[:50]!r}: has no offset from UTC: write {text[:40]}Z")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise ApiError(400, f"{name}={text[:50]!r}: must be a time such as 2026-11-25T14:30:00Z") from exc

@@ -1,5 +1,6 @@
 """`/api/v1/alert-rules`: levels, seen, added and removed, and a test alert. The one thing that the page writes."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -24,10 +25,12 @@ class RulesApi:
     Args:
         desk: What is edited; None where this page may only look.
         board: Knows where the price stands.
+        receivers: Kinds of what has alerts from this process; None where another hands them on.
     """
 
-    def __init__(self, desk: AlertDesk | None, board: Board) -> None:
+    def __init__(self, desk: AlertDesk | None, board: Board, receivers: Sequence[str] | None = None) -> None:
         self._desk = desk
+        self._receivers = receivers
         self._board = board
 
     def routes(self) -> list[Route]:
@@ -41,7 +44,9 @@ class RulesApi:
 
     async def _list(self, request: Request) -> Response:
         Query(request)
-        return rows_answer(request, Rows(await self._known().rules.levels()))
+        desk = self._known()
+        delivery = {"topic": desk.topic_arn, "receivers": self._receivers}
+        return rows_answer(request, Rows(await desk.rules.levels()), delivery=delivery)
 
     async def _add(self, request: Request) -> Response:
         content = await read_json(request)

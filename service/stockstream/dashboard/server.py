@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from stockstream.alerting import AlertDesk
 from stockstream.dashboard.access import COOKIE, SECURITY_HEADERS, SESSION_SECONDS, Access
 from stockstream.dashboard.answers import json_answer
-from stockstream.dashboard.api import Api
+from stockstream.dashboard.api import Api, stage_counts
 from stockstream.dashboard.board import Board
 from stockstream.dashboard.bodies import read_json
 from stockstream.dashboard.openapi import document
@@ -38,7 +38,7 @@ _FIRST_REQUEST_SECONDS: Final = 10.0
 _KEEP_ALIVE_SECONDS: Final = 20
 _CONNECTIONS_MAX: Final = 512
 _BACKLOG: Final = 128
-_PAGES: Final = ("/", "/s/{symbol}", "/alerts", "/health", "/login")
+_PAGES: Final = ("/", "/s/{symbol}", "/alerts", "/health", "/api", "/login")
 
 
 @asynccontextmanager
@@ -52,6 +52,7 @@ async def serve_dashboard(
     poll_seconds: float = 1.0,
     pipeline: Callable[[], Mapping[str, Any]] | None = None,
     desk: AlertDesk | None = None,
+    receivers: Sequence[str] | None = None,
     poll_interval_seconds: float = 30.0,
 ) -> AsyncIterator[str]:
     """Serve page and API until the context ends; yields the page's address.
@@ -65,6 +66,7 @@ async def serve_dashboard(
         poll_seconds: Pause between two looks at the log.
         pipeline: What this process knows of its own stages, for `/health`.
         desk: The alert rules that may be edited; None: none.
+        receivers: Kinds of what has alerts from this process; None where another hands them on.
         poll_interval_seconds: As the deployment's service polls, for the cost model.
 
     Raises:
@@ -72,8 +74,9 @@ async def serve_dashboard(
     """
     listening = _bind(host, port)
     board = Board(market, anomaly_threshold_percent, poll_seconds)
+    api = Api(market, board, pipeline, poll_interval_seconds)
     config = uvicorn.Config(
-        make_app(Api(market, board, pipeline, poll_interval_seconds), access, RulesApi(desk, board)),
+        make_app(api, access, RulesApi(desk, board, receivers)),
         http=_Impatient,
         ws="none",
         lifespan="off",
@@ -86,7 +89,7 @@ async def serve_dashboard(
         limit_concurrency=_CONNECTIONS_MAX,
     )
     server = _Server(config)
-    async with board.following():
+    async with board.following(), api.history.sampling(lambda: stage_counts(api)):
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="dashboard-server")
         try:
             shown = f"[{host}]" if ":" in host else host
@@ -106,6 +109,8 @@ def make_app(api: Api, access: Access, rules: RulesApi) -> AsgiApp:
         Route("/api/v1/latest", answered(api.latest)),
         Route("/api/v1/quotes/{symbol}", answered(api.quotes)),
         Route("/api/v1/candles/{symbol}", answered(api.candles)),
+        Route("/api/v1/signals/{symbol}", answered(api.signals)),
+        Route("/api/v1/records/{symbol}/{timestamp}", answered(api.record)),
         Route("/api/v1/alerts", answered(api.alerts)),
         *rules.routes(),
         Route("/api/v1/sparklines", answered(api.sparklines)),

@@ -11,7 +11,9 @@ from stockstream.alerting import open_desk
 from stockstream.aws import AwsConfig
 from stockstream.dashboard import access_from, serve_dashboard
 from stockstream.errors import InputError
-from stockstream.local.stages import stage_rows
+from stockstream.local.behind import Facts, facts_behind
+from stockstream.local.notifier import receivers
+from stockstream.local.stages import notices, stage_rows
 from stockstream.local.view import StageRow, StageStatus
 from stockstream.reading import open_market
 from stockstream.reading.sync import names_of
@@ -35,7 +37,11 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
     access = access_from(settings, host)
 
     def pipeline() -> Mapping[str, Any]:
-        return {"stages": [_stage(stage) for stage in stage_rows(run)]}
+        behind = facts_behind(run)
+        return {
+            "stages": [_stage(stage, behind.get(stage.name, [])) for stage in stage_rows(run)],
+            "notices": [{"text": notice.text, "bad": notice.status is StageStatus.FAILED} for notice in notices(run)],
+        }
 
     async with AsyncExitStack() as stack:
         market = await stack.enter_async_context(open_market(aws, names_of(settings)))
@@ -51,6 +57,7 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
                 anomaly_threshold_percent=Decimal(str(settings.anomaly_threshold_percent)),
                 pipeline=pipeline,
                 desk=desk,
+                receivers=receivers(),
                 poll_interval_seconds=settings.poll_interval_seconds,
             )
             return await stack.enter_async_context(serving)
@@ -65,9 +72,10 @@ async def open_dashboard(aws: AwsConfig, run: "LocalRun", alerts_topic_arn: str)
         yield url
 
 
-def _stage(stage: StageRow) -> Mapping[str, Any]:
+def _stage(stage: StageRow, behind: Facts) -> Mapping[str, Any]:
     good = stage.status in {StageStatus.OK, StageStatus.WAITING}
     facts = [("done", f"{stage.count:,}")]
     if stage.lag_seconds is not None:
         facts.append(("behind", f"{stage.lag_seconds:.1f} s"))
-    return {"name": stage.name, "good": good, "text": stage.note or "flows", "facts": facts}
+    text = stage.note or "flows"
+    return {"name": stage.name, "count": stage.count, "good": good, "text": text, "facts": facts, "behind": behind}

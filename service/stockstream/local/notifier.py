@@ -28,6 +28,12 @@ _RETRY_SECONDS: Final = 1.0
 log = structlog.get_logger("stockstream.local.notifier")
 
 
+def receivers() -> list[str]:
+    """What alerts go to besides the topic, by kind alone (ntfys, slack, webhook): the rest of each URL is a secret."""
+    kinds = [url.partition("://")[0] for url in os.environ.get("STOCKSTREAM_NOTIFY_URLS", "").split() if "://" in url]
+    return [*kinds, *(["webhook"] if os.environ.get("STOCKSTREAM_WEBHOOK_URL") else [])]
+
+
 @asynccontextmanager
 async def notifying(aws: AwsConfig, topic_arn: str, on_log: Callable[[str], None]) -> AsyncIterator[bool]:
     """Hand on alerts until the context ends; yields whether anybody is to have them.

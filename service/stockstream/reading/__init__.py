@@ -12,7 +12,9 @@ from stockstream.reading.follow import Place, Position, Update, follow_log, newe
 from stockstream.reading.health import Health, PartitionHealth, Quarantined
 from stockstream.reading.log import LogEntry, LogFormatError, read_layout, read_revision, unpack_entry
 from stockstream.reading.market import Market, StoreNames, checked_symbols, open_market
+from stockstream.reading.record import Record
 from stockstream.reading.rows import Rows, StoredAlert, StoredQuote, live_quote
+from stockstream.reading.signals import Signal
 from stockstream.reading.tables import Item, Tables, plain_item
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "Place",
     "Position",
     "Quarantined",
+    "Record",
     "Rows",
+    "Signal",
     "StoreNames",
     "StoredAlert",
     "StoredQuote",

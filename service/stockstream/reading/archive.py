@@ -115,7 +115,7 @@ async def open_archive(s3: Any, bucket: str) -> Archive:
     """
     count = await read_layout(s3, bucket)
     partitions = partitions_of(count) if count is not None else []
-    folders = sorted(await _folders(s3, bucket), key=lambda folder: (folder != FIRST_FOLDER, folder))
+    folders = sorted(await list_folders(s3, bucket), key=lambda folder: (folder != FIRST_FOLDER, folder))
     # The log first, then the markers: an object can only have gone between the two if a marker says so.
     objects: dict[Partition, list[LogObject]] = {partition: [] for partition in partitions}
     async for of_folder in in_order(folders, lambda folder: _log_of(s3, bucket, folder)):
@@ -148,7 +148,8 @@ async def in_order(
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def _folders(s3: Any, bucket: str) -> list[str]:
+async def list_folders(s3: Any, bucket: str) -> list[str]:
+    """Folders of the log and days of tidied objects, in no order."""
     prefix = f"{RAW_PREFIX}dt="
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     return [

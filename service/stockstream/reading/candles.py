@@ -98,7 +98,7 @@ async def candles_of(tables: Tables, symbol: str, interval: str, start: datetime
     stored, fields = (BLOCK_INTERVAL, ()) if interval == _MINUTE else (interval, _WHOLE_FIELDS)
     # A block that begins before the range may hold minutes of it.
     lower = window_start(first, stored, first[:10])
-    async for item in tables.candles_between(candle_key(symbol, stored), lower, last, fields=fields):
+    async for item in tables.candles_between(candle_key(symbol, stored), lower, last, attributes=fields):
         for window, candle in _closed(item, symbol, interval):
             if window not in found or found[window].rank < candle.rank:
                 found[window] = candle

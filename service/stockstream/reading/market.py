@@ -15,8 +15,10 @@ from stockstream.reading.archive import in_order
 from stockstream.reading.candles import Candle, candles_of
 from stockstream.reading.follow import Place, Update, follow_log, newest_place, read_checkpoints, tail
 from stockstream.reading.health import Health, read_health
+from stockstream.reading.record import Record, read_record
 from stockstream.reading.rows import Rows, StoredAlert, StoredQuote, moment, stored_alert, stored_quote
 from stockstream.reading.sessions import Span, rule_of, session_span
+from stockstream.reading.signals import Signal, signals_of
 from stockstream.reading.tables import Item, Tables
 from stockstream.symbols import upper_symbols
 from stockstream.workers.members import Row
@@ -156,6 +158,18 @@ class Market:
 
         found = await _each(checked_symbols(symbols), of)
         return Rows(candle for candles in found for candle in candles)
+
+    async def signals(self, symbol: str, interval: str, start: datetime, end: datetime) -> Rows[Signal]:
+        """What the newest quotes of a range say of their windows beside the candles; see `signals_of`."""
+        (known,) = checked_symbols(symbol)
+        _check_range(start, end, None)
+        return Rows(await signals_of(self._tables, known, interval, start, end))
+
+    async def record(self, symbol: str, timestamp: datetime) -> Record | None:
+        """One quote as the stores have it: item, bytes, and where both lie; None where there is no such quote."""
+        (known,) = checked_symbols(symbol)
+        at = format_timestamp(timestamp.astimezone(UTC))
+        return await read_record(self._s3, self._tables, self._names.archive_bucket, known, at)
 
     async def alerts(
         self,

@@ -80,9 +80,10 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
         severity: info, warning or critical.
         timestamp: Event time of the quote that fired it.
         price: Price in that quote.
-        change_percent: Change against the previous close.
+        change_percent: Change against the previous close; None of one at or below 0.
         value: The number that was judged.
         threshold: What it was judged against.
+        volume: None where the quote had none: before the opening, or of an instrument without.
         is_sent: The notification service has taken it.
     """
 
@@ -93,11 +94,11 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     timestamp: datetime
     price: Decimal
-    change_percent: Decimal
     value: Decimal
     threshold: Decimal
     previous_close: Decimal
-    volume: int
+    change_percent: Decimal | None = None
+    volume: int | None = None
     currency: str | None = None
     source: str | None = None
     is_sent: bool = True
@@ -217,7 +218,7 @@ def stored_alert(item: Mapping[str, Any]) -> StoredAlert:
     known = {name: item[name] for name in _ALERT_FIELDS if name in item}
     known |= {
         "timestamp": moment(item["timestamp"]),
-        "volume": int(item["volume"]),
+        "volume": int(item["volume"]) if "volume" in item else None,
         "is_sent": "unsent" not in item,
     }
     return StoredAlert(**known)

@@ -7,11 +7,14 @@ from zoneinfo import ZoneInfo
 from stockstream.errors import InputError
 from stockstream_wire.exchanges import DEFAULT_ZONE, known_zone_of
 from stockstream_wire.instruments import guess_kind
+from stockstream_wire.openings import session_opening
 from stockstream_wire.trading_day import DayRule, day_rule
 
 _ONE_DAY: Final = timedelta(days=1)
 _MONDAY: Final = 0
 _SATURDAY: Final = 5
+# They trade from Sunday to Thursday, or did until lately.
+_SUNDAY_ZONES: Final = frozenset({"Asia/Riyadh", "Asia/Qatar", "Asia/Kuwait", "Asia/Jerusalem", "Africa/Cairo"})
 
 
 class Span(NamedTuple):
@@ -46,6 +49,21 @@ def session_span(session: str, rule: DayRule) -> Span:
         # The weekend's hours are Monday's.
         first -= 2 * _ONE_DAY
     return Span(*(datetime.combine(edge, turn, zone).astimezone(UTC) for edge in (first, last)))
+
+
+def usual_opening(now: datetime, rule: DayRule) -> datetime | None:
+    """When a session usually opens next, by the clock and the weekday alone: holidays are not known here.
+
+    None where that is not known (a week that begins on Sunday), or where the market never closes.
+    """
+    if rule.zone in {"UTC", *_SUNDAY_ZONES}:
+        return None
+    today = now.astimezone(_clock(rule.zone)).date()
+    for day in (today + _ONE_DAY * ahead for ahead in range(5)):
+        opening = session_opening(day.isoformat(), rule) if day.weekday() < _SATURDAY else ""
+        if opening and (moment := datetime.fromisoformat(opening).replace(tzinfo=UTC)) > now:
+            return moment
+    return None
 
 
 def _clock(zone: str) -> tzinfo:

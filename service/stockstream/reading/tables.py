@@ -50,17 +50,26 @@ class Tables:
     alerts: str = "alerts"
 
     def quotes_between(
-        self, symbol: str, first: str, last: str, *, newest_first: bool = False, page_items: int | None = None
+        self,
+        symbol: str,
+        first: str,
+        last: str,
+        *,
+        newest_first: bool = False,
+        page_items: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> AsyncIterator[Item]:
-        """Quotes of a symbol by event time, both ends included."""
-        keys = TABLES["quotes"]
-        return self._query(self.quotes, keys, symbol, (first, last), newest_first=newest_first, page_items=page_items)
+        """Quotes of a symbol by event time, both ends included; with these attributes alone where some are named."""
+        return self._query(
+            self.quotes, TABLES["quotes"], symbol, (first, last),
+            newest_first=newest_first, page_items=page_items, attributes=attributes,
+        )  # fmt: skip
 
     def candles_between(
-        self, symbol_interval: str, first: str, last: str, *, fields: Sequence[str] = ()
+        self, symbol_interval: str, first: str, last: str, *, attributes: Sequence[str] = ()
     ) -> AsyncIterator[Item]:
-        """Stored candles of a symbol and interval by window start, both ends included; of each these fields, or all."""
-        return self._query(self.candles, TABLES["candles"], symbol_interval, (first, last), fields=fields)
+        """Stored candles of a symbol and interval by window start, both ends included; of each these attributes, or all."""
+        return self._query(self.candles, TABLES["candles"], symbol_interval, (first, last), attributes=attributes)
 
     def alerts_between(self, symbol: str, first: str, last: str) -> AsyncIterator[Item]:
         """Alerts of a symbol by event time; the last is excluded."""
@@ -99,9 +108,9 @@ class Tables:
         *,
         newest_first: bool = False,
         page_items: int | None = None,
-        fields: Sequence[str] = (),
+        attributes: Sequence[str] = (),
     ) -> AsyncIterator[Item]:
-        names = {f"#f{number}": field for number, field in enumerate(fields)}
+        names = {f"#{number}": name for number, name in enumerate(attributes)}
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=table,
             ConsistentRead=self.is_consistent,

@@ -1,7 +1,7 @@
 // Alerts: the feed, and the numbers behind each.
 import { Component, html } from "./ui.js";
 import * as format from "./format.js";
-import { api } from "./store.js";
+import { api, rows, zoneOf } from "./store.js";
 import { Rules } from "./rules.js";
 
 const SIDES = { up: "above", down: "below" };
@@ -19,7 +19,7 @@ export function AlertRow({ alert, zone, go }) {
   return html`<li class=${`alert ${alert.severity} ${go ? "of" : ""}`}><details><summary><span class=${`badge ${alert.severity}`}>${alert.severity}</span>
     ${go ? html`<b>${alert.symbol}</b>` : ""}
     <span class="kind">${alert.kind === "level" ? `${SIDES[alert.direction]} ${format.price(alert.threshold)}` : alert.kind}</span> <span class=${`change ${format.side(direction)}`}><span aria-hidden="true">${format.arrow(direction)}</span> ${format.price(alert.price)}${alert.change_percent == null ? "" : ` (${format.signed(alert.change_percent, 2)}%)`}</span>
-    <time datetime=${alert.timestamp} title=${`yours: ${format.time(alert.timestamp)}`}>${format.time(alert.timestamp, zone ?? "UTC")}</time></summary>
+    <time datetime=${alert.timestamp} title=${`yours: ${format.time(alert.timestamp)}`}>${format.time(alert.timestamp, zone ?? zoneOf(rows.get(alert.symbol)))}</time></summary>
     <p>${explained(alert)}</p><p class="quiet">${go ? html`<a href=${`/s/${encodeURIComponent(alert.symbol)}`} onClick=${(event) => { event.preventDefault(); go(event.currentTarget.pathname); }}>Chart of ${alert.symbol}</a> · ` : ""}${alert.is_sent ? "Sent to the topic" : "Not taken by the notification service yet"} · id ${alert.symbol}@${alert.alert_id}</p></details></li>`;
 }
 export class Alerts extends Component {
@@ -51,9 +51,9 @@ export class Alerts extends Component {
       <label class="search"><span class="sr">Symbol</span><input ref=${(element) => element && (this.search = element)} type="search" placeholder="Symbol ( / )" value=${symbol} onChange=${(event) => this.choose({ symbol: event.target.value.trim().toUpperCase() })} /></label>
       <label><span class="sr">Severity</span><select onChange=${(event) => this.choose({ severity: event.target.value })}>${option("", "every severity", severity)}${["critical", "warning", "info"].map((name) => option(name, name, severity))}</select></label>
       <label><span class="sr">Kind</span><select onChange=${(event) => this.choose({ kind: event.target.value })}>${option("", "every kind", kind)}${KINDS.map((name) => option(name, name, kind))}</select></label>
-      <p class="quiet" role="status">${items ? `${items.length}${items.length === 300 ? " newest" : ""} alerts` : ""}</p></div>
+      <p class="quiet" role="status">${items ? `${items.length}${items.length === 300 ? " newest" : ""} ${items.length === 1 ? "alert" : "alerts"}` : ""}</p></div>
       ${error ? html`<p class="empty">${error}</p>` : ""}
       <div class="split"><div class="feed">${items === null ? html`<p class="empty">Reading alerts…</p>` : items.length === 0 ? html`<p class="empty">No alert ${severity || kind || symbol ? "matches" : "so far: a price more than the threshold away from its previous close makes the first"}.</p>`
-        : html`<div class="box" tabindex="0" role="region" aria-label="Feed"><ul class="alerts">${items.map((alert) => html`<${AlertRow} key=${`${alert.symbol}@${alert.alert_id}`} alert=${alert} go=${this.props.go} />`)}</ul></div>`}</div><${Rules} alerts=${items ?? []} /></div></section>`;
+        : html`<div class="box" tabindex="0" role="region" aria-label="Feed"><ul class="alerts">${items.map((alert) => html`<${AlertRow} key=${`${alert.symbol}@${alert.alert_id}`} alert=${alert} go=${this.props.go} />`)}</ul></div>`}</div><${Rules} /></div></section>`;
   }
 }

@@ -10,7 +10,10 @@ const formatter = (digits) => {
 
 // As many digits as prices of this size are quoted with.
 export const digitsOf = (price) => (Math.abs(price) >= 1 || price === 0 ? 2 : Math.abs(price) >= 0.01 ? 4 : 6);
-export const price = (value) => (value == null ? "–" : formatter(digitsOf(value)).format(value));
+const decimals = (value) => (value == null ? 0 : (String(value).split(".")[1] ?? "").length);
+// As its open and its last close are quoted: a single trade may have a fraction of the tick.
+export const digitsOfQuote = (quote) => Math.min(6, Math.max(digitsOf(quote.price), decimals(quote.open), decimals(quote.previous_close)));
+export const price = (value, digits) => (value == null ? "–" : formatter(digits ?? digitsOf(value)).format(value));
 export const number = (value, digits = 0) => (value == null ? "–" : formatter(digits).format(value));
 export const signed = (value, digits) => (value == null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${formatter(digits).format(Math.abs(value))}`);
 export const arrow = (value) => (value > 0 ? "▲" : value < 0 ? "▼" : "■");
@@ -45,8 +48,9 @@ export function time(moment, zone, withDate = true) {
   return ZONED.get(key).format(new Date(moment));
 }
 
-export function sparkline(values, width, height) {
+// `floor` is a value that is always on the scale: a rate is read from 0.
+export function sparkline(values, width, height, floor = Infinity) {
   if (!values || values.length < 2) return "";
-  const low = Math.min(...values), high = Math.max(...values), span = high - low;
+  const low = Math.min(floor, ...values), high = Math.max(...values), span = high - low;
   return values.map((value, index) => `${((index / (values.length - 1)) * width).toFixed(1)},${(span ? height - 1 - ((value - low) / span) * (height - 2) : height / 2).toFixed(1)}`).join(" ");
 }

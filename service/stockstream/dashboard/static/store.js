@@ -1,7 +1,9 @@
 // What the page knows: rows by symbol, kept by the stream. Who draws is told once a frame, however much came.
 
+import { digitsOfQuote } from "./format.js";
+
 export const rows = new Map();
-export const state = { loaded: false, stream: "connecting", lostAt: null, health: null, error: null, session: null };
+export const state = { loaded: false, stream: "connecting", lostAt: null, health: null, error: null, zones: {} };
 
 const HIDDEN_MILLISECONDS = 20000;
 const drawers = new Set();
@@ -24,10 +26,14 @@ export async function api(path, options = {}) {
 }
 
 let csrf = null;
-// A call that changes something: it repeats what no page of another origin can read.
-export async function change(path, method, body) {
+// What no page of another origin can read.
+export async function csrfToken() {
   csrf ??= (await api("session")).csrf_token;
-  const headers = { "x-csrf-token": csrf ?? "", ...(body && { "content-type": "application/json" }) };
+  return csrf ?? "";
+}
+// A call that changes something: it repeats the token.
+export async function change(path, method, body) {
+  const headers = { "x-csrf-token": await csrfToken(), ...(body && { "content-type": "application/json" }) };
   try {
     return await api(path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
   } catch (error) {
@@ -36,7 +42,6 @@ export async function change(path, method, body) {
   }
 }
 
-// Digits after the point as the feed gives them are lost in a JSON number; the size of the price decides.
 function take(quote) {
   const known = rows.get(quote.symbol);
   const row = known ?? { symbol: quote.symbol, turns: 0 };
@@ -47,13 +52,16 @@ function take(quote) {
     at, price: quote.price, open: quote.open, high: quote.high, low: quote.low, close: quote.previous_close,
     volume: quote.volume ?? null, currency: quote.currency, exchange: quote.exchange, source: quote.source,
     market: quote.market_state, stale: Boolean(quote.stale), delay: quote.delayed_by_seconds ?? null,
-    bid: quote.bid ?? null, ask: quote.ask ?? null, session: quote.session ?? quote.session_date ?? row.session,
+    bid: quote.bid ?? null, ask: quote.ask ?? null,
   });
+  row.digits = Math.max(row.digits ?? 0, digitsOfQuote(quote));
   row.change = row.close == null ? null : row.price - row.close;
   row.percent = row.close ? (row.change / row.close) * 100 : null;
   row.anomaly = row.percent != null && Math.abs(row.percent) > threshold();
   rows.set(row.symbol, row);
 }
+// The exchange's time zone, where it is known.
+export const zoneOf = (row) => (row && (state.zones[row.exchange ?? row.symbol] ?? state.zones[row.symbol])) || "UTC";
 export const threshold = () => Number(state.health?.board.anomaly_threshold_percent ?? 5);
 
 let events = null, retry = 0, place = null, hiding = 0;
@@ -62,7 +70,7 @@ export async function connect() {
   try {
     const latest = await api("latest");
     for (const item of latest.items) take(item);
-    state.loaded = true; state.error = null;
+    state.loaded = true; state.error = null; state.zones = latest.zones ?? {};
     place = latest.place;
     // An empty deployment has no log to follow yet.
     if (place) open(); else { state.stream = "live"; retry = setTimeout(connect, 2000); }
