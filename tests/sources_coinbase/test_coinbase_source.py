@@ -300,7 +300,7 @@ async def test_a_share_of_the_list_is_followed_and_nothing_is_asked_for_an_empty
     task = asyncio.create_task(listening.read())
     await listening.until(lambda: len(listening.batches) >= 3, "that it says it has nothing to follow")
     assert all(batch.is_answer for batch in listening.batches)
-    assert (standin.rest_requests, standin.connections_total) == (0, 0)
+    assert (standin.requests, standin.connections_total) == (0, 0)
 
     share.move("ETH-USD")
 

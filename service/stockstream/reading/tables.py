@@ -68,7 +68,7 @@ class Tables:
     def candles_between(
         self, symbol_interval: str, first: str, last: str, *, attributes: Sequence[str] = ()
     ) -> AsyncIterator[Item]:
-        """Stored candles of a symbol and interval by window start, both ends included; of each these attributes, or all."""
+        """Stored candles of a symbol and interval by window start, both ends included; these attributes, or all."""
         return self._query(self.candles, TABLES["candles"], symbol_interval, (first, last), attributes=attributes)
 
     def alerts_between(self, symbol: str, first: str, last: str) -> AsyncIterator[Item]:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,13 +169,12 @@ def users_watchlist(state_dir: Path, kind: SourceKind) -> Watchlist:
 
 
 def current_symbols(watchlist: Watchlist) -> tuple[str, ...]:
-    """The symbols of a watchlist as its file now has them; of one that cannot be read, those of the start."""
-    if watchlist.file is None:
-        return watchlist.symbols
-    try:
-        return read_watchlist_file(watchlist.file).symbols
-    except ValueError:
-        return watchlist.symbols
+    """The symbols of a watchlist, or this worker's of them, as its file now has them; where that fails, as at start."""
+    listed = watchlist.symbols
+    if watchlist.file is not None:
+        with suppress(ValueError):
+            listed = read_watchlist_file(watchlist.file).symbols
+    return listed if watchlist.share is None else watchlist.share.of(listed)
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:

@@ -53,13 +53,17 @@ class SnapshotPoller:
         clock: Time.
         rng: Randomness of the waits after a failure.
         pause_seconds: Between two requests.
+        is_part: What is asked for is a part of a list: that Alpaca has none of it is no reason to end.
     """
 
-    def __init__(self, rest: AlpacaRest, *, clock: Clock, rng: random.Random, pause_seconds: float) -> None:
+    def __init__(
+        self, rest: AlpacaRest, *, clock: Clock, rng: random.Random, pause_seconds: float, is_part: bool = False
+    ) -> None:
         self._rest = rest
         self._clock = clock
         self._rng = rng
         self._pause_seconds = pause_seconds
+        self._is_part = is_part
         self._spellings_of: tuple[str, ...] | None = None
         self._spellings = Spellings({}, ())
         self._said: set[str] = set()
@@ -116,7 +120,7 @@ class SnapshotPoller:
             self._note_failure(polled, str(exc), 0.0)
         else:
             self._failures_in_a_row = 0
-            if not self._has_known_any and self._said.issuperset(symbols):
+            if not self._is_part and not self._has_known_any and self._said.issuperset(symbols):
                 named = ", ".join(symbols[:5])
                 raise SourceError(f"Alpaca has none of the symbols {named}. Remedy: STOCKSTREAM_SYMBOLS=AAPL,SPY")
         return polled

@@ -52,6 +52,7 @@ class AlpacaSource:
         self._rng = rng or random.Random()
         self._url = url
         self.shares = Shares(LABEL, watchlist, options, clock=clock, hours=hours)
+        self._asking = asyncio.Lock()
         self._worker = BatchWorker(self._work, LABEL)
 
     def batches(self) -> AsyncGenerator[SourceBatch, None]:
@@ -73,9 +74,14 @@ class AlpacaSource:
                 rest = AlpacaRest(session, self._options.access, url=self._url)
                 group.create_task(self.shares.keep_calendar())
                 poller = SnapshotPoller(
-                    rest, clock=self._clock, rng=self._rng, pause_seconds=self._options.pause_seconds
+                    rest,
+                    clock=self._clock,
+                    rng=self._rng,
+                    pause_seconds=self._options.pause_seconds,
+                    is_part=self._watchlist.is_shared,
                 )
                 group.create_task(self._poll(poller))
+                group.create_task(self._take_over(poller))
 
     async def _poll(self, poller: SnapshotPoller) -> None:
         clock, shares = self._clock, self.shares
@@ -83,12 +89,24 @@ class AlpacaSource:
         closed_until_seconds = float("-inf")
         while True:
             await ticker.wait()
-            await clock.sleep(poller.wait_seconds)
             has_changed = shares.refresh_watchlist()
             if clock.monotonic() < closed_until_seconds and not has_changed and not shares.trades_now:
                 continue
             closed_until_seconds = clock.monotonic() + self._options.unhurried_seconds
-            polled = await poller.ask(self._watchlist.symbols)
-            quotes, rejected = shares.take_polled(polled)
-            batch = SourceBatch([*quotes, *shares.stale_facts()], rejected, int(bool(polled.failure)), polled.failure)
-            await self._worker.put(batch)
+            await self._ask(poller)
+
+    async def _take_over(self, poller: SnapshotPoller) -> None:
+        """Ask at once for what another worker has left to us."""
+        followed = self._watchlist.symbol_set
+        async for _ in self._watchlist.share_changes():
+            joined, followed = self._watchlist.symbol_set - followed, self._watchlist.symbol_set
+            if joined:
+                await self._ask(poller, joined)
+
+    async def _ask(self, poller: SnapshotPoller, only: frozenset[str] | None = None) -> None:
+        async with self._asking:
+            await self._clock.sleep(poller.wait_seconds)
+            polled = await poller.ask(self._watchlist.symbols, only)
+            quotes, rejected = self.shares.take_polled(polled)
+            stale = self.shares.stale_facts()
+            await self._worker.put(SourceBatch([*quotes, *stale], rejected, int(bool(polled.failure)), polled.failure))

@@ -149,9 +149,14 @@ class AlpacaStreamSource:
                 rest = AlpacaRest(session, self._options.access, url=self._url)
                 group.create_task(self.shares.keep_calendar())
                 poller = SnapshotPoller(
-                    rest, clock=self._clock, rng=self._rng, pause_seconds=self._options.pause_seconds
+                    rest,
+                    clock=self._clock,
+                    rng=self._rng,
+                    pause_seconds=self._options.pause_seconds,
+                    is_part=self._watchlist.is_shared,
                 )
                 group.create_task(self._poll(poller))
+                group.create_task(self._follow_share())
                 group.create_task(self._listen())
                 group.create_task(self._hand_over())
 
@@ -266,6 +271,8 @@ class AlpacaStreamSource:
             has_changed = shares.refresh_watchlist()
             symbols = self._watchlist.symbols
             self._ours = poller.spellings(symbols)
+            if has_changed:
+                self.connection.resubscribe()
             only: frozenset[str] | None = None
             if clock.monotonic() >= due_seconds or has_changed:
                 due_seconds = clock.monotonic() + options.unhurried_seconds
@@ -278,6 +285,10 @@ class AlpacaStreamSource:
             next_seconds = min(due_seconds, clock.monotonic() + options.interval_seconds)
             if not await clock.sleep_until(next_seconds, unless=self._wanting):
                 await clock.sleep(GATHER_SECONDS)  # the others that lack one come within the moment
+
+    async def _follow_share(self) -> None:
+        async for _ in self._watchlist.share_changes():
+            self._wanting.set()
 
     def _unstreamed(self) -> Iterable[str]:
         self._note_connection()
