@@ -21,7 +21,7 @@ function Stage({ node, rates }) {
     ${node.behind?.length ? html`<dl class="behind">${node.behind.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>` : html`<p class="quiet behind">${node.more ?? "Nothing more is known of it here."}</p>`}</details></li>`;
 }
 // Columns are [title, is a figure, cell of a row].
-export function Figures({ title, columns, rows, empty }) {
+function Figures({ title, columns, rows, empty }) {
   return html`<h2>${title}</h2>${rows.length === 0 ? html`<p class="quiet">${empty}</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label=${title}><table><thead><tr>${columns.map(([name, isFigure]) => html`<th scope="col" class=${isFigure ? "figure" : ""}>${name}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${columns.map(([, isFigure, cell], index) => index === 0 ? html`<th scope="row">${cell(row)}</th>` : html`<td class=${isFigure ? "figure" : ""}>${cell(row)}</td>`)}</tr>`)}</tbody></table></div>`}`;
 }
