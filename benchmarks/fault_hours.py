@@ -173,8 +173,7 @@ def main(
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     hours: list[tuple[str, Collection[str]]] = [(fault, {fault}) for fault in arguments.faults or known]
-    if not arguments.faults:
-        together = set(mixed)
+    if not arguments.faults and (together := set(mixed)):
         hours.append((" + ".join(sorted(together)), together))
     print("| Fault | Connections | Requests | Quotes in the hour | Recovered after | CPU | Left over |")
     print("|---|---|---|---|---|---|---|")
