@@ -44,6 +44,14 @@ class GuardPolicy:
     navigation: bool = False
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own, which no other can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == _LOOPBACK_NAME
+
+
 def parse_hosts(text: str) -> frozenset[str]:
     """Parse host names separated by commas.
 

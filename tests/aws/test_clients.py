@@ -101,3 +101,15 @@ def test_two_answers_to_one_question_are_refused_by_name(
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=message):
         resolve_aws("us-west-2")
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+async def test_an_emulator_on_this_machine_is_asked_directly_whatever_proxy_there_is(
+    aws: ScriptedAws, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with open_client(config(aws), "kinesis", max_pool_connections=2) as kinesis:
+        await kinesis.list_shards(StreamName="quotes")
+    assert len(aws.requests) == 1

@@ -56,7 +56,8 @@ async def _choose(endpoint_url: str, **settings: Any) -> tuple[type, list[str]]:
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "*"}, _SECURE, True),
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "localhost,169.254.169.254"}, _SECURE, False),
         ({"HTTP_PROXY": _PROXY, "NO_PROXY": "127.0.0.1"}, "http://127.0.0.1:4566", True),
-        ({"HTTP_PROXY": _PROXY}, "http://127.0.0.1:4566", False),
+        # What is on this machine no proxy can reach.
+        ({"HTTP_PROXY": _PROXY}, "http://127.0.0.1:4566", True),
     ],
 )
 async def test_a_proxy_for_the_endpoint_asks_for_aiobotocore_and_is_named_in_the_log(

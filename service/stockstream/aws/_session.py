@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -18,6 +19,7 @@ from stockstream.aws._credentials import RenewingCredentials, refuses_credential
 from stockstream.aws._http import DeadlineSession
 from stockstream.errors import SettingsError
 from stockstream.redaction import redact
+from stockstream.request_guard import is_loopback
 from stockstream_wire.aws.error_codes import with_request_id
 from stockstream_wire.version import USER_AGENT
 
@@ -118,8 +120,12 @@ def open_client(
         session.register("needs-retry", _RetryRenewed(credentials))
     session.register("after-call", _name_request)
     session.register_component("response_parser_factory", AnswerParsers())
-    # The variables are for AWS's own endpoints: one that is given here has no variants.
-    variants = {} if aws.endpoint_url is None else {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
+    # The variables are for AWS's own endpoints: one that is given here has no variants, and no proxy where it is ours.
+    given: dict[str, Any] = {}
+    if aws.endpoint_url is not None:
+        given = {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
+        if is_loopback(urlsplit(aws.endpoint_url).hostname or ""):
+            given["proxies"] = {}
     client: AbstractAsyncContextManager[Any] = session.create_client(
         service,
         region_name=aws.region,
@@ -129,7 +135,7 @@ def open_client(
         config=AioConfig(
             http_session_cls=bounded_session(answer_max_bytes, DeadlineSession),
             user_agent_extra=USER_AGENT,
-            **variants,
+            **given,
             **config,
         ),
     )

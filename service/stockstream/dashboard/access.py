@@ -6,7 +6,6 @@ cookie that scripts cannot read and other sites do not send), the guard of state
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stockstream.errors import SettingsError
-from stockstream.request_guard import GuardPolicy
+from stockstream.request_guard import GuardPolicy, is_loopback
 from stockstream.settings import Settings
 
 COOKIE: Final = "stockstream_session"
@@ -136,13 +135,6 @@ def access_from(settings: Settings, host: str) -> Access:
         navigation=True,
     )
     return Access(token, policy)
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _digest(text: str) -> bytes:

@@ -1,7 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics` over HTTP, for programs and for no page of another origin."""
 
 import errno
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -11,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from stockstream.errors import InputError
 from stockstream.observability.metrics import ServiceMetrics
-from stockstream.request_guard import REFUSED_STATUS, GuardPolicy, refusal
+from stockstream.request_guard import REFUSED_STATUS, GuardPolicy, is_loopback, refusal
 
 _PROMETHEUS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -74,14 +73,10 @@ async def serve_health(
 
 def health_policy(bound_to: str, allowed_hosts: frozenset[str]) -> GuardPolicy:
     """Whom the health port answers, by the address or name that it is bound to."""
-    try:
-        is_loopback = ipaddress.ip_address(bound_to).is_loopback
-    except ValueError:
-        is_loopback = bound_to == "localhost"
     return GuardPolicy(
         "STOCKSTREAM_HEALTH_ALLOWED_HOSTS",
         hosts=allowed_hosts | {bound_to.lower()},
-        any_address=not is_loopback,
+        any_address=not is_loopback(bound_to),
         navigation=True,
     )
 

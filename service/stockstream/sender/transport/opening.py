@@ -11,6 +11,7 @@ from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 
 from stockstream.aws import AwsConfig, ca_bundle_path, find_credentials
+from stockstream.request_guard import is_loopback
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.transport.aiobotocore_transport import AiobotocoreTransport
 from stockstream.sender.transport.base import Transport
@@ -34,13 +35,14 @@ async def open_transport(config: SenderConfig, aws: AwsConfig, client: Any) -> A
         client: An open Kinesis client of aiobotocore, which knows endpoint and region.
     """
     endpoint_url = str(client.meta.endpoint_url)
-    proxy = ProxyConfiguration(get_environ_proxies(endpoint_url)).proxy_url_for(endpoint_url)
+    url = urlsplit(endpoint_url)
+    proxies = {} if is_loopback(url.hostname or "") else get_environ_proxies(endpoint_url)
+    proxy = ProxyConfiguration(proxies).proxy_url_for(endpoint_url)
     if config.transport == "fast" and proxy is not None:
         log.info("transport_chosen", transport="aiobotocore", reason="the fast one goes through no proxy")
     if config.transport == "aiobotocore" or proxy is not None:
         yield AiobotocoreTransport(client, config.stream)
         return
-    url = urlsplit(endpoint_url)
     is_tls = url.scheme == "https"
     pool = ConnectionPool(
         url.hostname or "",
