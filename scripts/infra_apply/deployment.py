@@ -25,6 +25,8 @@ provider "aws" {
 }
 """
 _TIMEOUT_SECONDS: Final = 1800
+# An emulator answers one call after the other: who waits long in line asks again.
+_PARALLELISM: Final = "-parallelism=8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,10 @@ class Deployment:
 
     def apply(self, step: str, **variables: str) -> list[Problem]:
         """Apply; give what failed. Resources that do not depend on it are made all the same."""
-        return list(self._problems(step, "apply", "-auto-approve", "-parallelism=20", *_given(variables)))
+        return list(self._problems(step, "apply", "-auto-approve", _PARALLELISM, *_given(variables)))
 
     def destroy(self) -> list[Problem]:
-        return list(self._problems("destroy", "destroy", "-auto-approve", "-parallelism=20"))
+        return list(self._problems("destroy", "destroy", "-auto-approve", _PARALLELISM))
 
     def forget(self, pattern: str) -> None:
         """Take out of the state what an emulator cannot delete."""

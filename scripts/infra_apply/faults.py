@@ -1,7 +1,4 @@
-"""What the emulators do otherwise than AWS, each with its reason.
-
-An entry that nothing meets is a failure too, but for those that only a slow machine meets.
-"""
+"""What the emulators do otherwise than AWS, each with its reason. An entry that nothing meets is a failure too."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +18,6 @@ class Fault:
         text: Pattern of what is said of them; for a plan, the actions.
         reason: What the emulator lacks or does wrong.
         forget: Pattern of the addresses that a second destroy must not try, where the emulator cannot delete them.
-        is_of_pace: It is met on a slow machine alone, so that not to meet it is no failure.
     """
 
     emulator: str
@@ -30,7 +26,6 @@ class Fault:
     text: str
     reason: str
     forget: str = ""
-    is_of_pace: bool = False
 
     def explains(self, emulator: str, problem: Problem) -> bool:
         """Whether this is what happened."""
@@ -112,20 +107,22 @@ FAULTS: Final = (
     ),
     Fault(
         "moto",
-        "destroy",
-        "-",
-        r"DeleteVpcEndpoints.*InvalidRoute\.NotFound",
-        "refuses to delete a gateway endpoint twice, which the provider asks for where an answer is late",
-        is_of_pace=True,
-    ),
-    Fault(
-        "moto",
         "toggle",
         r"module\.producer\[0\]\.aws_ecs_service\.this",
         "^delete/create$",
         "forgets a service's capacity providers",
     ),
 )
+
+
+# The provider asks again where an answer is late, and is told that what it has made is there, or that what it has
+# deleted is not. AWS knows a call that it has had; emulators do not.
+_ASKED_TWICE: Final = re.compile(r"EntityAlreadyExists|InvalidRoute\.NotFound")
+
+
+def is_of_pace(problem: Problem) -> bool:
+    """Whether it comes of a late answer, so that another run is to tell: what is wrong of itself is wrong again."""
+    return problem.step in {"apply", "destroy"} and _ASKED_TWICE.search(problem.text) is not None
 
 
 def explain(emulator: str, problems: list[Problem]) -> tuple[dict[Fault, list[Problem]], list[Problem]]:

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from scripts.aws_smoke.checks import CHECKS
 from scripts.aws_smoke.context import FailedError, wait_for
+from scripts.infra_apply import __main__ as infra_apply
 from scripts.infra_apply.__main__ import Outcome, _report
 from scripts.infra_apply.deployment import Problem
 from scripts.infra_apply.emulators import NAMES
@@ -36,8 +38,31 @@ def test_one_emulators_fault_excuses_no_other_emulator_and_no_other_step() -> No
 def test_a_fault_that_nothing_meets_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert _report(Outcome("moto")) == 1
     assert capsys.readouterr().out.count("nothing meets it any more") == sum(
-        fault.emulator == "moto" and not fault.is_of_pace for fault in FAULTS
+        fault.emulator == "moto" for fault in FAULTS
     )
+
+
+def test_what_a_late_answer_makes_is_tried_once_more_and_all_else_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = Problem(
+        "apply", "module.operator.aws_iam_policy.rebuild", "409, EntityAlreadyExists: there is one"
+    )
+    wrong = Problem("apply", "module.stream.aws_kinesis_stream.this", "InvalidArgumentException: no such mode")
+    for problems, attempts in (([late], 2), ([wrong], 1), ([], 1)):
+        made: list[Path] = []
+
+        def attempt(_: str, emulator: str, folder: Path, problems: list[Problem] = problems) -> Outcome:
+            made.append(folder)  # noqa: B023 - called within this turn
+            return Outcome(emulator, problems=problems)
+
+        monkeypatch.setattr(infra_apply, "_attempt", attempt)
+        outcome = infra_apply._try("terraform", "moto", tmp_path / "moto")
+        assert len(set(made)) == attempts
+        # Met again, it is a failure like any other.
+        assert outcome is not None
+        assert outcome.problems == problems
+    assert capsys.readouterr().out.count("once more") == 1
 
 
 def test_every_fault_has_its_reason_and_patterns_that_compile() -> None:
