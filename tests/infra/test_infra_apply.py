@@ -45,9 +45,7 @@ def test_a_fault_that_nothing_meets_fails_the_run(capsys: pytest.CaptureFixture[
 def test_what_a_late_answer_makes_is_tried_once_more_and_all_else_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    late = Problem(
-        "apply", "module.operator.aws_iam_policy.rebuild", "409, EntityAlreadyExists: there is one"
-    )
+    late = Problem("apply", "module.operator.aws_iam_policy.rebuild", "409, EntityAlreadyExists: there is one")
     wrong = Problem("apply", "module.stream.aws_kinesis_stream.this", "InvalidArgumentException: no such mode")
     for problems, attempts in (([late], 2), ([wrong], 1), ([], 1)):
         made: list[Path] = []
