@@ -18,6 +18,7 @@ from stockstream.settings import edit_watchlist, read_watchlist_file
         ("AAPL, MSFT, NVDA # three\nTSLA", [], ["MSFT", "NVDA"], "AAPL # three\nTSLA"),
         ("AAPL MSFT;NVDA\n", [], ["AAPL"], "MSFT;NVDA\n"),
         ("###TECH,NASDAQ:AAPL,NASDAQ:MSFT", ["^VIX"], ["MSFT"], "###TECH,NASDAQ:AAPL\n^VIX\n"),
+        ("###TECH,NASDAQ:AAPL\n###CARS,NYSE:F\n", [], ["AAPL"], "###TECH,\n###CARS,NYSE:F\n"),
         ("Symbol,Name\nAAPL,Apple\nMSFT,Microsoft\n", ["NVDA"], ["AAPL"], "Symbol,Name\nMSFT,Microsoft\nNVDA\n"),
         ("AAPL\nMSFT\n", ["AAPL"], ["AMD"], "AAPL\nMSFT\n"),
     ],
@@ -69,6 +70,24 @@ def test_a_file_that_is_a_link_stays_one_and_keeps_its_rights(tmp_path: Path) ->
 
     assert link.is_symlink()
     assert (real.read_text(), real.stat().st_mode & 0o777) == ("AAPL\nMSFT\n", 0o600)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-16-le"])
+def test_a_file_keeps_its_encoding_and_its_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("AAPL # Äpfel\r\n".encode(encoding))
+
+    edit_watchlist(path, add=["MSFT"])
+
+    assert path.read_bytes() == "AAPL # Äpfel\r\nMSFT\r\n".encode(encoding)
+
+
+def test_a_link_to_itself_is_told_and_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.symlink_to(path)
+
+    with pytest.raises(InputError, match="cannot be written"):
+        edit_watchlist(path, add=["MSFT"])
 
 
 def test_of_editors_at_once_none_loses_a_change_even_where_each_would_make_the_file(tmp_path: Path) -> None:

@@ -40,14 +40,18 @@ def decode_text(data: bytes) -> str:
     Raises:
         UnicodeDecodeError: none of them.
     """
+    mark, encoding = encoding_of(data)
+    return data[len(mark) :].decode(encoding)
+
+
+def encoding_of(data: bytes) -> tuple[bytes, str]:
+    """The byte order mark that a text file begins with, which may be none, and its encoding."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding)
+            return mark, encoding
     if data[1:2] == b"\0":
-        return data.decode("utf-16-le")
-    if data[:1] == b"\0":
-        return data.decode("utf-16-be")
-    return data.decode("utf-8")
+        return b"", "utf-16-le"
+    return b"", "utf-16-be" if data[:1] == b"\0" else "utf-8"
 
 
 def read_symbols(text: str) -> tuple[list[str], list[str]]:

@@ -17,11 +17,14 @@ from typing import IO, Final
 
 from stockstream.errors import InputError
 from stockstream.settings._values import WATCHLIST_MAX_BYTES
-from stockstream.settings._watchlist import SECTION, decode_text, locate_symbols, meant_symbol, read_symbols
+from stockstream.settings._watchlist import SECTION, encoding_of, locate_symbols, meant_symbol, read_symbols
 
 # With what separates it from the next one.
 _PART: Final = re.compile(r"[^,;|\t ]+[,;|\t ]*")
 _BETWEEN: Final = ",;|\t "
+# Byte order mark and encoding.
+_Form = tuple[bytes, str]
+_PLAIN: Final[_Form] = (b"", "utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +58,23 @@ def edit_watchlist(
             would hold none any more.
     """
     joining, leaving = _meant(add), _meant(remove)
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
         while True:
             with _locked(target) as file:
-                text = _read(file, path) if file is not None else "".join(f"{symbol}\n" for symbol in usual)
+                text, form = "".join(f"{symbol}\n" for symbol in usual), _PLAIN
+                if file is not None:
+                    text, form = _read(file, path)
                 before = read_symbols(text)[0]
                 new = _with(_without(text, leaving), [symbol for symbol in joining if symbol not in before])
                 after = read_symbols(new)[0]
                 _check(path, before, after, joining, leaving)
-                if after == before or _replaced(target, new, is_there=file is not None):
+                if after == before or _replaced(target, form, new, is_there=file is not None):
                     asked = joining or leaving
                     changed = tuple(symbol for symbol in asked if (symbol in before) != (symbol in after))
                     return WatchlistEdit(tuple(after), changed, tuple(one for one in asked if one not in changed))
     except OSError as exc:
-        raise InputError(f"{path} cannot be written: {exc.strerror}. Remedy: own it, or name another file") from exc
+        raise InputError(f"{path} cannot be written: {exc.strerror or exc}. Remedy: own it, or name another file") from exc
 
 
 def _meant(texts: Iterable[str]) -> list[str]:
@@ -105,12 +110,13 @@ def _is_still(path: Path, file: IO[bytes]) -> bool:
         return False
 
 
-def _read(file: IO[bytes], path: Path) -> str:
+def _read(file: IO[bytes], path: Path) -> tuple[str, _Form]:
     data = file.read(WATCHLIST_MAX_BYTES + 1)
     if len(data) > WATCHLIST_MAX_BYTES:
         raise InputError(f"{path} is larger than {WATCHLIST_MAX_BYTES} bytes: no watchlist is. Remedy: name another")
     try:
-        return decode_text(data)
+        mark, encoding = form = encoding_of(data)
+        return data[len(mark) :].decode(encoding), form
     except UnicodeDecodeError as exc:
         raise InputError(f"cannot read {path}: {exc}") from exc
 
@@ -131,7 +137,7 @@ def _without(text: str, symbols: Sequence[str]) -> str:
         found = of_line.get(number, set())
         if not found & gone:
             lines.append(line)
-        elif not found <= gone:
+        elif not found <= gone or SECTION.match(line):
             lines.append(_line_without(line, gone))
     return "".join(lines)
 
@@ -161,13 +167,14 @@ def _check(
         )
 
 
-def _replaced(path: Path, text: str, *, is_there: bool) -> bool:
+def _replaced(path: Path, form: _Form, text: str, *, is_there: bool) -> bool:
     """Put the new file in place; False where somebody made one meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         beside = Path(file.name)
         try:
-            file.write(text.encode())
+            mark, encoding = form
+            file.write(mark + text.encode(encoding))
             file.flush()
             os.fsync(file.fileno())
             if is_there:
