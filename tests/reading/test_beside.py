@@ -64,6 +64,28 @@ async def test_a_record_is_the_item_and_the_bytes_wherever_in_the_log_they_are(s
     assert await stored.market.record("AAPL", START) is None
 
 
+async def test_quotes_that_came_late_hide_no_other_from_who_looks_for_its_record(stored: Stored) -> None:
+    await stored.roll("AAPL", DAY)
+    late, *on_time = QUOTES
+    for item in QUOTES:
+        await stored.put("quotes", **item_of(item, session=DAY))
+    keys = [await stored.append(*([late] if at == 2 else []), item) for at, item in enumerate(on_time)]
+    for item, key in zip(on_time, keys, strict=True):
+        record = await stored.market.record("AAPL", datetime.fromisoformat(item.timestamp))
+        assert record is not None
+        assert record.object == f"s3://{BUCKET}/{key}"
+
+
+async def test_signals_read_no_more_quotes_than_they_may_stale_ones_included(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stockstream.reading.signals.SIGNAL_QUOTES_MAX", len(QUOTES) - 1)
+    for item in QUOTES:
+        is_first = item is QUOTES[0]
+        await stored.put("quotes", **item_of(item, session=DAY, **({} if is_first else {"stale": True})))
+    assert await stored.market.signals("AAPL", "1m", START, END) == []
+
+
 async def test_a_record_is_found_in_what_the_tidy_made_and_else_its_place_is_left_open(stored: Stored) -> None:
     await stored.put("quotes", **item_of(QUOTES[0], session=DAY))
     nowhere = await stored.market.record("AAPL", datetime.fromisoformat(QUOTES[0].timestamp))

@@ -112,12 +112,11 @@ class _Search:
                 at += 1
             if self._timestamp in times:
                 return times[self._timestamp]
-            if not times or self._timestamp < min(times):
-                high = middle
-            elif self._timestamp > max(times):
+            # By the newest alone: one that came late stands among newer ones, and says nothing of the others' place.
+            if times and self._timestamp > max(times):
                 low = at
             else:
-                return None
+                high = middle
         return None
 
     async def _times(self, key: str) -> dict[str, _Found]:

@@ -52,12 +52,14 @@ async def signals_of(tables: Tables, symbol: str, interval: str, start: datetime
     newest_first = tables.quotes_between(
         symbol, first, last, newest_first=True, page_items=1000, attributes=_ATTRIBUTES
     )
+    read = 0
     async for item in newest_first:
+        read += 1
         # A stale fact repeats, and a quote that came late was never judged.
         if item["timestamp"] < last and "session" in item and not (item.get("stale") or item.get("late")):
             items.append(item)
-            if len(items) == SIGNAL_QUOTES_MAX:
-                break
+        if read == SIGNAL_QUOTES_MAX:
+            break
     return _by_window(reversed(items), interval)
 
 
