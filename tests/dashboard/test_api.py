@@ -146,6 +146,8 @@ async def test_an_etag_saves_the_body_until_something_changes(api: Served) -> No
         ("/api/v1/stream?since=nonsense", 400, "no place in the log"),
         ("/api/v1/stream?since=first.1", 400, "another number of partitions"),
         ("/api/v1/signals/NONE", 404, "no quote of it"),
+        ("/api/v1/signals/AAPL?start=9999-12-31T12:00:00Z", 400, "within the years 1 to 9999"),
+        ("/api/v1/candles/AAPL?end=0001-01-02T00:00:00Z", 400, "within the years 1 to 9999"),
         ("/api/v1/records/AAPL/yesterday", 400, "timestamp='yesterday'"),
         ("/api/v1/records/AAPL/2026-11-20T01:00:00Z", 404, "no quote of 2026-11-20T01:00:00.000Z is stored"),
         ("/api/v1/nothing", 404, "Not Found"),

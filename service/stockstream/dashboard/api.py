@@ -43,6 +43,10 @@ _ALERTS_SECONDS: Final = 2.0
 _LOAD_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 2.0
 _SIGNALS_SECONDS: Final = 15.0
+# Each may be of ten thousand windows.
+_SIGNALS_KEPT: Final = 50
+# Each reads objects of the archive, some ten of them.
+_RECORDS_AT_ONCE: Final = 4
 _SEVERITIES: Final = ("", "info", "warning", "critical")
 
 
@@ -63,11 +67,12 @@ class Api:
     pipeline: Callable[[], Mapping[str, Any]] | None = None
     poll_interval_seconds: float = 30.0
     history: StageHistory = field(default_factory=StageHistory)
-    _signals: Kept = field(default_factory=lambda: Kept(_SIGNALS_SECONDS))
+    _signals: Kept = field(default_factory=lambda: Kept(_SIGNALS_SECONDS, _SIGNALS_KEPT))
     _sparklines: Kept = field(default_factory=lambda: Kept(_SPARKLINE_SECONDS))
     _alerts: Kept = field(default_factory=lambda: Kept(_ALERTS_SECONDS))
     _health: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
     _workers: Kept = field(default_factory=lambda: Kept(_HEALTH_SECONDS))
+    _record_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_RECORDS_AT_ONCE))
 
     async def latest(self, request: Request) -> Response:
         symbols = Query(request, "symbols").symbols()
@@ -135,7 +140,8 @@ class Api:
         """One quote as the stores have it."""
         symbol, timestamp = path_symbol(request), path_moment(request)
         Query(request)
-        found = await self.market.record(symbol, timestamp)
+        async with self._record_reads:
+            found = await self.market.record(symbol, timestamp)
         if found is None:
             raise ApiError(404, f"{symbol}: no quote of {format_timestamp(timestamp)} is stored")
         return json_answer(request, found)
@@ -230,12 +236,15 @@ class Api:
         self, symbol: str, interval: str, start: datetime | None, end: datetime | None
     ) -> tuple[datetime, datetime]:
         """The range asked for, or what is usual up to the newest quote; bounded."""
-        if end is None:
-            newest = self.board.rows.get(symbol)
-            last = newest.timestamp if newest is not None else datetime.now(UTC)
-            end = max(last, start or last) + _ONE_DAY
-        if start is None:
-            start = end - _SPAN_DEFAULT[interval] - _ONE_DAY
+        try:
+            if end is None:
+                newest = self.board.rows.get(symbol)
+                last = newest.timestamp if newest is not None else datetime.now(UTC)
+                end = max(last, start or last) + _ONE_DAY
+            if start is None:
+                start = end - _SPAN_DEFAULT[interval] - _ONE_DAY
+        except OverflowError as exc:
+            raise ApiError(400, "start and end must lie some years within the years 1 to 9999") from exc
         if end - start > _SPAN_MAX[interval] + _ONE_DAY:
             raise ApiError(
                 400, f"{end - start} of {interval} candles: must be at most {_SPAN_MAX[interval].days} days in one call"
