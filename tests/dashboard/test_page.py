@@ -123,6 +123,17 @@ async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, t
         assert await tab.until(f"{count} === '2'")
         await tab.open(f"{served.url}?group=Other&of=AAPL")
         assert await tab.until(f"{count} === '2' && {PRICE} === '98.25'")
+        # Another tab saves one meanwhile: it stays.
+        await tab.evaluate("localStorage.setItem('stockstream:groups', JSON.stringify({Theirs: ['AAPL']}))")
+        await tab.evaluate("document.querySelector('.menu').open = true")
+        assert await tab.until("document.querySelector('.menu textarea').value === 'AAPL'")
+        await tab.evaluate("document.querySelector('.menu input').focus()")
+        await tab.press("Enter")
+        groups = "Object.keys(JSON.parse(localStorage.getItem('stockstream:groups'))).sort().join()"
+        assert await tab.until(f"{groups} === 'Other,Theirs'")
+        # A name that every object has.
+        await tab.open(f"{served.url}?group=constructor")
+        assert await tab.until("document.querySelector('.empty')?.textContent.includes('no group “constructor”')")
         await tab.open(f"{served.url}api")
         form = "document.querySelector('#get-quotes-symbol form')"
         assert await tab.until(f"{form}?.querySelector('input').value")

@@ -4,8 +4,12 @@ import { remember, remembered, rows } from "./store.js";
 
 const LINKED_MAX = 100;
 const EXCHANGE = "@";
-const kept = remembered("groups", {});
-const linked = {};
+// Without a prototype: a link may name a group `constructor`.
+const named = (groups) => Object.assign(Object.create(null), groups);
+const linked = named();
+let kept = named(remembered("groups", {}));
+// Another tab may have saved or removed one meanwhile.
+function keep(edit) { kept = named(remembered("groups", kept)); edit(); remember("groups", kept); }
 
 // A group that a link brought counts where this browser has none of that name.
 export function readLink(query) {
@@ -38,9 +42,9 @@ export class Groups extends Component {
     event.preventDefault();
     const name = this.state.name.trim().replaceAll(EXCHANGE, ""), symbols = [...new Set(this.state.symbols.toUpperCase().split(/[\s,;]+/).filter(Boolean))];
     if (!name) return;
-    kept[name] = symbols; remember("groups", kept); this.props.onChoose(name); this.box.open = false;
+    keep(() => { kept[name] = symbols; }); this.props.onChoose(name); this.box.open = false;
   }
-  remove() { delete kept[this.state.name]; remember("groups", kept); this.props.onChoose(""); this.box.open = false; }
+  remove() { keep(() => delete kept[this.state.name]); this.props.onChoose(""); this.box.open = false; }
   render({ chosen, onChoose }, { name, symbols }) {
     this.size = rows.size;
     const exchanges = [...new Set([...rows.values()].map((row) => row.exchange).filter(Boolean))].sort().slice(0, 40);
