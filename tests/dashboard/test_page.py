@@ -1,6 +1,7 @@
 """The page in a real browser: it shows what is stored, live, by keys, and goes on when its server starts anew."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,18 @@ async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(sto
         assert await violations(tab) == []
 
 
+async def test_a_mark_on_the_chart_of_days_stands_at_its_exchanges_day(stored: Stored, tab: Tab) -> None:
+    async with serving(stored) as served:
+        await tab.open(served.url)
+        for moment, step, zone, start in (
+            ("2026-11-21T00:30:00Z", 86400, "America/New_York", "2026-11-20T00:00:00Z"),
+            ("2026-11-19T23:30:00Z", 86400, "Australia/Sydney", "2026-11-20T00:00:00Z"),
+            ("2026-11-21T00:37:10Z", 300, "America/New_York", "2026-11-21T00:35:00Z"),
+        ):
+            found = f"import('/static/series.js').then((it) => it.windowOf('{moment}', {step}, '{zone}'))"
+            assert await tab.evaluate(found) == datetime.fromisoformat(start).timestamp()
+
+
 async def test_a_pointer_that_rests_on_the_chart_lets_the_page_rest(stored: Stored, tab: Tab) -> None:
     async with serving(stored) as served:
         await tab.open(f"{served.url}s/AAPL?i=1m")
@@ -131,6 +144,11 @@ async def test_a_group_is_kept_and_linked_and_the_api_is_tried(stored: Stored, t
         await tab.press("Enter")
         groups = "Object.keys(JSON.parse(localStorage.getItem('stockstream:groups'))).sort().join()"
         assert await tab.until(f"{groups} === 'Other,Theirs'")
+        # Escape closes it, and leaves the list as it is.
+        await tab.evaluate("document.querySelector('.menu').open = true; document.querySelector('.menu input').focus()")
+        await tab.press("Escape")
+        assert await tab.until("document.activeElement.matches('.menu:not([open]) summary')")
+        assert await tab.evaluate("location.search.includes('group=Other')")
         # A name that every object has.
         await tab.open(f"{served.url}?group=constructor")
         assert await tab.until("document.querySelector('.empty')?.textContent.includes('no group “constructor”')")

@@ -61,6 +61,8 @@ class App extends Component {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const inField = event.target.matches("input, select, textarea");
     if (inField && event.key !== "Escape" && !(event.key === "Enter" && event.target.type === "search")) return;
+    const menu = event.key === "Escape" && event.target.closest("details.menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
     if (event.target.matches("button, a, summary") && event.key === "Enter") return;
     const key = event.key;
     if (this.prefix === "g" && !inField) {

@@ -2,7 +2,7 @@
 import { Component, html } from "./ui.js";
 import * as format from "./format.js";
 import { LevelHandles } from "./levels.js";
-import { INTERVALS, average, outside, seconds, splitsOf, withGaps } from "./series.js";
+import { INTERVALS, average, outside, seconds, splitsOf, windowOf, withGaps } from "./series.js";
 
 export const OVERLAYS = { vwap: "VWAP", sma: "SMA 20", ema: "EMA 20" };
 // Panes of what was stored with the quotes: name in a signal, title, digits.
@@ -113,7 +113,7 @@ export class Chart extends Component {
     }
   }
   mark(alerts, signals, first, step) {
-    const marks = alerts.map((alert) => ({ time: Math.floor(Date.parse(alert.timestamp) / 1000 / step) * step, position: alert.direction === "down" ? "belowBar" : "aboveBar", color: color("--alert"), shape: alert.direction === "down" ? "arrowDown" : alert.direction === "up" ? "arrowUp" : "circle", text: alert.kind }));
+    const marks = alerts.map((alert) => ({ time: windowOf(alert.timestamp, step, this.props.zone), position: alert.direction === "down" ? "belowBar" : "aboveBar", color: color("--alert"), shape: alert.direction === "down" ? "arrowDown" : alert.direction === "up" ? "arrowUp" : "circle", text: alert.kind }));
     const splits = splitsOf(signals).map((one) => ({ time: seconds(one), position: "aboveBar", color: color("--focus"), shape: "square", text: `split ${one.split_suspected}` }));
     this.markers.setMarkers([...marks, ...splits].filter(({ time }) => time >= first).sort((a, b) => a.time - b.time));
   }

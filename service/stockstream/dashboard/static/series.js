@@ -1,9 +1,14 @@
 // Candles as what a chart draws: gaps, averages, the panes below. Pure.
+import * as format from "./format.js";
+
 export const INTERVALS = { "1m": 60, "5m": 300, "1h": 3600, "1d": 86400 };
 // Beyond this a pause is the market's, not a gap in what was stored.
 const CLOSED_SECONDS = 3 * 3600;
 
 export const seconds = (one) => Date.parse(one.start) / 1000;
+
+// The start of the window that a moment is in: a day is its exchange's, not UTC's.
+export const windowOf = (moment, step, zone) => (step < 86400 ? Math.floor(Date.parse(moment) / 1000 / step) * step : Date.parse(format.time(moment, zone).slice(0, 10)) / 1000);
 
 // Windows without a quote inside a session, as places without a candle.
 export function withGaps(candles, step) {
