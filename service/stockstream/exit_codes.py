@@ -21,7 +21,7 @@ MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.DONE: "it did what was asked",
     ExitCode.FAILED: "it could not, or found something wrong: standard error says what and the remedy",
     ExitCode.USAGE: "an argument, a setting or a file cannot be used: one line names it and what it may be",
-    ExitCode.INTERRUPTED: "ended by Ctrl-C; what was accepted is on disk; `run`, `local`, `consume`, `dashboard` finish first, as below",
+    ExitCode.INTERRUPTED: "ended by Ctrl-C; what was accepted is on disk. Those that finish first at SIGTERM do here",
     ExitCode.TERMINATED: "ended by SIGTERM; `run`, `local`, `consume`, `dashboard` finish first, and end by their own",
 }
 

@@ -74,7 +74,8 @@ def edit_watchlist(
                     changed = tuple(symbol for symbol in asked if (symbol in before) != (symbol in after))
                     return WatchlistEdit(tuple(after), changed, tuple(one for one in asked if one not in changed))
     except OSError as exc:
-        raise InputError(f"{path} cannot be written: {exc.strerror or exc}. Remedy: own it, or name another file") from exc
+        why = exc.strerror or exc
+        raise InputError(f"{path} cannot be written: {why}. Remedy: own it, or name another file") from exc
 
 
 def _meant(texts: Iterable[str]) -> list[str]:
