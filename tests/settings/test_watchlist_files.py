@@ -71,3 +71,15 @@ def test_lines_that_are_no_symbols_are_listed_with_their_numbers_and_the_rest_is
     watchlist = read_watchlist_file(path)
     assert watchlist.symbols == ("AAPL", "MSFT")
     assert [line.partition(": ")[0] for line in watchlist.skipped] == [f"{path}:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('Symbol,Name\n"' + "x" * 140_000 + '",AAPL\n', "line 2"), ("[" * 50_000, "too many brackets")],
+)
+def test_a_file_that_no_reader_of_its_form_can_read_is_told(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=said):
+        read_watchlist_file(path)

@@ -31,6 +31,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+_SHOWN_CHARACTERS: Final = 60
+
 Found = tuple[int, str]
 
 
@@ -95,7 +97,11 @@ def _parts(text: str) -> Iterator[Found]:
     if column is not None:
         separator, index = column
         for number, line in lines[1:]:
-            cells = next(csv.reader(io.StringIO(line), delimiter=separator))
+            try:
+                cells = next(csv.reader(io.StringIO(line), delimiter=separator))
+            except csv.Error:  # a cell of 128 KiB: no row of symbols
+                yield number, line[:_SHOWN_CHARACTERS]
+                continue
             yield number, cells[index] if index < len(cells) else ""
         return
     if lines and lines[0][1].strip(_QUOTES + ",;").lower() in _HEADERS:
@@ -119,7 +125,10 @@ def _table_column(header: str) -> tuple[str, int] | None:
 
 
 def _json_parts(text: str) -> Iterator[Found]:
-    content = json.loads(text)
+    try:
+        content = json.loads(text)
+    except RecursionError as exc:
+        raise json.JSONDecodeError("too many brackets in one another", text, 0) from exc
     if isinstance(content, dict):  # {"symbols": [...]}, {"watchlist": [...]}
         lists = [value for value in content.values() if isinstance(value, list)]
         content = lists[0] if len(lists) == 1 else [content]
