@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stockstream.aws import open_client
 from stockstream.errors import LocalModeError
+from stockstream.local.stack import open_stack
 from stockstream.local.state import open_state
 from stockstream.settings import LocalStack, Settings, find_stack, load_settings, names_aws
 from tests.local.local_command import LocalCommand, write_session
@@ -53,6 +55,22 @@ def test_commands_work_on_the_local_stack_while_it_runs_and_after_it_has_ended(t
     assert checks["source"] == "skipped"  # the run replayed a file
     assert listed.returncode == 0
     assert "Nothing is set aside." in listed.stdout
+
+
+@pytest.mark.emulator
+async def test_beside_a_command_that_has_the_stack_at_rest_open_another_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards
+    ended = LocalStack(state_dir=tmp_path, endpoint_url="http://127.0.0.1:1", region="us-east-1", names={})
+    ended.write()
+    async with open_stack(ended) as aws:
+        found = find_stack(tmp_path)
+        assert found is not None
+        async with open_stack(found) as another, open_client(another, "s3") as s3:
+            assert another == aws
+            assert (await s3.list_buckets())["Buckets"] == []
 
 
 def test_commands_follow_what_the_run_follows(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ as the command takes, so what was stored is read (and mended) through the same A
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from stockstream.aws import AwsConfig
 from stockstream.local.emulator import any_free_port, keep_off_proxies, run_emulator
@@ -27,4 +28,6 @@ async def open_stack(stack: LocalStack) -> AsyncIterator[AwsConfig]:
         return
     with open_state(stack.state_dir, fresh=False) as state:
         async with run_emulator(state.root, any_free_port(), region=stack.region) as emulator:
+            # The folder is locked as by a run: another command, beside a page that stays open, finds its way here.
+            replace(stack, endpoint_url=emulator.endpoint_url).write()
             yield AwsConfig(stack.region, emulator.endpoint_url, *LOCAL_CREDENTIALS)
