@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from stockstream.clock import Clock
-from stockstream.errors import StockstreamError
 from stockstream.outbox import OutboxLockedError
 from stockstream.outbox.lock import OutboxLock
 from stockstream.sender import Sender
@@ -61,8 +60,8 @@ class Adoption:
                     await self._adopt(outbox)
                 except OutboxLockedError:
                     continue  # its worker lives
-                except (StockstreamError, OSError) as exc:
-                    log.warning("outbox_not_adopted", folder=str(outbox), error=str(exc))
+                except Exception as exc:  # noqa: BLE001 - the next look tries again; other outboxes must not wait for it
+                    log.warning("outbox_not_adopted", folder=str(outbox), error=f"{type(exc).__name__}: {exc}")
             await self._clock.sleep(self._look_seconds)
 
     def _left(self) -> list[Path]:
@@ -87,5 +86,9 @@ class Adoption:
             self._empty[outbox] = await asyncio.to_thread(self._stamp, outbox)
 
     def _stamp(self, outbox: Path) -> int:
-        """When a segment there was written last."""
-        return max((path.stat().st_mtime_ns for path in (outbox / self._stream).glob("*.log")), default=0)
+        """When a segment there was written last; its worker may live, and remove one while we look."""
+        latest = 0
+        for path in (outbox / self._stream).glob("*.log"):
+            with suppress(FileNotFoundError):
+                latest = max(latest, path.stat().st_mtime_ns)
+        return latest

@@ -73,10 +73,19 @@ async def read_workers(dynamodb: Any, table: str, deployment: str) -> list[Row]:
         ExpressionAttributeNames={"#deployment": WORKERS_KEY.partition},
         ExpressionAttributeValues={":deployment": {"S": deployment}},
     )
-    return [_row(item) async for page in pages for item in page["Items"]]
+    rows = [_row(item) async for page in pages for item in page["Items"]]
+    return [row for row in rows if row is not None]
 
 
-def _row(item: Any) -> Row:
+def _row(item: Any) -> Row | None:
+    """A worker's item; None where somebody else wrote it: one of those must not blind every worker."""
+    try:
+        return _read_row(item)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_row(item: Any) -> Row:
     return Row(
         worker=item[WORKERS_KEY.sort]["S"],
         beats=int(item["beats"]["N"]),
