@@ -10,6 +10,7 @@ from tests.audit.stored_day import DAY, QUOTES, WINDOWS, item_of, quote
 from tests.dashboard.devtools import Tab, browser_tab
 from tests.dashboard.serving import serving
 from tests.dashboard.test_look import violations
+from tests.local.local_command import free_port
 from tests.reading.stored import Stored, stored_market
 
 # A browser and its server share a busy machine with other tests.
@@ -174,10 +175,10 @@ async def test_five_thousand_symbols_make_only_the_rows_that_can_be_seen(stored:
 
 
 async def test_a_server_that_starts_anew_is_found_again_and_nothing_is_missing(stored: Stored, tab: Tab) -> None:
-    async with serving(stored) as served:
+    port = free_port()
+    async with serving(stored, port=port) as served:
         await tab.open(served.url)
         assert await tab.until(f"{PRICE} === '98.25'")
-        port = int(served.url.rstrip("/").rpartition(":")[2])
     assert await tab.until("document.querySelector('.banner.bad') !== null")
     await stored.append(quote(96, "97.5", 9100))
     async with serving(stored, port=port):

@@ -33,6 +33,6 @@ async def test_each_worker_is_shown_as_it_said_last(tmp_path: Path) -> None:
             ) == [
                 "follows its symbols",
                 "has no answer of its source; others follow its symbols",
-                "silent: others follow its symbols",
+                "silent: after three of its heartbeats others follow its symbols",
             ]
             assert tab.complaints == []

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import boto3
@@ -20,11 +21,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.patience import PATIENCE_SECONDS
 
+# Below those that the kernel gives to whoever connects or asks for any: between choosing and listening nobody takes it.
+_PORTS = range(20_000, 32_000)
+
 
 def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    rng = Random()  # seeded by the system: workers must not choose alike
+    while True:
+        port = rng.choice(_PORTS)
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

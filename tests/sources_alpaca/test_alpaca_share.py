@@ -69,11 +69,13 @@ async def test_the_feed_follows_the_share(standin: AlpacaStandin, clock: Clock) 
         await listener.until(lambda: standin.subscriptions[-1] == {"MSFT"}, "the other in place of it")
 
 
-def test_what_fills_gaps_fills_those_of_the_share(tmp_path: Path) -> None:
-    share = MovedByHand("MSFT", "NVDA")
-    assert current_symbols(Watchlist(SYMBOLS, share=share)) == ("MSFT",)
+def test_what_fills_gaps_fills_those_of_the_whole_list_for_a_share_moves_before_that(
+    tmp_path: Path,
+) -> None:
+    share = MovedByHand("MSFT")
+    assert current_symbols(Watchlist(SYMBOLS, share=share)) == SYMBOLS
     file = tmp_path / "symbols.txt"
     file.write_text("NVDA\nAAPL\n")
-    assert current_symbols(Watchlist(SYMBOLS, file, share=share)) == ("NVDA",)
+    assert current_symbols(Watchlist(SYMBOLS, file, share=share)) == ("NVDA", "AAPL")
     file.write_text("")
-    assert current_symbols(Watchlist(SYMBOLS, file, share=share)) == ("MSFT",)
+    assert current_symbols(Watchlist(SYMBOLS, file, share=share)) == SYMBOLS

@@ -169,12 +169,11 @@ def users_watchlist(state_dir: Path, kind: SourceKind) -> Watchlist:
 
 
 def current_symbols(watchlist: Watchlist) -> tuple[str, ...]:
-    """The symbols of a watchlist, or this worker's of them, as its file now has them; where that fails, as at start."""
-    listed = watchlist.symbols
+    """The symbols of a watchlist, of all workers, as its file now has them; where that fails, as at start."""
     if watchlist.file is not None:
         with suppress(ValueError):
-            listed = read_watchlist_file(watchlist.file).symbols
-    return listed if watchlist.share is None else watchlist.share.of(listed)
+            return read_watchlist_file(watchlist.file).symbols
+    return watchlist.symbols
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from stockstream.workers.members import Row
+from stockstream_wire import parse_timestamp
 from stockstream_wire.storage import EXPIRES_AT, WORKERS_KEY
 
 # An item that nobody removed goes by itself; nothing is decided by it, so that clocks may differ by hours.
@@ -86,6 +87,7 @@ def _row(item: Any) -> Row | None:
 
 
 def _read_row(item: Any) -> Row:
+    parse_timestamp(item["beat_at"]["S"])
     return Row(
         worker=item[WORKERS_KEY.sort]["S"],
         beats=int(item["beats"]["N"]),
