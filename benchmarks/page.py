@@ -82,6 +82,9 @@ class Made:
     async def health(self) -> Health:
         return Health(partitions=[], unsent_alerts=0, quarantined=0, quarantine=[])
 
+    async def workers(self) -> list[Any]:
+        return []
+
     def _quote(self, symbol: str, tick: int) -> Quote:
         price = Decimal(10_000 + (hash((symbol, tick)) % 200)) / 100
         return Quote(
