@@ -1,19 +1,22 @@
 """What both sources have in common: how to follow shares, what is refused, what has fallen silent."""
 
+import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+import aiohttp
 import structlog
 
 from stockstream.clock import Clock
 from stockstream.sources.alpaca.book import DELAY_SECONDS, AlpacaBook, Held
 from stockstream.sources.alpaca.market_clock import MarketClock
-from stockstream.sources.alpaca.poller import Polled
-from stockstream.sources.alpaca.rest import PAUSE_SECONDS, AlpacaAccess
+from stockstream.sources.alpaca.poller import Polled, SnapshotPoller
+from stockstream.sources.alpaca.rest import PAUSE_SECONDS, AlpacaAccess, AlpacaRest
 from stockstream.sources.base import Rejection
 from stockstream.sources.silence import STALE_AFTER_SECONDS_DEFAULT, SilenceWatch, stale_fact
 from stockstream.sources.ticks import refusal
@@ -96,6 +99,23 @@ class Shares:
         while True:
             await self._regular.prepare(self._clock.now())
             await self._clock.sleep(_CALENDAR_SECONDS)
+
+    @asynccontextmanager
+    async def open_poller(self, url: str | None, rng: random.Random) -> AsyncIterator[SnapshotPoller]:
+        """Open what asks for snapshots.
+
+        Args:
+            url: The API; Alpaca's where None.
+            rng: Randomness of the waits after a failure.
+        """
+        async with aiohttp.ClientSession(trust_env=True) as session:
+            yield SnapshotPoller(
+                AlpacaRest(session, self._options.access, url=url),
+                clock=self._clock,
+                rng=rng,
+                pause_seconds=self._options.pause_seconds,
+                is_part=self._watchlist.is_shared,
+            )
 
     def refresh_watchlist(self) -> bool:
         """Read the watchlist again; whether it has changed."""

@@ -5,12 +5,9 @@ import random
 from collections.abc import AsyncGenerator
 from typing import Final
 
-import aiohttp
-
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.schedule import Ticker
 from stockstream.sources.alpaca.poller import SnapshotPoller
-from stockstream.sources.alpaca.rest import AlpacaRest
 from stockstream.sources.alpaca.shares import AlpacaOptions, Shares
 from stockstream.sources.base import SourceBatch
 from stockstream.sources.watchlist import WatchlistFollower
@@ -70,16 +67,8 @@ class AlpacaSource:
 
     async def _work(self) -> None:
         with self._watchlist.reload_on_sighup():
-            async with aiohttp.ClientSession(trust_env=True) as session, asyncio.TaskGroup() as group:
-                rest = AlpacaRest(session, self._options.access, url=self._url)
+            async with self.shares.open_poller(self._url, self._rng) as poller, asyncio.TaskGroup() as group:
                 group.create_task(self.shares.keep_calendar())
-                poller = SnapshotPoller(
-                    rest,
-                    clock=self._clock,
-                    rng=self._rng,
-                    pause_seconds=self._options.pause_seconds,
-                    is_part=self._watchlist.is_shared,
-                )
                 group.create_task(self._poll(poller))
                 group.create_task(self._take_over(poller))
 

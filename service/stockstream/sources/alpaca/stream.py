@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Final
 
-import aiohttp
 import structlog
 
 from stockstream.clock import SYSTEM_CLOCK, Clock
@@ -28,7 +27,6 @@ from stockstream.sources.alpaca.messages import (
     orders,
 )
 from stockstream.sources.alpaca.poller import Polled, SnapshotPoller
-from stockstream.sources.alpaca.rest import AlpacaRest
 from stockstream.sources.alpaca.shares import AlpacaOptions, Shares
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.stream import StreamConnection, StreamTimings
@@ -145,16 +143,8 @@ class AlpacaStreamSource:
 
     async def _work(self) -> None:
         with self._watchlist.reload_on_sighup():
-            async with aiohttp.ClientSession(trust_env=True) as session, asyncio.TaskGroup() as group:
-                rest = AlpacaRest(session, self._options.access, url=self._url)
+            async with self.shares.open_poller(self._url, self._rng) as poller, asyncio.TaskGroup() as group:
                 group.create_task(self.shares.keep_calendar())
-                poller = SnapshotPoller(
-                    rest,
-                    clock=self._clock,
-                    rng=self._rng,
-                    pause_seconds=self._options.pause_seconds,
-                    is_part=self._watchlist.is_shared,
-                )
                 group.create_task(self._poll(poller))
                 group.create_task(self._follow_share())
                 group.create_task(self._listen())
