@@ -19,11 +19,22 @@ def test_a_shell_gets_its_lines(shell: str) -> None:
     assert "_STOCKSTREAM_COMPLETE" in done.output
 
 
-def test_a_shell_that_is_not_known_is_named() -> None:
-    done = CliRunner().invoke(stockstream, ["completion"], env={"SHELL": "/bin/dash"})
+@pytest.mark.parametrize(
+    ("shell", "why"),
+    [("/bin/dash", "SHELL='dash' is none that can be completed"), (None, "SHELL is not set, and no shell is named")],
+)
+def test_a_shell_that_is_not_known_is_named(shell: str | None, why: str) -> None:
+    done = CliRunner().invoke(stockstream, ["completion"], env={"SHELL": shell})
 
     assert isinstance(done.exception, InputError)
-    assert "bash, zsh, fish" in str(done.exception)
+    assert str(done.exception) == f"{why}. Remedy: name one of bash, zsh, fish"
+
+
+def test_the_shell_of_the_terminal_is_the_default() -> None:
+    done = CliRunner().invoke(stockstream, ["completion"], prog_name="stockstream", env={"SHELL": "/usr/bin/fish"})
+
+    assert done.exit_code == 0, done.output
+    assert "complete --no-files" in done.output
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,10 @@ def _endpoint_url(folder: Path) -> Iterator[str]:
 
 def environment_of(command: Documented, folder: Path, state: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOCKSTREAM_", "AWS_"))}
-    own = {"HOME": str(folder), "STOCKSTREAM_LOCAL_STATE_DIR": str(state), "STOCKSTREAM_CACHE_DIR": str(folder / "c")}
-    return kept | own | command.environment
+    # As a terminal sets it; a machine of CI has none.
+    terminal = {"HOME": str(folder), "SHELL": "/bin/bash"}
+    own = {"STOCKSTREAM_LOCAL_STATE_DIR": str(state), "STOCKSTREAM_CACHE_DIR": str(folder / "c")}
+    return kept | terminal | own | command.environment
 
 
 def run(command: Documented, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

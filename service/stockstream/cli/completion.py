@@ -24,7 +24,8 @@ def completion(shell: str | None) -> None:
     """
     name = shell or Path(os.environ.get("SHELL", "")).name
     if name not in _SHELLS:
-        raise InputError(f"SHELL={name!r} is none that can be completed. Remedy: name one of {', '.join(_SHELLS)}")
+        why = f"SHELL={name!r} is none that can be completed" if name else "SHELL is not set, and no shell is named"
+        raise InputError(f"{why}. Remedy: name one of {', '.join(_SHELLS)}")
     maker = get_completion_class(name)
     assert maker is not None  # noqa: S101 - click has all of the three
     click.echo(maker(click.get_current_context().find_root().command, {}, _program(), _VARIABLE).source())
