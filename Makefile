@@ -15,7 +15,7 @@ ifeq ($(shell command -v $(PYTHON)),)
 $(error There is no $(PYTHON) on the PATH. Remedy: install Python 3.11 or later, or name another: make PYTHON=python3.13 ...)
 endif
 
-.PHONY: help setup run test test-quick coverage lint types docs docs-check advisories pin-images wheel-check e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
+.PHONY: help setup run test test-quick test-busy coverage lint types docs docs-check advisories pin-images wheel-check e2e infra-check infra-apply aws-smoke infra-docs format check clean lambda-zip
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,10 @@ QUICK := tests/wire tests/settings tests/gate tests/local/view tests/outbox/test
 
 test-quick: setup ## Run the tests of pure decisions: under a minute
 	@$(BIN)/python -m pytest -q -n auto -m "not long and not emulator" $(QUICK) $(ARGS)
+
+RUNS ?= 10
+test-busy: setup ## Run the suite ten times in a row under nice, beside one busy loop a processor: hours
+	@$(BIN)/python -m scripts.busy_suite --runs $(RUNS) $(ARGS)
 
 SUITES ?= tests/outbox tests/sender tests/consumer
 coverage: setup ## Print the branches that their tests cover of the rooms where a fault loses data
