@@ -11,11 +11,13 @@ import argparse
 import asyncio
 import itertools
 import json
+import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,23 +268,28 @@ def cases(rng: Random, pairs_max: int | None) -> Iterator[list[tuple[str, str]]]
     yield from pairs if pairs_max is None else rng.sample(pairs, pairs_max)
 
 
-async def measure(quick: bool, seed: int) -> dict[str, dict[str, Any]]:
-    """Run all cases."""
-    rng = Random(seed)
+async def measure(life: int, dropped: bool, quick: bool, seed: int) -> dict[str, dict[str, Any]]:
+    """Run all cases of one outbox."""
     results: dict[str, dict[str, Any]] = {}
     # In memory where there is such a place: what is tested is what is read, and thousands of syncs take their time.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (a name of our own below it)
     with tempfile.TemporaryDirectory(prefix="stockstream-mutilated-", dir=memory) as folder:
         base = Path(folder)
         async with endpoint() as kinesis:
-            for life, dropped in QUICK_TEMPLATES if quick else itertools.product((1, 2, 3), (False, True)):
-                template = await make_template(kinesis, base, life, dropped=dropped)
-                for case in cases(rng, QUICK_PAIRS // len(QUICK_TEMPLATES) if quick else None):
-                    what = " + ".join(f"{file} {mutilation}" for file, mutilation in case) or "nothing"
-                    result = results[f"{template.name}: {what}"] = await run_case(kinesis, template, base, case)
-                    if "fault" in result:
-                        print(f"FAULT {template.name}: {what}: {result}", flush=True)
+            template = await make_template(kinesis, base, life, dropped=dropped)
+            for case in cases(Random(seed), QUICK_PAIRS // len(QUICK_TEMPLATES) if quick else None):
+                what = " + ".join(f"{file} {mutilation}" for file, mutilation in case) or "nothing"
+                result = results[f"{template.name}: {what}"] = await run_case(kinesis, template, base, case)
+                if "fault" in result:
+                    print(f"FAULT {template.name}: {what}: {result}", flush=True)
     return results
+
+
+def measure_in_process(life: int, dropped: bool, quick: bool, seed: int) -> dict[str, dict[str, Any]]:
+    """`measure` for a process of its own."""
+    # Thousands of damaged outboxes have much to say.
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+    return asyncio.run(measure(life, dropped, quick, seed))
 
 
 def _drop(_logger: Any, _method: str, _event: Any) -> Any:
@@ -296,10 +303,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="every mutilation alone, and some pairs")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
-    # Thousands of damaged outboxes have much to say.
-    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
-    results = asyncio.run(measure(arguments.quick, arguments.seed))
-    arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    templates = QUICK_TEMPLATES if arguments.quick else tuple(itertools.product((1, 2, 3), (False, True)))
+    results: dict[str, dict[str, Any]] = {}
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
+        runs = [processes.submit(measure_in_process, *each, arguments.quick, arguments.seed) for each in templates]
+        for run in as_completed(runs):
+            results |= run.result()
+            arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+            print(f"{len(results)} cases", flush=True)
     faults = sum("fault" in result for result in results.values())
     lost, told = (sum(result[field] for result in results.values()) for field in ("lost", "told"))
     print(f"{len(results)} cases: {lost} quotes destroyed and lost, {told} told, {faults} cases at fault")
