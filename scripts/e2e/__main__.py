@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.e2e.checks import Tables
 from scripts.e2e.compose import Compose, docker, free_port, wait_for
-from scripts.e2e.scenes import check_commands, check_lost_state, check_stops
+from scripts.e2e.scenes import check_commands, check_lost_state, check_page, check_stops
 from scripts.e2e.session import Session, prepare_session
 
 _REGION = "us-east-1"
@@ -33,6 +33,7 @@ def main() -> int:
                 "STOCKSTREAM_REPLAY_SPEED": _SPEED,
                 "STOCKSTREAM_AWS_PORT": str(port),
                 "STOCKSTREAM_SERVICE_PORT": str(free_port()),
+                "STOCKSTREAM_PAGE_PORT": str(free_port()),
                 "AWS_REGION": _REGION,
             }
         )
@@ -105,6 +106,7 @@ def _run(compose: Compose, tables: Tables, session: Session) -> int:
     failed = tables.failed_batches()
     print(f"batches given up: {failed}")
     audit_code = _audit(compose)
+    check_page(compose, sorted({symbol for symbol, _ in session.rows}))
     check_commands(compose)
     check_stops(compose)
     check_lost_state(compose, tables)
@@ -142,7 +144,7 @@ def _print_start_up(compose: Compose) -> None:
 
 
 def _print_memory(compose: Compose) -> None:
-    for service in ("service", "consumer"):
+    for service in ("service", "consumer", "page"):
         container = compose.container(service)
         if container["State"]["Running"]:
             usage = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", container["Id"]).strip()

@@ -2,6 +2,8 @@
 
 import json
 import time
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Final
 
 from scripts.e2e.checks import Tables
@@ -37,13 +39,30 @@ def check_commands(compose: Compose) -> None:
     print(f"query published in the image: {len(answer.splitlines())} lines ({time.monotonic() - began:.1f} s)")
 
 
+def check_page(compose: Compose, symbols: list[str]) -> None:
+    """Ask the page, as a browser on this machine does, for every symbol's latest quote, and as a rebound name.
+
+    Raises:
+        SystemExit: a symbol is missing, or a name that is not loopback's is answered.
+    """
+    port = int(compose.environment["STOCKSTREAM_PAGE_PORT"])
+    status, body = _latest(port, f"localhost:{port}")
+    shown = sorted(quote["symbol"] for quote in json.loads(body)["items"]) if status == HTTPStatus.OK else []
+    if shown != symbols:
+        raise SystemExit(f"the page answers {status}, and shows {shown} of {symbols}")
+    status, _ = _latest(port, "rebound.example")
+    print(f"the page shows {len(shown)} symbols, and answers a rebound name with {status}")
+    if status != HTTPStatus.FORBIDDEN:
+        raise SystemExit(f"the page answers a name that is not its own with {status}")
+
+
 def check_stops(compose: Compose) -> None:
     """Stop each container of ours soon after its start.
 
     Raises:
         SystemExit: one had to be killed.
     """
-    for service in ("service", "consumer"):
+    for service in ("service", "consumer", "page"):
         identifier = compose.container(service)["Id"]
         docker("stop", identifier)
         for moment_seconds in _MOMENTS_SECONDS:
@@ -84,6 +103,16 @@ def check_lost_state(compose: Compose, tables: Tables) -> None:
     print(f"the AWS container lost everything: quotes are stored again after {took:.1f} s")
     if events.count("emulator_lost_its_state") != 1:
         raise SystemExit(f"the consumer said {events.count('emulator_lost_its_state')} times that the state is lost")
+
+
+def _latest(port: int, host: str) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/api/v1/latest", headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def _simulated(tables: Tables) -> set[str]:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from stockstream.dashboard import access_from
 from stockstream.dashboard.access import COOKIE, Access
 from stockstream.errors import SettingsError
-from stockstream.request_guard import GuardPolicy
+from stockstream.request_guard import GuardPolicy, refusal
 from stockstream.settings import Settings
 from tests.dashboard.serving import served
 
@@ -101,6 +101,17 @@ def test_beyond_loopback_there_is_no_page_without_a_token() -> None:
             access_from(Settings(dashboard_token=SecretStr(bad)), "127.0.0.1")
         assert bad not in str(caught.value)
     assert access_from(Settings(dashboard_token=SecretStr(TOKEN)), "0.0.0.0").policy.any_address
+
+
+def test_a_port_that_a_container_publishes_on_loopback_alone_is_loopback() -> None:
+    access = access_from(Settings(dashboard_behind_loopback=True), "0.0.0.0")
+
+    assert access.is_known({}, {})
+    assert refusal("GET", [("Host", "localhost:8765")], access.policy) is None
+    for name in ("rebound.example", "192.0.2.7:8765", "page:8765"):
+        assert refusal("GET", [("Host", name)], access.policy) is not None
+    protected = access_from(Settings(dashboard_behind_loopback=True, dashboard_token=SecretStr(TOKEN)), "0.0.0.0")
+    assert not protected.is_known({}, {})
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ NOT_IN_ECS = {
     "STOCKSTREAM_HEALTH_ALLOWED_HOSTS": "the port is on the task's loopback; producer_environment can set it",
     "STOCKSTREAM_DASHBOARD_HOST": "the page is no part of the service's task",
     "STOCKSTREAM_DASHBOARD_PORT": "the page is no part of the service's task",
+    "STOCKSTREAM_DASHBOARD_BEHIND_LOOPBACK": "the page is no part of the service's task",
     "STOCKSTREAM_DASHBOARD_TOKEN": "the page is no part of the service's task",
     "STOCKSTREAM_DASHBOARD_ALLOWED_HOSTS": "the page is no part of the service's task",
     "STOCKSTREAM_LOCAL_STATE_DIR": "of local mode",

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import click
 
@@ -53,5 +54,6 @@ async def _serve(settings: Settings, poll_seconds: float) -> None:
                 poll_interval_seconds=settings.poll_interval_seconds,
             ) as url,
         ):
-            click.echo(f"The page: {url}", err=True)
+            at = f"http://localhost:{urlsplit(url).port}/" if settings.dashboard_behind_loopback else url
+            click.echo(f"The page: {at}", err=True)
             await stop.wait()

@@ -1,5 +1,7 @@
 """Who may use the page: anybody on this machine's loopback, or who knows the token; and what no page may do.
 
+A container's port that is published on loopback alone is loopback too: `STOCKSTREAM_DASHBOARD_BEHIND_LOOPBACK` says so.
+
 `request_guard` decides about Host and Origin. Here: the token (compared in constant time, kept after the login in a
 cookie that scripts cannot read and other sites do not send), the guard of state-changing calls, and the headers.
 """
@@ -123,15 +125,17 @@ def access_from(settings: Settings, host: str) -> Access:
     if token is not None and not (len(token) in _TOKEN_LENGTHS and token.isascii() and token.isprintable()
                                   and " " not in token):  # fmt: skip
         raise SettingsError(f"{TOKEN_VARIABLE} (not shown): must be 16 to 200 printable ASCII characters, no spaces")
-    if token is None and not is_loopback(host):
+    on_loopback = is_loopback(host) or settings.dashboard_behind_loopback
+    if token is None and not on_loopback:
         raise SettingsError(
             f"STOCKSTREAM_DASHBOARD_HOST={host!r}: beyond loopback {TOKEN_VARIABLE} must be set, 16 to 200 "
-            'characters: python3 -c "import secrets; print(secrets.token_urlsafe(24))" makes one'
+            'characters: python3 -c "import secrets; print(secrets.token_urlsafe(24))" makes one. In a container whose '
+            "port is published on loopback alone STOCKSTREAM_DASHBOARD_BEHIND_LOOPBACK=true says so instead"
         )
     policy = GuardPolicy(
         "STOCKSTREAM_DASHBOARD_ALLOWED_HOSTS",
         hosts=settings.dashboard_allowed_hosts | {host.lower()},
-        any_address=not is_loopback(host),
+        any_address=not on_loopback,
         navigation=True,
     )
     return Access(token, policy)

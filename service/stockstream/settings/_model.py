@@ -277,6 +277,12 @@ class Settings(BaseSettings):
     dashboard_port: int = _setting(
         "Dashboard", 8765, "Port of the page and the read API; 0 takes a free one", ge=0, le=65535
     )
+    dashboard_behind_loopback: bool = _setting(
+        "Dashboard",
+        False,
+        "Whether what publishes the port, as docker-compose.yml does, publishes it on its machine's loopback alone: "
+        "then no token is required, and only loopback's names are answered",
+    )
     dashboard_token: SecretStr | None = _setting(
         "Dashboard", None, "What whoever opens the page must know, in its login or as `Authorization: Bearer`"
     )
