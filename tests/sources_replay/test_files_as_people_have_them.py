@@ -225,3 +225,82 @@ async def test_a_file_of_which_nothing_is_stored_fails_after_the_others_were_del
 async def test_the_shared_cases_are_read_whole(name: str, rows: int) -> None:
     quotes, rejected = await replay(CASES / name, NEW_YORK)
     assert (len(quotes), rejected) == (rows, [])
+
+
+async def test_a_header_of_which_every_name_is_quoted_is_read(tmp_path: Path) -> None:
+    for separator in (",", ";", "\t", "|"):
+        header = separator.join(f'"{name}"' for name in HEADER.split(","))
+        values = separator.join(f'"{value}"' for value in row().split(","))
+        (quote,), rejected = await replay(save(tmp_path, f"{header}\n{values}\n"))
+        assert (quote.symbol, str(quote.price), rejected) == ("AAA", "100.5", [])
+
+
+async def test_investing_com_writes_american_dates_and_rounds_its_volumes(tmp_path: Path) -> None:
+    text = (
+        '"Date","Price","Open","High","Low","Vol.","Change %"\n'
+        '"03/10/2026","251.30","249.10","252.00","248.50","45.12M","0.92%"\n'
+        '"03/09/2026","249.00","247.10","250.00","246.50","-","0.10%"\n'
+    )
+    form = ReplayFormat(zone=ZoneInfo("America/New_York"), symbol="AAPL")
+    (quote,), (first,) = await replay(save(tmp_path, text), form)
+
+    assert (quote.timestamp, str(quote.price), str(quote.previous_close)) == (
+        "2026-03-10T04:00:00.000Z", "251.30", "249.00",
+    )  # fmt: skip
+    assert quote.volume == 45_120_000
+    assert first.reason == "previous_close_unknown"
+    assert "Remedy: add the session before" in first.detail
+
+
+YFINANCE_BY_COLUMN = """Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume
+Ticker,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT
+Date,,,,,,,,,,
+2026-03-09,249.19999694824222,500.5,250.5,501,248,499,249,500,1000,2000
+2026-03-10,251,,252,,250,,250,,1100,
+2026-03-11,252,503,253,504,251,502,251,502.5,1200,2200
+"""
+YFINANCE_BY_TICKER = """Ticker,MSFT,MSFT,MSFT,MSFT,MSFT
+Price,Open,High,Low,Close,Volume
+Datetime,,,,,
+2026-03-09 19:59:00+00:00,500,501,499,500.5,2000
+2026-03-10 13:30:00+00:00,502.5,504,502,503,2200
+"""
+
+
+async def test_what_yfinance_downloads_gives_a_quote_for_each_symbol_of_a_line(tmp_path: Path) -> None:
+    quotes, rejected = await replay(save(tmp_path, YFINANCE_BY_COLUMN), NEW_YORK)
+
+    assert [(quote.symbol, quote.timestamp[:10], str(quote.previous_close), quote.volume) for quote in quotes] == [
+        ("AAPL", "2026-03-10", "249.19999694824222", 1100),
+        ("AAPL", "2026-03-11", "251", 1200),
+        ("MSFT", "2026-03-11", "500.5", 2200),
+    ]
+    assert [(each.subject.rpartition(":")[2], each.reason) for each in rejected] == [
+        ("4", "previous_close_unknown"), ("4", "previous_close_unknown"),
+    ]  # fmt: skip
+
+    (quote,), _ = await replay(save(tmp_path, YFINANCE_BY_TICKER))
+    assert (quote.symbol, quote.timestamp, str(quote.price)) == ("MSFT", "2026-03-10T13:30:00.000Z", "503")
+
+
+async def test_a_line_of_yfinance_that_lacks_a_value_spoils_itself_alone(tmp_path: Path) -> None:
+    text = YFINANCE_BY_TICKER + "2026-03-10 13:31:00+00:00,502.5,504\n2026-03-10 13:32:00+00:00,503,504,502,503.5,100\n"
+    quotes, rejected = await replay(save(tmp_path, text))
+
+    assert [quote.timestamp[11:16] for quote in quotes] == ["13:30", "13:32"]
+    assert [each.reason for each in rejected] == ["previous_close_unknown", "column_count"]
+
+
+async def test_a_first_column_called_price_is_no_table_of_yfinance(tmp_path: Path) -> None:
+    text = f"price,{HEADER.replace(',price', '')}\n100.5,{row().replace(',100.5', '')}\n"
+    (quote,), _ = await replay(save(tmp_path, text))
+    assert (quote.symbol, str(quote.price)) == ("AAA", "100.5")
+
+
+async def test_flat_files_of_polygon_are_bars_by_nanoseconds(tmp_path: Path) -> None:
+    text = (
+        "ticker,volume,open,close,high,low,window_start,transactions\n"
+        "AAPL,1000,249,249.2,249.5,248.9,1773086340000000000,10\nAAPL,1100,250,251,252,250,1773149400000000000,11\n"
+    )
+    (quote,), _ = await replay(save(tmp_path, text))
+    assert (quote.timestamp, str(quote.previous_close)) == ("2026-03-10T13:30:00.000Z", "249.2")

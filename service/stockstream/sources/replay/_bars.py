@@ -46,7 +46,10 @@ class SessionBuilder:
             self._sessions.popitem(last=False)
         self._sessions[bar.symbol] = session
         if session.previous_close is None:
-            detail = f"{bar.symbol} has no session before {session.date} in the file, and so no previous close"
+            detail = (
+                f"{bar.symbol} has no session before {session.date} in the file, and so no previous close. "
+                "Remedy: add the session before, or a column previous_close"
+            )
             raise RowError("previous_close_unknown", detail)
         return Quote(
             **{

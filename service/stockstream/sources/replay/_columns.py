@@ -7,6 +7,8 @@
 | Alpaca bars | symbol timestamp open high low close volume |
 | Stooq | <TICKER> <DATE> <TIME> <OPEN> <HIGH> <LOW> <CLOSE> <VOL>, or Date Open High Low Close Volume |
 | Nasdaq | Date Close/Last Volume Open High Low |
+| Investing.com | Date Price Open High Low Vol. Change % |
+| Polygon's flat files | ticker volume open close high low window_start transactions |
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +26,14 @@ OPTIONAL_COLUMNS: Final = (
 DISPENSABLE_COLUMNS: Final = frozenset({"symbol", "previous_close"})
 # A file whose price is called so, and that has no previous close, is one of bars.
 _CLOSES: Final = frozenset({"close", "close/last", "c"})
+# Investing.com's alone has both: its price is a bar's close.
+_INVESTING_MARKS: Final = frozenset({"vol.", "change %"})
 # The clock beside a date in a column of its own.
 TIME_OF_DAY: Final = "time_of_day"
 
 # In the order of preference; compared in lower case, without < > and with one blank where there are more.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "timestamp": ("timestamp", "datetime", "date/time", "date time", "date", "time", "t"),
+    "timestamp": ("timestamp", "datetime", "date/time", "date time", "date", "time", "window_start", "t"),
     "symbol": ("symbol", "ticker", "act symbol", "s"),
     "open": ("open", "open price", "o"),
     "high": ("high", "high price", "day high", "h"),
@@ -46,7 +50,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "volume": ("volume", "vol", "vol.", "v"),
 }
-# Nasdaq's export alone has this column, and writes its dates as 11/25/2026.
+# Nasdaq's export alone has this column, and writes its dates as 11/25/2026; so does Investing.com's.
 _NASDAQ_MARK: Final = "close/last"
 
 
@@ -98,12 +102,16 @@ def has_bars(found: Sequence[str], named: Sequence[str]) -> bool:
         named: Our names for them.
     """
     is_close = any(ours == "price" and plain_name(name) in _CLOSES for ours, name in zip(named, found, strict=True))
-    return is_close and "previous_close" not in named
+    return (is_close or _is_of_investing(found)) and "previous_close" not in named
 
 
 def has_american_dates(found: Sequence[str]) -> bool:
     """Tell whether the columns are those of an export that writes month, day, year."""
-    return _NASDAQ_MARK in {plain_name(name) for name in found}
+    return _NASDAQ_MARK in {plain_name(name) for name in found} or _is_of_investing(found)
+
+
+def _is_of_investing(found: Sequence[str]) -> bool:
+    return {plain_name(name) for name in found} >= _INVESTING_MARKS
 
 
 def check_columns(file_name: str, columns: Sequence[str], *, symbol_known: bool = False, bars: bool = False) -> None:

@@ -2,7 +2,8 @@
 
 import csv
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from stockstream.sources.replay._columns import (
 from stockstream.sources.replay._lines import LINE_MAX_BYTES, ByteFile
 from stockstream.sources.replay._row_reader import Row, RowReader
 from stockstream.sources.replay._values import RowError
+from stockstream.sources.replay._yfinance_table import FIRST_CELLS, YfinanceTable
 
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 _JSONL_SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -75,8 +77,13 @@ class CsvReader:
         self.separator = ","
         self._file = ByteFile(path)
         self._lines = self._file.lines()
+        # Lines that were looked at, and are yet to be read as rows.
+        self._ahead: list[tuple[int, bytes | None]] = []
         try:
             self.columns = self._header(path)
+            self._table = self._yfinance_table(self.columns)
+            if self._table is not None:
+                self.columns = self._table.columns
         except BaseException:
             self._file.close()
             raise
@@ -86,13 +93,29 @@ class CsvReader:
         if not line:
             raise InputError(f"{path}: is empty" if line == b"" else f"{path}: the header line is too long")
         line = line.removeprefix(_UTF8_BOM)
-        try:
-            headers = {separator: split_csv(line, separator) for separator in _SEPARATORS}
-            # The separator that gives the most columns with a meaning; a comma where none does.
-            self.separator = max(headers, key=lambda separator: self._known(path, headers[separator]))
-        except RowError as exc:
-            raise InputError(f"{path}: the header line cannot be read: {exc.detail}") from exc
+        headers: dict[str, list[str]] = {}
+        failed: list[RowError] = []
+        for separator in _SEPARATORS:
+            try:
+                headers[separator] = split_csv(line, separator)
+            except RowError as exc:  # where every name is quoted, by each separator but one
+                failed.append(exc)
+        if not headers:
+            raise InputError(f"{path}: the header line cannot be read: {failed[0].detail}") from failed[0]
+        # The separator that gives the most columns with a meaning; a comma where none does.
+        self.separator = max(headers, key=lambda separator: self._known(path, headers[separator]))
         return headers[self.separator]
+
+    def _yfinance_table(self, header: list[str]) -> YfinanceTable | None:
+        """The table of two lines of header, and one that names the index; what is none of them stays to be read."""
+        if header[0].strip().lower() not in FIRST_CELLS:
+            return None
+        ahead = list(islice(self._lines, 2))
+        second, third = ([*(_cells(line, self.separator) for _, line in ahead), [], []])[:2]
+        table = YfinanceTable.of(header, second)
+        names_index = bool(third) and not any(third[1:])
+        self._ahead = ahead if table is None else ahead[1 + names_index :]
+        return replace(table, index=third[0]) if table is not None and names_index and third[0] else table
 
     def _known(self, path: Path, header: list[str]) -> int:
         try:
@@ -102,17 +125,30 @@ class CsvReader:
         return len({*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}.intersection(named))
 
     def rows(self) -> Iterator[Row]:
-        for number, line in self._lines:
+        for number, line in chain(self._ahead, self._lines):
             if line is None:
                 yield number, RowError("line_too_long", f"is longer than {LINE_MAX_BYTES} bytes")
             elif line and line != b"\r":
                 try:
-                    yield number, split_csv(line, self.separator)
+                    values = split_csv(line, self.separator)
                 except RowError as exc:
                     yield number, exc
+                    continue
+                if self._table is None:
+                    yield number, values
+                else:
+                    yield from ((number, row) for row in self._table.rows(values))
 
     def close(self) -> None:
         self._file.close()
+
+
+def _cells(line: bytes | None, separator: str) -> list[str]:
+    """The values of a line that may be a header; none where it cannot be read."""
+    try:
+        return split_csv(line or b"", separator)
+    except RowError:
+        return []
 
 
 def split_csv(line: bytes, separator: str = ",") -> list[str]:

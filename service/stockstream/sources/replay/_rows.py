@@ -177,8 +177,8 @@ class RowParser:
         return self._timestamp("timestamp", text)
 
     def _volume(self, text: str) -> int | None:
-        # A figure that is not there is not 0.
-        return parse_volume("volume", text, separator=self._separator) if text.strip() else None
+        # A figure that is not there is not 0; some exports write it as a dash.
+        return None if text.strip() in {"", "-"} else parse_volume("volume", text, separator=self._separator)
 
     def _timestamp(self, column: str, text: str) -> str:
         known = self._timestamps.get(text)

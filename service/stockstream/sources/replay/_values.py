@@ -15,6 +15,9 @@ _GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}(?:([,' \u00a0\u202f])[0-9]{3})(?:
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:[0-9]{1,3}(?:[.' \u00a0\u202f][0-9]{3})+|[0-9]+),[0-9]+")
 _CURRENCY_SIGNS: Final = "$€£¥"
 _INTEGER_MAX_DIGITS: Final = 19
+# 45.12M: a volume as websites round it.
+_ROUNDED: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMBkmb])")
+_UNITS: Final = {"K": 10**3, "M": 10**6, "B": 10**9}
 
 _COMPACT_DATE: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _AMERICAN_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})(.*)")
@@ -65,7 +68,10 @@ def parse_volume(column: str, text: str, *, separator: str = ",") -> int:
     """A volume in whole units: coins trade in fractions, of which a whole number is kept."""
     if text.isdecimal() and text.isascii() and len(text) <= _INTEGER_MAX_DIGITS:
         return int(text)
-    number = parse_number(column, text, separator=separator)
+    rounded = _ROUNDED.fullmatch(text.strip())
+    number = parse_number(column, rounded[1] if rounded else text, separator=separator)
+    if rounded:
+        number *= _UNITS[rounded[2].upper()]
     if number and number.adjusted() >= _INTEGER_MAX_DIGITS:
         raise RowError("number_malformed", f"{column}={_shown(text)} is beyond 64 bits")
     return int(number)
