@@ -12,11 +12,19 @@ from stockstream_wire import QuoteInvalidError, validate_symbol
 
 # Names of a column of symbols in a header line.
 _HEADERS: Final = frozenset({"symbol", "symbols", "ticker", "tickers", "ticker symbol", "yahoo symbol", "code"})
+# Of them what was a company's symbol.
+_SYMBOLS_TOO: Final = frozenset({"CODE"})
+# So many lines may stand above a table's header.
+_LINES_ABOVE_MAX: Final = 12
 _COMMENT_STARTS: Final = ("#", ";", "//", "--")
 # Headings among the symbols of a TradingView list.
 SECTION: Final = re.compile(r"###[^,]*,?")
 # Outside a table these separate symbols; no symbol of Yahoo's holds one.
 _SEPARATORS: Final = re.compile(r"[,;|\t]")
+# Nothing, and what stands before the items of a list in Markdown and YAML.
+_BULLETS: Final = frozenset({"", "-", "*", "\u2022"})
+# $AAPL, as people write on forums.
+_CASHTAG: Final = re.compile(r"^\$(?=[A-Z])")
 _QUOTES: Final = "\"'`\u201c\u201d"
 # Exchanges that stand before a colon in lists of other programs, and whose symbols Yahoo writes bare.
 _AMERICAN: Final = frozenset(
@@ -93,10 +101,10 @@ def _parts(text: str) -> Iterator[Found]:
         return
     lines = [(number, SECTION.sub("", line).strip()) for number, line in enumerate(text.splitlines(), start=1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith(_COMMENT_STARTS)]
-    column = _table_column(lines[0][1]) if lines else None
+    header, column = _find_table(lines)
     if column is not None:
         separator, index = column
-        for number, line in lines[1:]:
+        for number, line in lines[header + 1 :]:
             try:
                 cells = next(csv.reader(io.StringIO(line), delimiter=separator))
             except csv.Error:  # a cell of 128 KiB: no row of symbols
@@ -114,11 +122,20 @@ def _parts(text: str) -> Iterator[Found]:
                 yield number, word
 
 
+def _find_table(lines: list[Found]) -> tuple[int, tuple[str, int] | None]:
+    """Where a table's header is, and its column of symbols; brokers write a few lines of their own above it."""
+    for place, (_, line) in enumerate(lines[:_LINES_ABOVE_MAX]):
+        column = _table_column(line)
+        if column is not None:
+            return place, column
+    return 0, None
+
+
 def _table_column(header: str) -> tuple[str, int] | None:
     """The separator of a table and the place of its symbols, where the line is such a header."""
     for separator in (",", ";", "\t", "|"):
-        cells = [cell.strip().strip(_QUOTES).lower() for cell in header.split(separator)]
-        named = [index for index, cell in enumerate(cells) if cell in _HEADERS]
+        cells = [cell.strip().strip(_QUOTES) for cell in header.split(separator)]
+        named = [index for index, cell in enumerate(cells) if cell.lower() in _HEADERS and cell not in _SYMBOLS_TOO]
         if len(cells) > 1 and named:
             return separator, named[0]
     return None
@@ -141,8 +158,9 @@ def _json_parts(text: str) -> Iterator[Found]:
 def meant_symbol(part: str) -> tuple[str, str]:
     """The symbol that a text means, or why it means none; both empty where there is nothing."""
     text = part.strip().strip(_QUOTES).strip().upper()
-    if not text:
+    if text in _BULLETS:
         return "", ""
+    text = _CASHTAG.sub("", text)
     exchange, colon, rest = text.partition(":")
     if colon and exchange in _AMERICAN:
         # Other programs write a class of shares with a point: NYSE:BRK.B.
