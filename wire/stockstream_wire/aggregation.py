@@ -21,7 +21,8 @@ This module writes aggregates; `deaggregation` reads them.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from operator import getitem
 from typing import Final, NamedTuple
 
@@ -36,12 +37,10 @@ TAG_RECORD: Final = 0x1A
 TAG_PARTITION_KEY_INDEX: Final = 0x08
 TAG_EXPLICIT_HASH_KEY_INDEX: Final = 0x10
 TAG_DATA: Final = 0x1A
-# Headers repeat (few keys, like lengths), so they are kept: for this many key indexes, and this many lengths of each.
-_HEADERS_KEPT: Final = 1024
-# Partition keys whose entries are kept; a library user's keys may be without end.
-_ENTRIES_KEPT: Final = 32_768
-# From this many records on, whole columns are worth their preparation.
-_COLUMNS_MIN_RECORDS: Final = 8
+# What frames a record's data repeats (few key indexes, like lengths) and is kept: for this many lengths.
+_LENGTHS_KEPT: Final = 4096
+# Key indexes and lengths below this take one byte.
+_ONE_BYTE: Final = 0x80
 
 
 class UserRecord(NamedTuple):
@@ -78,11 +77,10 @@ class Aggregator:
         "_empty_bytes",
         "_hash_entry",
         "_hash_index",
-        "_headers_of_key",
         "_key_bytes",
-        "_key_entries",
         "_max_bytes",
         "_mean_bytes",
+        "_middle_of_key",
         "_parts",
         "_record_bytes",
         "data_bytes",
@@ -97,7 +95,7 @@ class Aggregator:
         self._start()
 
     def __len__(self) -> int:
-        return len(self._parts) // 2
+        return len(self._parts) // _PARTS_OF_RECORD
 
     @property
     def size_bytes(self) -> int:
@@ -126,14 +124,13 @@ class Aggregator:
         """Return the aggregate of what was added, and start the next one."""
         if self._parts:
             self._mean_bytes = (self.size_bytes - self._empty_bytes) / len(self)
-        record = _envelope([*self._key_entries, self._hash_entry], self._parts)
+        record = _envelope([_key_table(list(self._middle_of_key)), self._hash_entry], self._parts)
         self._start()
         return record
 
     def _start(self) -> None:
-        # Keys in the order of their indexes.
-        self._headers_of_key: dict[str, _Headers] = {}
-        self._key_entries: list[bytes] = []
+        # In the order of their indexes.
+        self._middle_of_key: dict[str, bytes] = {}
         self._key_bytes = 0
         self._parts: list[bytes] = []
         self._record_bytes = 0
@@ -153,38 +150,48 @@ class Aggregator:
         keys, datas = zip(*pairs, strict=True)
         lengths = list(map(len, datas))
         new_keys = self._index(dict.fromkeys(keys))
-        headers = list(map(getitem, map(self._headers_of_key.__getitem__, keys), lengths))
-        added = sum(lengths) + sum(map(len, headers))
+        middles = list(map(self._middle_of_key.__getitem__, keys))
+        openings = self._openings(middles, lengths)
+        closings = list(map(_closings.__getitem__, lengths))
+        framing = (sum(map(len, openings)), sum(map(len, middles)), sum(map(len, closings)))
+        added = sum(lengths) + sum(framing)
         room = self._max_bytes - self.size_bytes
-        while headers and added > room:
+        while pairs and added > room:
             pair = pairs.pop()
             pending.appendleft(pair)
-            added -= len(headers.pop()) + len(pair[1])
+            added -= len(openings.pop()) + len(middles.pop()) + len(closings.pop()) + lengths.pop()
             if new_keys and pair[0] == new_keys[-1] and pair[0] not in keys[: len(pairs)]:
                 room += self._forget(new_keys.pop())
-        parts: list[bytes] = [b""] * (2 * len(pairs))
-        parts[::2] = headers
-        parts[1::2] = datas[: len(pairs)]
+        parts: list[bytes] = [b""] * (_PARTS_OF_RECORD * len(pairs))
+        parts[::_PARTS_OF_RECORD] = openings
+        parts[1::_PARTS_OF_RECORD] = middles
+        parts[2::_PARTS_OF_RECORD] = closings
+        parts[3::_PARTS_OF_RECORD] = datas[: len(pairs)]
         self._parts += parts
         self._record_bytes += added
-        self.data_bytes += added - sum(map(len, headers))
+        self.data_bytes += sum(lengths)
         return len(pairs), count - len(pairs)
+
+    def _openings(self, middles: list[bytes], lengths: list[int]) -> list[bytes]:
+        if len(self._middle_of_key) <= _ONE_BYTE:
+            # All middles are as long as the first one.
+            return list(map(_openings[len(middles[0])].__getitem__, lengths))
+        tables = map(_openings.__getitem__, map(len, middles))
+        return list(map(getitem, tables, lengths))
 
     def _index(self, keys: Iterable[str]) -> list[str]:
         """Give the keys that have no index yet the next ones, in their order; returns those."""
-        known = self._headers_of_key
+        known = self._middle_of_key
         new_keys = [key for key in keys if key not in known] if known else list(keys)
         if new_keys:
-            entries = list(map(_known_entries.__getitem__, new_keys))
-            known.update(zip(new_keys, _headers_from(len(known), len(new_keys), self._hash_index), strict=True))
-            self._key_entries += entries
-            self._key_bytes += sum(map(len, entries))
+            known.update(zip(new_keys, _middles_from(len(known), len(new_keys), self._hash_index), strict=True))
+            self._key_bytes += _key_table_bytes(new_keys)
         return new_keys
 
     def _forget(self, key: str) -> int:
         """Take back the newest index; returns the bytes of its entry."""
-        del self._headers_of_key[key]
-        entry_bytes = len(self._key_entries.pop())
+        del self._middle_of_key[key]
+        entry_bytes = _key_table_bytes([key])
         self._key_bytes -= entry_bytes
         return entry_bytes
 
@@ -203,16 +210,23 @@ def _envelope(tables: Iterable[bytes], encoded: list[bytes]) -> bytes:
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
 
 
-class _PartitionKeyEntries(dict[str, bytes]):
-    """Entries of the table of partition keys; the same keys come again in aggregate after aggregate."""
+def _key_table(keys: list[str]) -> bytes:
+    """The table of partition keys. Written as one text where it can be: an entry for each key costs much more."""
+    lengths = list(map(len, keys))
+    if not keys or max(lengths) >= _ONE_BYTE or not "".join(keys).isascii():
+        return b"".join([_table_entry(TAG_PARTITION_KEY, key) for key in keys])
+    parts = [""] * (2 * len(keys))
+    parts[::2] = map(_KEY_STARTS.__getitem__, lengths)
+    parts[1::2] = keys
+    return "".join(parts).encode()
 
-    __slots__ = ()
 
-    def __missing__(self, key: str) -> bytes:
-        if len(self) >= _ENTRIES_KEPT:
-            self.clear()
-        entry = self[key] = _table_entry(TAG_PARTITION_KEY, key)
-        return entry
+def _key_table_bytes(keys: list[str]) -> int:
+    """Size of the table, or of so much of it."""
+    text = "".join(keys)
+    if text.isascii() and max(map(len, keys)) < _ONE_BYTE:
+        return len(text) + 2 * len(keys)
+    return sum([len(_table_entry(TAG_PARTITION_KEY, key)) for key in keys])
 
 
 def _table_entry(tag: int, key: str) -> bytes:
@@ -220,49 +234,59 @@ def _table_entry(tag: int, key: str) -> bytes:
     return bytes((tag,)) + _varint(len(encoded)) + encoded
 
 
+# A record is an opening (its tag and length), a middle (the indexes of its keys, the tag of its data), a closing (the
+# data's length), and the data.
+_PARTS_OF_RECORD: Final = 4
+
+
 def _record_header(key_index: int, hash_index: int | None, length: int) -> bytes:
-    inner = b"".join(
-        (
-            bytes((TAG_PARTITION_KEY_INDEX,)),
-            _varint(key_index),
-            b"" if hash_index is None else bytes((TAG_EXPLICIT_HASH_KEY_INDEX,)) + _varint(hash_index),
-            bytes((TAG_DATA,)),
-            _varint(length),
-        )
-    )
-    return bytes((TAG_RECORD,)) + _varint(len(inner) + length) + inner
+    middle = _middle(key_index, hash_index)
+    return _opening(len(middle), length) + middle + _varint(length)
 
 
-class _Headers(dict[int, bytes]):
-    """Headers of records with one key index, by data length; made when first asked for."""
+def _opening(middle_bytes: int, length: int) -> bytes:
+    return bytes((TAG_RECORD,)) + _varint(middle_bytes + len(_varint(length)) + length)
 
-    __slots__ = ("_hash_index", "_key_index")
 
-    def __init__(self, key_index: int, hash_index: int | None) -> None:
+def _middle(key_index: int, hash_index: int | None) -> bytes:
+    hash_part = b"" if hash_index is None else bytes((TAG_EXPLICIT_HASH_KEY_INDEX,)) + _varint(hash_index)
+    return bytes((TAG_PARTITION_KEY_INDEX,)) + _varint(key_index) + hash_part + bytes((TAG_DATA,))
+
+
+class _OfLength(dict[int, bytes]):
+    """Bytes that follow from a data length; made when first asked for, and kept."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[int], bytes]) -> None:
         super().__init__()
-        self._key_index = key_index
-        self._hash_index = hash_index
+        self._make = make
 
     def __missing__(self, length: int) -> bytes:
-        if len(self) >= _HEADERS_KEPT:
+        if len(self) >= _LENGTHS_KEPT:
             self.clear()
-        header = self[length] = _record_header(self._key_index, self._hash_index, length)
-        return header
+        made = self[length] = self._make(length)
+        return made
 
 
-def _headers_from(first: int, count: int, hash_index: int | None) -> list[_Headers]:
-    """Headers of the key indexes from `first` on."""
-    known = _known_headers[hash_index is None]
+class _Openings(dict[int, _OfLength]):
+    """Openings of records, by the length of their middle; there are some ten of those."""
+
+    __slots__ = ()
+
+    def __missing__(self, middle_bytes: int) -> _OfLength:
+        made = self[middle_bytes] = _OfLength(partial(_opening, middle_bytes))
+        return made
+
+
+def _middles_from(first: int, count: int, hash_index: int | None) -> Iterable[bytes]:
+    """Middles of the key indexes from `first` on."""
+    known = _known_middles[hash_index is None]
     end = first + count
-    if len(known) < min(end, _HEADERS_KEPT):
-        known += [_Headers(index, hash_index) for index in range(len(known), min(end, _HEADERS_KEPT))]
-    # An aggregate of one payload unit has no more keys than these; those of larger ones are not kept.
-    return known[first:end] + [_Headers(index, hash_index) for index in range(max(first, _HEADERS_KEPT), end)]
-
-
-# By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
-_known_headers: Final[tuple[list[_Headers], list[_Headers]]] = ([], [])
-_known_entries: Final = _PartitionKeyEntries()
+    if end > _LENGTHS_KEPT:
+        return [_middle(index, hash_index) for index in range(first, end)]
+    known += [_middle(index, hash_index) for index in range(len(known), end)]
+    return known[first:end]
 
 
 def _varint(value: int) -> bytes:
@@ -274,3 +298,10 @@ def _varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+# By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
+_known_middles: Final[tuple[list[bytes], list[bytes]]] = ([], [])
+_openings: Final = _Openings()
+_closings: Final = _OfLength(_varint)
+_KEY_STARTS: Final = [chr(TAG_PARTITION_KEY) + chr(length) for length in range(_ONE_BYTE)]
