@@ -21,8 +21,7 @@ This module writes aggregates; `deaggregation` reads them.
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable, Sequence
 from operator import getitem
 from typing import Final, NamedTuple
 
@@ -37,9 +36,12 @@ TAG_RECORD: Final = 0x1A
 TAG_PARTITION_KEY_INDEX: Final = 0x08
 TAG_EXPLICIT_HASH_KEY_INDEX: Final = 0x10
 TAG_DATA: Final = 0x1A
-# What frames a record's data repeats (few key indexes, like lengths) and is kept: for this many lengths.
+# Headers repeat (few key indexes, like lengths), so they are kept: for this many key indexes, and data this long.
+_INDEXES_KEPT: Final = 256
 _LENGTHS_KEPT: Final = 4096
-# Key indexes and lengths below this take one byte.
+# From this many records on, whole columns are worth their preparation.
+_COLUMNS_MIN_RECORDS: Final = 4
+# A key of fewer bytes has its length in one.
 _ONE_BYTE: Final = 0x80
 
 
@@ -77,10 +79,10 @@ class Aggregator:
         "_empty_bytes",
         "_hash_entry",
         "_hash_index",
+        "_headers_of_key",
         "_key_bytes",
         "_max_bytes",
         "_mean_bytes",
-        "_middle_of_key",
         "_parts",
         "_record_bytes",
         "data_bytes",
@@ -95,7 +97,7 @@ class Aggregator:
         self._start()
 
     def __len__(self) -> int:
-        return len(self._parts) // _PARTS_OF_RECORD
+        return len(self._parts) // 2
 
     @property
     def size_bytes(self) -> int:
@@ -114,9 +116,9 @@ class Aggregator:
         """
         moved = 0
         while pending:
-            taken, left = self._take(pending)
+            taken, is_full = self._take_few(pending) if len(pending) < _COLUMNS_MIN_RECORDS else self._take(pending)
             moved += taken
-            if left:
+            if is_full:
                 break
         return moved
 
@@ -124,23 +126,53 @@ class Aggregator:
         """Return the aggregate of what was added, and start the next one."""
         if self._parts:
             self._mean_bytes = (self.size_bytes - self._empty_bytes) / len(self)
-        record = _envelope([_key_table(list(self._middle_of_key)), self._hash_entry], self._parts)
+        tables = [_key_table(list(self._headers_of_key), self._key_bytes), self._hash_entry]
+        record = _envelope(tables, self._parts)
         self._start()
         return record
 
     def _start(self) -> None:
         # In the order of their indexes.
-        self._middle_of_key: dict[str, bytes] = {}
+        self._headers_of_key: dict[str, _Headers] = {}
         self._key_bytes = 0
         self._parts: list[bytes] = []
         self._record_bytes = 0
         #: Sum of the data of the records added, without keys and format.
         self.data_bytes = 0
 
-    def _take(self, pending: deque[tuple[str, bytes]]) -> tuple[int, int]:
+    def _take_few(self, pending: deque[tuple[str, bytes]]) -> tuple[int, bool]:
+        """Move records one by one. Returns the number moved, and whether the next one did not fit."""
+        known, parts = self._headers_of_key, self._parts
+        room = self._max_bytes - self.size_bytes
+        taken = 0
+        for key, data in pending:
+            length = len(data)
+            headers = known.get(key)
+            key_bytes = 0
+            if headers is None:
+                (headers,) = _headers_from(len(known), 1, self._hash_index)
+                key_bytes = _key_entry_bytes(key)
+            header = headers.of(length)
+            record_bytes = len(header) + length
+            room -= key_bytes + record_bytes
+            if room < 0:
+                break
+            if key_bytes:
+                known[key] = headers
+                self._key_bytes += key_bytes
+            parts += (header, data)
+            self._record_bytes += record_bytes
+            self.data_bytes += length
+            taken += 1
+        for _ in range(taken):
+            pending.popleft()
+        return taken, room < 0
+
+    def _take(self, pending: deque[tuple[str, bytes]]) -> tuple[int, bool]:
         """Move as many records as should fit, by their mean size, and put back those that do not.
 
-        Whole columns at once: a loop over the records costs much more. Returns the numbers moved, put back.
+        Whole columns at once: a loop over many records costs much more. Returns the number moved, and whether the next
+        one did not fit.
         """
         mean_bytes = (self.size_bytes - self._empty_bytes) / len(self) if self._parts else self._mean_bytes
         room = self._max_bytes - self.size_bytes
@@ -150,48 +182,51 @@ class Aggregator:
         keys, datas = zip(*pairs, strict=True)
         lengths = list(map(len, datas))
         new_keys = self._index(dict.fromkeys(keys))
-        middles = list(map(self._middle_of_key.__getitem__, keys))
-        openings = self._openings(middles, lengths)
-        closings = list(map(_closings.__getitem__, lengths))
-        framing = (sum(map(len, openings)), sum(map(len, middles)), sum(map(len, closings)))
-        added = sum(lengths) + sum(framing)
+        headers = self._headers(keys, lengths)
+        added = sum(lengths) + sum(map(len, headers))
         room = self._max_bytes - self.size_bytes
-        while pairs and added > room:
+        while headers and added > room:
             pair = pairs.pop()
             pending.appendleft(pair)
-            added -= len(openings.pop()) + len(middles.pop()) + len(closings.pop()) + lengths.pop()
+            added -= len(headers.pop()) + len(pair[1])
             if new_keys and pair[0] == new_keys[-1] and pair[0] not in keys[: len(pairs)]:
                 room += self._forget(new_keys.pop())
-        parts: list[bytes] = [b""] * (_PARTS_OF_RECORD * len(pairs))
-        parts[::_PARTS_OF_RECORD] = openings
-        parts[1::_PARTS_OF_RECORD] = middles
-        parts[2::_PARTS_OF_RECORD] = closings
-        parts[3::_PARTS_OF_RECORD] = datas[: len(pairs)]
+        parts: list[bytes] = [b""] * (2 * len(pairs))
+        parts[::2] = headers
+        parts[1::2] = datas[: len(pairs)]
         self._parts += parts
         self._record_bytes += added
-        self.data_bytes += sum(lengths)
-        return len(pairs), count - len(pairs)
+        self.data_bytes += added - sum(map(len, headers))
+        return len(pairs), len(pairs) < count
 
-    def _openings(self, middles: list[bytes], lengths: list[int]) -> list[bytes]:
-        if len(self._middle_of_key) <= _ONE_BYTE:
-            # All middles are as long as the first one.
-            return list(map(_openings[len(middles[0])].__getitem__, lengths))
-        tables = map(_openings.__getitem__, map(len, middles))
-        return list(map(getitem, tables, lengths))
+    def _headers(self, keys: Sequence[str], lengths: list[int]) -> list[bytes]:
+        of_records = list(map(self._headers_of_key.__getitem__, keys))
+        try:
+            found = list(map(getitem, of_records, lengths))
+        except IndexError:
+            found = [b""]
+        if all(found):
+            return found
+        # Lengths that have not been met before, or are not kept.
+        return [headers.of(length) for headers, length in zip(of_records, lengths, strict=True)]
 
     def _index(self, keys: Iterable[str]) -> list[str]:
         """Give the keys that have no index yet the next ones, in their order; returns those."""
-        known = self._middle_of_key
+        known = self._headers_of_key
         new_keys = [key for key in keys if key not in known] if known else list(keys)
         if new_keys:
-            known.update(zip(new_keys, _middles_from(len(known), len(new_keys), self._hash_index), strict=True))
-            self._key_bytes += _key_table_bytes(new_keys)
+            known.update(zip(new_keys, _headers_from(len(known), len(new_keys), self._hash_index), strict=True))
+            text = "".join(new_keys)
+            is_short_ascii = text.isascii() and max(map(len, new_keys)) < _ONE_BYTE
+            self._key_bytes += (
+                len(text) + 2 * len(new_keys) if is_short_ascii else sum(map(_key_entry_bytes, new_keys))
+            )
         return new_keys
 
     def _forget(self, key: str) -> int:
         """Take back the newest index; returns the bytes of its entry."""
-        del self._middle_of_key[key]
-        entry_bytes = _key_table_bytes([key])
+        del self._headers_of_key[key]
+        entry_bytes = _key_entry_bytes(key)
         self._key_bytes -= entry_bytes
         return entry_bytes
 
@@ -210,23 +245,20 @@ def _envelope(tables: Iterable[bytes], encoded: list[bytes]) -> bytes:
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
 
 
-def _key_table(keys: list[str]) -> bytes:
-    """The table of partition keys. Written as one text where it can be: an entry for each key costs much more."""
-    lengths = list(map(len, keys))
-    if not keys or max(lengths) >= _ONE_BYTE or not "".join(keys).isascii():
+def _key_table(keys: list[str], size_bytes: int) -> bytes:
+    """The table of partition keys, whose size is known. One text where it can be: an entry for each costs much more."""
+    if size_bytes != sum(map(len, keys)) + 2 * len(keys):
         return b"".join([_table_entry(TAG_PARTITION_KEY, key) for key in keys])
+    # Each takes a byte for each of its characters, which so are ASCII, and one for its length.
     parts = [""] * (2 * len(keys))
-    parts[::2] = map(_KEY_STARTS.__getitem__, lengths)
+    parts[::2] = map(_KEY_STARTS.__getitem__, map(len, keys))
     parts[1::2] = keys
     return "".join(parts).encode()
 
 
-def _key_table_bytes(keys: list[str]) -> int:
-    """Size of the table, or of so much of it."""
-    text = "".join(keys)
-    if text.isascii() and max(map(len, keys)) < _ONE_BYTE:
-        return len(text) + 2 * len(keys)
-    return sum([len(_table_entry(TAG_PARTITION_KEY, key)) for key in keys])
+def _key_entry_bytes(key: str) -> int:
+    length = len(key)
+    return length + 2 if length < _ONE_BYTE and key.isascii() else len(_table_entry(TAG_PARTITION_KEY, key))
 
 
 def _table_entry(tag: int, key: str) -> bytes:
@@ -234,59 +266,51 @@ def _table_entry(tag: int, key: str) -> bytes:
     return bytes((tag,)) + _varint(len(encoded)) + encoded
 
 
-# A record is an opening (its tag and length), a middle (the indexes of its keys, the tag of its data), a closing (the
-# data's length), and the data.
-_PARTS_OF_RECORD: Final = 4
-
-
 def _record_header(key_index: int, hash_index: int | None, length: int) -> bytes:
-    middle = _middle(key_index, hash_index)
-    return _opening(len(middle), length) + middle + _varint(length)
+    inner = b"".join(
+        (
+            bytes((TAG_PARTITION_KEY_INDEX,)),
+            _varint(key_index),
+            b"" if hash_index is None else bytes((TAG_EXPLICIT_HASH_KEY_INDEX,)) + _varint(hash_index),
+            bytes((TAG_DATA,)),
+            _varint(length),
+        )
+    )
+    return bytes((TAG_RECORD,)) + _varint(len(inner) + length) + inner
 
 
-def _opening(middle_bytes: int, length: int) -> bytes:
-    return bytes((TAG_RECORD,)) + _varint(middle_bytes + len(_varint(length)) + length)
+class _Headers(list[bytes]):
+    """Headers of records with one key index, at the place of their data length; empty where none has been asked for.
 
+    Places and not a dictionary: all the headers of some thousand key indexes and lengths must fit the cache.
+    """
 
-def _middle(key_index: int, hash_index: int | None) -> bytes:
-    hash_part = b"" if hash_index is None else bytes((TAG_EXPLICIT_HASH_KEY_INDEX,)) + _varint(hash_index)
-    return bytes((TAG_PARTITION_KEY_INDEX,)) + _varint(key_index) + hash_part + bytes((TAG_DATA,))
+    __slots__ = ("_hash_index", "_key_index")
 
-
-class _OfLength(dict[int, bytes]):
-    """Bytes that follow from a data length; made when first asked for, and kept."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[int], bytes]) -> None:
+    def __init__(self, key_index: int, hash_index: int | None) -> None:
         super().__init__()
-        self._make = make
+        self._key_index = key_index
+        self._hash_index = hash_index
 
-    def __missing__(self, length: int) -> bytes:
-        if len(self) >= _LENGTHS_KEPT:
-            self.clear()
-        made = self[length] = self._make(length)
-        return made
-
-
-class _Openings(dict[int, _OfLength]):
-    """Openings of records, by the length of their middle; there are some ten of those."""
-
-    __slots__ = ()
-
-    def __missing__(self, middle_bytes: int) -> _OfLength:
-        made = self[middle_bytes] = _OfLength(partial(_opening, middle_bytes))
-        return made
+    def of(self, length: int) -> bytes:
+        """The header for data of this length."""
+        if length < len(self) and (header := self[length]):
+            return header
+        header = _record_header(self._key_index, self._hash_index, length)
+        if length < _LENGTHS_KEPT:
+            self += [b""] * (length + 1 - len(self))
+            self[length] = header
+        return header
 
 
-def _middles_from(first: int, count: int, hash_index: int | None) -> Iterable[bytes]:
-    """Middles of the key indexes from `first` on."""
-    known = _known_middles[hash_index is None]
+def _headers_from(first: int, count: int, hash_index: int | None) -> list[_Headers]:
+    """Headers of the key indexes from `first` on."""
+    known = _known_headers[hash_index is None]
     end = first + count
-    if end > _LENGTHS_KEPT:
-        return [_middle(index, hash_index) for index in range(first, end)]
-    known += [_middle(index, hash_index) for index in range(len(known), end)]
-    return known[first:end]
+    if len(known) < min(end, _INDEXES_KEPT):
+        known += [_Headers(index, hash_index) for index in range(len(known), min(end, _INDEXES_KEPT))]
+    # An aggregate of one payload unit has no more keys than these; those of larger ones are not kept.
+    return known[first:end] + [_Headers(index, hash_index) for index in range(max(first, _INDEXES_KEPT), end)]
 
 
 def _varint(value: int) -> bytes:
@@ -301,7 +325,5 @@ def _varint(value: int) -> bytes:
 
 
 # By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
-_known_middles: Final[tuple[list[bytes], list[bytes]]] = ([], [])
-_openings: Final = _Openings()
-_closings: Final = _OfLength(_varint)
+_known_headers: Final[tuple[list[_Headers], list[_Headers]]] = ([], [])
 _KEY_STARTS: Final = [chr(TAG_PARTITION_KEY) + chr(length) for length in range(_ONE_BYTE)]
