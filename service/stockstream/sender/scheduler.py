@@ -196,6 +196,9 @@ class Scheduler:
         config = self._config
         if len(self._ready) >= config.request_max_records:
             return True
+        if self.pending_bytes < config.request_target_bytes / 2:
+            # Of a thin flow hundreds of lanes may be ready with little in each.
+            return False
         size = 0.0
         for lane in self._ready:
             size += self._builder.expected_bytes(lane)
