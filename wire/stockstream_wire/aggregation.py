@@ -218,9 +218,7 @@ class Aggregator:
             known.update(zip(new_keys, _headers_from(len(known), len(new_keys), self._hash_index), strict=True))
             text = "".join(new_keys)
             is_short_ascii = text.isascii() and max(map(len, new_keys)) < _ONE_BYTE
-            self._key_bytes += (
-                len(text) + 2 * len(new_keys) if is_short_ascii else sum(map(_key_entry_bytes, new_keys))
-            )
+            self._key_bytes += len(text) + 2 * len(new_keys) if is_short_ascii else sum(map(_key_entry_bytes, new_keys))
         return new_keys
 
     def _forget(self, key: str) -> int:
