@@ -76,7 +76,7 @@ class Floor:
         self._free: list[_Connection] = []
         for _ in range(_IN_FLIGHT):
             made = await self._loop.create_connection(
-                lambda: _Connection(self._on_answer), address.hostname, address.port, ssl=tls
+                lambda: _Connection(self._on_answer), str(address.hostname), address.port or 443, ssl=tls
             )
             self._free.append(made[1])
         self._queue: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
