@@ -75,7 +75,7 @@ def main() -> None:
                 say(scenario, name, run["records_per_cpu_second"])
             for name, rate in rows.round(arguments.only or ""):
                 say("row", name, rate)
-        more = {"rows": rows.rates()} if arguments.only else rows.summary(rows.thin_units())
+        more = rows.short_summary() if arguments.only else rows.summary(rows.thin_units())
     result = {**_summarise(runs, arguments.quick, time.monotonic() - began), **more}
     arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.chart:
@@ -83,6 +83,8 @@ def main() -> None:
     print(_table(result))
     if not arguments.only:
         print(sender_rows.table(result))
+    if result["floors"]:
+        print(sender_rows.floor_table(result["floors"]))
 
 
 def _rounds(began: float, *, quick: bool) -> Iterator[int]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.null_kinesis import NullKinesis
 from benchmarks.sender_peers import runner
 from benchmarks.sender_peers.environment import ROOT
-from benchmarks.sender_peers.senders import OURS, STREAM
+from benchmarks.sender_peers.senders import FLOOR, OURS, STREAM
 from benchmarks.sender_peers.toolchains import absence, go_peer, kpl_peer
 
 MEMORY, ON_DISK = OURS[:2]
@@ -49,6 +49,10 @@ _SHAPES: Final[dict[str, dict[str, Any]]] = {
     "mixed_tls": {**_MIXED, **_MANY, **_TLS},
 }
 _BATCHES: Final = (1, 10, 100, 1000)
+# Records per CPU-second that are asked of these; each is measured beside what the unavoidable part of it allows.
+AIMS: Final = {"disk 10": 100_000, "disk, 100 callers 1": 100_000, "mixed_tls": 600_000}
+# A slower disk has its commits in a thread, as in the sender.
+_FAST_SYNC_US: Final = 2_000
 # KPL's RecordMaxBufferedTime: as it comes, and longer, which fills its aggregates.
 KPL: Final = {"KPL": 100, "KPL, buffered 1 s": 1000}
 GO: Final = "aws-sdk-go-v2"
@@ -57,6 +61,7 @@ _KPL_QUOTES, _GO_QUOTES = 10_000, 50_000
 _KPL_WARM_UP: Final = 20_000
 _THIN_PER_SECOND: Final = 200
 _CHECKED: Final = ("lost", "out_of_order", "dropped_by_kcl")
+_COUNTED: Final = ("calls", "kinesis_records")
 # A sync of so many bytes is what a batch of ten costs the disk.
 _SYNC_BYTES, _SYNCS = 3_200, 100
 
@@ -76,17 +81,20 @@ class Rows:
         self._factor = 1 if quick else 5
         self._quick = quick
         self.runs: Runs = {}
+        self._floors: dict[str, list[float]] = {}
         self._syncs: list[dict[str, float]] = []
         self.absent = {"kpl": absence(kpl_peer), "go": absence(go_peer)}
 
     def round(self, only: str = "") -> Iterator[tuple[str, float]]:
-        """Measure every row whose name contains `only` once; yields its name and its rate."""
+        """Measure every row whose name contains `only`, or is it, once; yields its name and its rate."""
         self._kinesis.set_faults(latency_seconds=0.0, throttled_entries=0.0)
         self._syncs.append(_measure_sync())
         for name, quotes in _QUOTES.items():
-            if only not in name:
+            if only not in name or (only in _QUOTES and name != only):
                 continue
             yield name, self._note(name, quotes * self._factor, partial(self._run_ours, _job(name)))
+            if name in AIMS:
+                yield f"{FLOOR} of {name}", self._note_floor(name, quotes * self._factor)
             if name == "memory 1000" and not only and self.absent["go"] is None:
                 yield GO, self._note(GO, _GO_QUOTES * self._factor, self._run_go)
             if name == "TLS" and not only and self.absent["kpl"] is None:
@@ -99,6 +107,11 @@ class Rows:
         return {
             name: statistics.median(run["records_per_cpu_second"] for run in runs) for name, runs in self.runs.items()
         }
+
+    def short_summary(self) -> dict[str, Any]:
+        """The same of a run of some rows."""
+        measured = {"rows": self.rates(), "floors": self.floors()}
+        return {**measured, "sync": self.sync(), "load_average": os.getloadavg()}
 
     def summary(self, units: dict[str, Any]) -> dict[str, Any]:
         """The fields of the benchmark's result."""
@@ -117,7 +130,8 @@ class Rows:
             "ratio_to_kpl": self._ratio("TLS", tuple(KPL)),
             "ratio_to_go": self._ratio("memory 1000", (GO,)),
             "units_per_quote_thin": units,
-            "sync": {key: statistics.median(one[key] for one in self._syncs) for key in self._syncs[0]},
+            "floors": self.floors(),
+            "sync": self.sync(),
             "rows": {name: {"records_per_cpu_second": rates[name], **_worst(runs)} for name, runs in self.runs.items()},
             "load_average": os.getloadavg(),
         }
@@ -146,8 +160,44 @@ class Rows:
         report = self._kinesis.report(ran["made"])
         rate = quotes / (ran["cpu_seconds"] - ran.get("caller_cpu_seconds", 0.0))
         found = {"quotes": quotes, "records_per_cpu_second": rate, "records_per_second": quotes / ran["seconds"]}
-        self.runs.setdefault(name, []).append({**found, **{field: report[field] for field in _CHECKED}})
+        self.runs.setdefault(name, []).append({**found, **{field: report[field] for field in (*_CHECKED, *_COUNTED)}})
         return float(rate)
+
+    def _note_floor(self, name: str, quotes: int) -> float:
+        """What the unavoidable part of the run of ours that was just made allows."""
+        ours, job = self.runs[name][-1], _job(name)
+        settings = {
+            "quotes_per_record": quotes / ours["kinesis_records"],
+            "records_per_call": ours["kinesis_records"] / ours["calls"],
+            "on_disk": job["sender"] == ON_DISK,
+            "in_thread": job["sender"] == ON_DISK and self._syncs[-1]["wall_us"] > _FAST_SYNC_US,
+        }
+        self._kinesis.reset(64)
+        ran = self._run_ours({**job, "sender": FLOOR, "settings": settings}, quotes)
+        rate = quotes / (ran["cpu_seconds"] - ran["caller_cpu_seconds"])
+        self._floors.setdefault(name, []).append(rate)
+        return float(rate)
+
+    def floors(self) -> dict[str, dict[str, float]]:
+        """For every aim: what the floor allows, how much of it is asked, and how much of it is reached."""
+        found = {}
+        for name, floors in self._floors.items():
+            ours = [run["records_per_cpu_second"] for run in self.runs[name]]
+            found[name] = {
+                "aim": AIMS[name],
+                "floor": statistics.median(floors),
+                "ours": statistics.median(ours),
+                "aim_to_floor": statistics.median(AIMS[name] / floor for floor in floors),
+                "ours_to_floor": statistics.median(one / floor for one, floor in zip(ours, floors, strict=True)),
+                "quotes_per_kinesis_record": statistics.median(
+                    run["quotes"] / run["kinesis_records"] for run in self.runs[name]
+                ),
+            }
+        return found
+
+    def sync(self) -> dict[str, float]:
+        """What a bare write and sync took, median."""
+        return {key: statistics.median(one[key] for one in self._syncs) for key in self._syncs[0]}
 
     def _run_ours(self, job: dict[str, Any], quotes: int) -> dict[str, Any]:
         kinesis = self._kinesis
@@ -193,6 +243,22 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"| {shards} | {units['stockstream']:.3f} | {kpl} |")
     sync, load = result["sync"], result["load_average"]
     lines.append(f"\na bare write and sync: {sync['cpu_us']:.0f} µs of CPU, {sync['wall_us']:.0f} µs; load {load}")
+    return "\n".join(lines)
+
+
+def floor_table(floors: dict[str, dict[str, float]]) -> str:
+    """The floors as Markdown."""
+    lines = [
+        "",
+        "| Row | aim | ours | floor | aim / floor | ours / floor | quotes a Kinesis record |",
+        "|---" * 7 + "|",
+    ]
+    for name, found in floors.items():
+        rates = " | ".join(f"{found[key]:,.0f}" for key in ("aim", "ours", "floor"))
+        shares = (
+            f"{found['aim_to_floor']:.2f} | {found['ours_to_floor']:.2f} | {found['quotes_per_kinesis_record']:.1f}"
+        )
+        lines.append(f"| {name} | {rates} | {shares} |")
     return "\n".join(lines)
 
 

@@ -102,7 +102,8 @@ async def main(job):
     workload = Workload(
         job.get("symbols", 1000), job.get("zipf", False), job.get("first", 0), mixed=job.get("mixed", False)
     )
-    await sender.start(job["url"], outbox_dir=job.get("outbox_dir"), stream=job.get("stream", "stockstream"))
+    where = {"outbox_dir": job.get("outbox_dir"), "stream": job.get("stream", "stockstream")}
+    await sender.start(job["url"], **where, **job.get("settings", {}))
     if hasattr(sender, "ready") and not job.get("at_once"):
         await sender.ready()
     if job.get("sigterm"):

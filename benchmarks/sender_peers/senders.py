@@ -12,6 +12,8 @@ import contextlib
 import itertools
 import pathlib
 
+from benchmarks.sender_peers.floor import Floor
+
 STREAM = "stockstream"
 REGION = "us-east-1"
 _CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
@@ -322,9 +324,10 @@ class StockstreamAiobotocore(Stockstream):
     settings = {"transport": "aiobotocore"}
 
 
-CONTROL = "caller alone"
+CONTROL, FLOOR = "caller alone", "floor"
 SENDERS = {
     CONTROL: CallerAlone,
+    FLOOR: Floor,
     "stockstream": Stockstream,
     "stockstream, outbox on disk": StockstreamOutbox,
     "stockstream, JSON": StockstreamJson,
@@ -344,4 +347,4 @@ SENDERS = {
 OURS = tuple(name for name in SENDERS if name.startswith("stockstream"))
 # The same peers at another setting: measured for their rate alone.
 SECOND_SETTINGS = ("aws_kinesis_agg, 1 MB", "kinesis-producer, 100 kB")
-PEERS = tuple(name for name in SENDERS if name not in (*OURS, *SECOND_SETTINGS, CONTROL))
+PEERS = tuple(name for name in SENDERS if name not in (*OURS, *SECOND_SETTINGS, CONTROL, FLOOR))

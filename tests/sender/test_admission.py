@@ -17,7 +17,7 @@ def test_a_key_that_kinesis_refuses_is_refused_alone_and_by_name(key: str, reaso
     batch, rejected = Admission(100_000).admit([("AAPL", b"good"), (key, b"bad")])
 
     assert batch is not None
-    assert batch.keys == ["AAPL"]
+    assert list(batch.keys) == ["AAPL"]
     assert [(record.key, record.reason) for record in rejected] == [(key, reason)]
 
 
@@ -36,3 +36,18 @@ def test_known_keys_are_bounded_and_all_are_taken_still(monkeypatch: pytest.Monk
         assert batch is not None
         assert not rejected
     assert len(taking._good_keys) <= 3
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_the_caller_does_with_its_list_afterwards_changes_nothing(known: bool) -> None:
+    taking = Admission(100_000)
+    if known:
+        taking.admit([("AAPL", b"before")])
+    records = [("AAPL", b"data")]
+    batch, _ = taking.admit(records)
+    records[0] = ("MSFT", b"of another length")
+    records.append(("", b""))
+
+    assert batch is not None
+    assert (list(batch.keys), list(batch.datas), batch.size_bytes) == (["AAPL"], [b"data"], 4)
+    assert list(batch.records) == [("AAPL", b"data")]

@@ -21,7 +21,7 @@ This module writes aggregates; `deaggregation` reads them.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import getitem
 from typing import Final, NamedTuple
 
@@ -36,12 +36,13 @@ TAG_RECORD: Final = 0x1A
 TAG_PARTITION_KEY_INDEX: Final = 0x08
 TAG_EXPLICIT_HASH_KEY_INDEX: Final = 0x10
 TAG_DATA: Final = 0x1A
-# Headers repeat (few keys, like lengths), so they are kept: for this many key indexes, and this many lengths of each.
-_HEADERS_KEPT: Final = 1024
-# Partition keys whose entries are kept; a library user's keys may be without end.
-_ENTRIES_KEPT: Final = 32_768
+# Headers repeat (few key indexes, like lengths), so they are kept: for this many key indexes, and data this long.
+_INDEXES_KEPT: Final = 256
+_LENGTHS_KEPT: Final = 4096
 # From this many records on, whole columns are worth their preparation.
-_COLUMNS_MIN_RECORDS: Final = 8
+_COLUMNS_MIN_RECORDS: Final = 4
+# A key of fewer bytes has its length in one.
+_ONE_BYTE: Final = 0x80
 
 
 class UserRecord(NamedTuple):
@@ -80,7 +81,6 @@ class Aggregator:
         "_hash_index",
         "_headers_of_key",
         "_key_bytes",
-        "_key_entries",
         "_max_bytes",
         "_mean_bytes",
         "_parts",
@@ -116,9 +116,9 @@ class Aggregator:
         """
         moved = 0
         while pending:
-            taken, left = self._take(pending)
+            taken, is_full = self._take_few(pending) if len(pending) < _COLUMNS_MIN_RECORDS else self._take(pending)
             moved += taken
-            if left:
+            if is_full:
                 break
         return moved
 
@@ -126,24 +126,53 @@ class Aggregator:
         """Return the aggregate of what was added, and start the next one."""
         if self._parts:
             self._mean_bytes = (self.size_bytes - self._empty_bytes) / len(self)
-        record = _envelope([*self._key_entries, self._hash_entry], self._parts)
+        tables = [_key_table(list(self._headers_of_key), self._key_bytes), self._hash_entry]
+        record = _envelope(tables, self._parts)
         self._start()
         return record
 
     def _start(self) -> None:
-        # Keys in the order of their indexes.
+        # In the order of their indexes.
         self._headers_of_key: dict[str, _Headers] = {}
-        self._key_entries: list[bytes] = []
         self._key_bytes = 0
         self._parts: list[bytes] = []
         self._record_bytes = 0
         #: Sum of the data of the records added, without keys and format.
         self.data_bytes = 0
 
-    def _take(self, pending: deque[tuple[str, bytes]]) -> tuple[int, int]:
+    def _take_few(self, pending: deque[tuple[str, bytes]]) -> tuple[int, bool]:
+        """Move records one by one. Returns the number moved, and whether the next one did not fit."""
+        known, parts = self._headers_of_key, self._parts
+        room = self._max_bytes - self.size_bytes
+        taken = 0
+        for key, data in pending:
+            length = len(data)
+            headers = known.get(key)
+            key_bytes = 0
+            if headers is None:
+                (headers,) = _headers_from(len(known), 1, self._hash_index)
+                key_bytes = _key_entry_bytes(key)
+            header = headers.of(length)
+            record_bytes = len(header) + length
+            room -= key_bytes + record_bytes
+            if room < 0:
+                break
+            if key_bytes:
+                known[key] = headers
+                self._key_bytes += key_bytes
+            parts += (header, data)
+            self._record_bytes += record_bytes
+            self.data_bytes += length
+            taken += 1
+        for _ in range(taken):
+            pending.popleft()
+        return taken, room < 0
+
+    def _take(self, pending: deque[tuple[str, bytes]]) -> tuple[int, bool]:
         """Move as many records as should fit, by their mean size, and put back those that do not.
 
-        Whole columns at once: a loop over the records costs much more. Returns the numbers moved, put back.
+        Whole columns at once: a loop over many records costs much more. Returns the number moved, and whether the next
+        one did not fit.
         """
         mean_bytes = (self.size_bytes - self._empty_bytes) / len(self) if self._parts else self._mean_bytes
         room = self._max_bytes - self.size_bytes
@@ -153,7 +182,7 @@ class Aggregator:
         keys, datas = zip(*pairs, strict=True)
         lengths = list(map(len, datas))
         new_keys = self._index(dict.fromkeys(keys))
-        headers = list(map(getitem, map(self._headers_of_key.__getitem__, keys), lengths))
+        headers = self._headers(keys, lengths)
         added = sum(lengths) + sum(map(len, headers))
         room = self._max_bytes - self.size_bytes
         while headers and added > room:
@@ -168,23 +197,34 @@ class Aggregator:
         self._parts += parts
         self._record_bytes += added
         self.data_bytes += added - sum(map(len, headers))
-        return len(pairs), count - len(pairs)
+        return len(pairs), len(pairs) < count
+
+    def _headers(self, keys: Sequence[str], lengths: list[int]) -> list[bytes]:
+        of_records = list(map(self._headers_of_key.__getitem__, keys))
+        try:
+            found = list(map(getitem, of_records, lengths))
+        except IndexError:
+            found = [b""]
+        if all(found):
+            return found
+        # Lengths that have not been met before, or are not kept.
+        return [headers.of(length) for headers, length in zip(of_records, lengths, strict=True)]
 
     def _index(self, keys: Iterable[str]) -> list[str]:
         """Give the keys that have no index yet the next ones, in their order; returns those."""
         known = self._headers_of_key
         new_keys = [key for key in keys if key not in known] if known else list(keys)
         if new_keys:
-            entries = list(map(_known_entries.__getitem__, new_keys))
             known.update(zip(new_keys, _headers_from(len(known), len(new_keys), self._hash_index), strict=True))
-            self._key_entries += entries
-            self._key_bytes += sum(map(len, entries))
+            text = "".join(new_keys)
+            is_short_ascii = text.isascii() and max(map(len, new_keys)) < _ONE_BYTE
+            self._key_bytes += len(text) + 2 * len(new_keys) if is_short_ascii else sum(map(_key_entry_bytes, new_keys))
         return new_keys
 
     def _forget(self, key: str) -> int:
         """Take back the newest index; returns the bytes of its entry."""
         del self._headers_of_key[key]
-        entry_bytes = len(self._key_entries.pop())
+        entry_bytes = _key_entry_bytes(key)
         self._key_bytes -= entry_bytes
         return entry_bytes
 
@@ -203,16 +243,20 @@ def _envelope(tables: Iterable[bytes], encoded: list[bytes]) -> bytes:
     return b"".join((MAGIC, body, hashlib.md5(body, usedforsecurity=False).digest()))
 
 
-class _PartitionKeyEntries(dict[str, bytes]):
-    """Entries of the table of partition keys; the same keys come again in aggregate after aggregate."""
+def _key_table(keys: list[str], size_bytes: int) -> bytes:
+    """The table of partition keys, whose size is known. One text where it can be: an entry for each costs much more."""
+    if size_bytes != sum(map(len, keys)) + 2 * len(keys):
+        return b"".join([_table_entry(TAG_PARTITION_KEY, key) for key in keys])
+    # Each takes a byte for each of its characters, which so are ASCII, and one for its length.
+    parts = [""] * (2 * len(keys))
+    parts[::2] = map(_KEY_STARTS.__getitem__, map(len, keys))
+    parts[1::2] = keys
+    return "".join(parts).encode()
 
-    __slots__ = ()
 
-    def __missing__(self, key: str) -> bytes:
-        if len(self) >= _ENTRIES_KEPT:
-            self.clear()
-        entry = self[key] = _table_entry(TAG_PARTITION_KEY, key)
-        return entry
+def _key_entry_bytes(key: str) -> int:
+    length = len(key)
+    return length + 2 if length < _ONE_BYTE and key.isascii() else len(_table_entry(TAG_PARTITION_KEY, key))
 
 
 def _table_entry(tag: int, key: str) -> bytes:
@@ -233,8 +277,11 @@ def _record_header(key_index: int, hash_index: int | None, length: int) -> bytes
     return bytes((TAG_RECORD,)) + _varint(len(inner) + length) + inner
 
 
-class _Headers(dict[int, bytes]):
-    """Headers of records with one key index, by data length; made when first asked for."""
+class _Headers(list[bytes]):
+    """Headers of records with one key index, at the place of their data length; empty where none has been asked for.
+
+    Places and not a dictionary: all the headers of some thousand key indexes and lengths must fit the cache.
+    """
 
     __slots__ = ("_hash_index", "_key_index")
 
@@ -243,10 +290,14 @@ class _Headers(dict[int, bytes]):
         self._key_index = key_index
         self._hash_index = hash_index
 
-    def __missing__(self, length: int) -> bytes:
-        if len(self) >= _HEADERS_KEPT:
-            self.clear()
-        header = self[length] = _record_header(self._key_index, self._hash_index, length)
+    def of(self, length: int) -> bytes:
+        """The header for data of this length."""
+        if length < len(self) and (header := self[length]):
+            return header
+        header = _record_header(self._key_index, self._hash_index, length)
+        if length < _LENGTHS_KEPT:
+            self += [b""] * (length + 1 - len(self))
+            self[length] = header
         return header
 
 
@@ -254,15 +305,10 @@ def _headers_from(first: int, count: int, hash_index: int | None) -> list[_Heade
     """Headers of the key indexes from `first` on."""
     known = _known_headers[hash_index is None]
     end = first + count
-    if len(known) < min(end, _HEADERS_KEPT):
-        known += [_Headers(index, hash_index) for index in range(len(known), min(end, _HEADERS_KEPT))]
+    if len(known) < min(end, _INDEXES_KEPT):
+        known += [_Headers(index, hash_index) for index in range(len(known), min(end, _INDEXES_KEPT))]
     # An aggregate of one payload unit has no more keys than these; those of larger ones are not kept.
-    return known[first:end] + [_Headers(index, hash_index) for index in range(max(first, _HEADERS_KEPT), end)]
-
-
-# By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
-_known_headers: Final[tuple[list[_Headers], list[_Headers]]] = ([], [])
-_known_entries: Final = _PartitionKeyEntries()
+    return known[first:end] + [_Headers(index, hash_index) for index in range(max(first, _INDEXES_KEPT), end)]
 
 
 def _varint(value: int) -> bytes:
@@ -274,3 +320,8 @@ def _varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+# By key index; with a hash key index (which is 0 in all that `Aggregator` writes), and without.
+_known_headers: Final[tuple[list[_Headers], list[_Headers]]] = ([], [])
+_KEY_STARTS: Final = [chr(TAG_PARTITION_KEY) + chr(length) for length in range(_ONE_BYTE)]

@@ -1,9 +1,8 @@
 """Records as columns: whatever is done for every record is done for whole columns at once, in C."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 Record = tuple[str, bytes]
 
@@ -12,51 +11,68 @@ PART_MAX_DATA_BYTES: Final = 4 * 1024 * 1024
 PART_MAX_RECORDS: Final = 65_536
 
 
-@dataclass(slots=True)
-class RecordBatch:
-    """Records and their columns.
+class _Columns(NamedTuple):
+    """Keys, data, and the lengths of the data."""
 
-    Attributes:
-        records: Partition keys and data.
-        keys: Partition keys.
-        datas: Data.
-        data_lengths: Of the data, in bytes.
-        size_bytes: Sum of `data_lengths`.
-    """
-
-    records: Sequence[Record]
     keys: Sequence[str]
     datas: Sequence[bytes]
     data_lengths: list[int]
-    size_bytes: int
+
+
+class RecordBatch:
+    """Records and their columns, which are made when they are asked for: small batches are joined before.
+
+    Args:
+        records: Partition keys and data; one at least.
+        size_bytes: Of all data.
+        columns: Where they are known.
+    """
+
+    __slots__ = ("_columns", "records", "size_bytes")
+
+    def __init__(self, records: Sequence[Record], size_bytes: int, columns: _Columns | None = None) -> None:
+        self.records = records
+        self.size_bytes = size_bytes
+        self._columns = columns
 
     def __len__(self) -> int:
         return len(self.records)
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
-        """Make the columns of records, of which there must be one at least."""
-        if len(records) == 1:
-            ((key, data),) = records
-            size_bytes = len(data)
-            return cls(records, [key], [data], [size_bytes], size_bytes)
-        keys = [key for key, _ in records]
-        datas = [data for _, data in records]
-        data_lengths = list(map(len, datas))
-        return cls(records, keys, datas, data_lengths, sum(data_lengths))
+        """A batch of records, of which there must be one at least."""
+        # Not the caller's own list: what becomes of that later is nobody's business here.
+        kept = tuple(records)
+        columns = _split(kept)
+        return cls(kept, sum(columns.data_lengths), columns)
+
+    @classmethod
+    def of_one(cls, record: Record, size_bytes: int) -> Self:
+        """The same of one record whose size is known."""
+        return cls((record,), size_bytes)
 
     @classmethod
     def joined(cls, batches: Sequence["RecordBatch"]) -> "RecordBatch":
         """One batch of several, in their order."""
         if len(batches) == 1:
             return batches[0]
-        return cls(
-            list(chain.from_iterable([batch.records for batch in batches])),
-            list(chain.from_iterable([batch.keys for batch in batches])),
-            list(chain.from_iterable([batch.datas for batch in batches])),
-            list(chain.from_iterable([batch.data_lengths for batch in batches])),
-            sum([batch.size_bytes for batch in batches]),
-        )
+        records = list(chain.from_iterable([batch.records for batch in batches]))
+        return cls(records, sum([batch.size_bytes for batch in batches]))
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Partition keys."""
+        return self._split().keys
+
+    @property
+    def datas(self) -> Sequence[bytes]:
+        """Data."""
+        return self._split().datas
+
+    @property
+    def data_lengths(self) -> list[int]:
+        """Of the data, in bytes."""
+        return self._split().data_lengths
 
     def parts(self) -> Iterator["RecordBatch"]:
         """The batch in parts small enough to read back whole."""
@@ -70,3 +86,14 @@ class RecordBatch:
                 start, size = index, 0
             size += length
         yield RecordBatch.of(self.records[start:])
+
+    def _split(self) -> _Columns:
+        columns = self._columns
+        if columns is None:
+            columns = self._columns = _split(self.records)
+        return columns
+
+
+def _split(records: Sequence[Record]) -> _Columns:
+    keys, datas = zip(*records, strict=True)
+    return _Columns(keys, datas, list(map(len, datas)))

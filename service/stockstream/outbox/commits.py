@@ -39,13 +39,9 @@ class WrittenFrame(NamedTuple):
     end: Position
 
 
-class _Append(NamedTuple):
-    """A batch that waits for its commit; a small one has no frames of its own."""
-
-    batch: RecordBatch
-    frames: list[EncodedFrame]
-    accepted_at_ms: int
-    done: "asyncio.Future[None]"
+# A batch that waits for its commit, its frames (a small one has none of its own), when it came, and who waits. A plain
+# tuple: there is one for every call of `send`.
+_Append = tuple[RecordBatch, list[EncodedFrame], int, "asyncio.Future[None]"]
 
 
 class CommitQueue:
@@ -95,19 +91,19 @@ class CommitQueue:
         frames: list[EncodedFrame] = []
         if _is_small(batch):
             queue = self._queue
-            accepted_at_ms = queue[-1].accepted_at_ms if queue else self._now_ms()
+            accepted_at_ms = queue[-1][2] if queue else self._now_ms()
         else:
             # Encoded here and not in the thread: two threads that want the interpreter wait for each other.
             accepted_at_ms = self._now_ms()
             frames = [encode_frame(part, accepted_at_ms) for part in batch.parts()]
         loop = asyncio.get_running_loop()
-        append = _Append(batch, frames, accepted_at_ms, loop.create_future())
-        self._queue.append(append)
+        done: asyncio.Future[None] = loop.create_future()
+        self._queue.append((batch, frames, accepted_at_ms, done))
         self.waiting_bytes += batch.size_bytes
         if not self._running:
             self._running = True
             self._next = loop.call_soon(self._start)
-        return append.done
+        return done
 
     @property
     def is_disk_full(self) -> bool:
@@ -157,13 +153,14 @@ class CommitQueue:
         """Fail the small batches that cannot be encoded; returns the others."""
         good = []
         for append in batch:
-            _, fault = (None, None) if append.frames else attempt(partial(_shared_frames, [append]))
+            records, frames, _, done = append
+            _, fault = (None, None) if frames else attempt(partial(_shared_frames, [append]))
             if fault is None:
                 good.append(append)
                 continue
-            self.waiting_bytes -= append.batch.size_bytes
-            if not append.done.done():
-                append.done.set_exception(fault)
+            self.waiting_bytes -= records.size_bytes
+            if not done.done():
+                done.set_exception(fault)
         return good
 
     def _commit(self, frames: list[EncodedFrame]) -> list[WrittenFrame]:
@@ -189,16 +186,16 @@ class CommitQueue:
             self._say_disk_full()
             self._on_disk_full()
             return
-        self.waiting_bytes -= sum([append.batch.size_bytes for append in batch])
+        self.waiting_bytes -= sum([frame.batch.size_bytes for frame in frames])
         if failure is not None or written is None:
             self._fail(batch, failure or RuntimeError("a commit without a result"))
         else:
             self._say_disk_has_room()
             for frame, place in zip(frames, written, strict=True):
                 self._on_commit(frame.batch, place)
-            for append in batch:
-                if not append.done.done():
-                    append.done.set_result(None)
+            for _, _, _, done in batch:
+                if not done.done():
+                    done.set_result(None)
         self._running = bool(self._queue)
         if self._queue:
             self._start()
@@ -224,8 +221,8 @@ class CommitQueue:
             self._full_since = None
 
     def _fail(self, batch: list[_Append], cause: BaseException) -> None:
-        for append in batch:
-            if append.done.done():
+        for _, _, _, done in batch:
+            if done.done():
                 continue
             kind = OutboxFullError if is_disk_full(cause) else OutboxWriteError
             error = kind(
@@ -233,7 +230,7 @@ class CommitQueue:
                 "STOCKSTREAM_OUTBOX_DIR to another"
             )
             error.__cause__ = cause
-            append.done.set_exception(error)
+            done.set_exception(error)
 
 
 def _is_small(batch: RecordBatch) -> bool:
@@ -245,9 +242,9 @@ def _frames_of(appends: Sequence[_Append]) -> list[EncodedFrame]:
     frames: list[EncodedFrame] = []
     small: list[_Append] = []
     for append in appends:
-        if append.frames:
+        if append[1]:
             frames += _shared_frames(small)
-            frames += append.frames
+            frames += append[1]
             small = []
         else:
             small.append(append)
@@ -257,8 +254,9 @@ def _frames_of(appends: Sequence[_Append]) -> list[EncodedFrame]:
 def _shared_frames(appends: Sequence[_Append]) -> list[EncodedFrame]:
     if not appends:
         return []
-    joined = RecordBatch.joined([append.batch for append in appends])
-    return [encode_frame(part, appends[0].accepted_at_ms) for part in joined.parts()]
+    joined = RecordBatch.joined([batch for batch, _, _, _ in appends])
+    _, _, accepted_at_ms, _ = appends[0]
+    return [encode_frame(part, accepted_at_ms) for part in joined.parts()]
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ MAX_KNOWN_KEYS: Final = 200_000
 # Room for the lane's hash key (39 digits), its partition key and the aggregate's envelope, whatever the lane.
 _HASH_KEY_SAMPLE: Final = "9" * 39
 LANE_KEY_MAX_BYTES: Final = 16
-# Below this a record fits every stream, and needs no arithmetic.
+# A record that is smaller than the largest by this fits, and needs no arithmetic.
 _SURELY_FITS_MARGIN_BYTES: Final = 2048
 
 
@@ -41,15 +41,21 @@ class Admission:
 
     def __init__(self, record_max_bytes: int) -> None:
         self._record_max_bytes = record_max_bytes
+        self._surely_fits_bytes = record_max_bytes - _SURELY_FITS_MARGIN_BYTES
         self._good_keys: set[str] = set()
 
     def admit(self, records: Sequence[Record]) -> tuple[RecordBatch | None, list[RejectedRecord]]:
         """Part records into those that Kinesis can take (None where there are none) and those refused."""
         if not records:
             return None, []
+        if len(records) == 1:
+            record = records[0]
+            key, data = record
+            size_bytes = len(data)
+            if size_bytes <= self._surely_fits_bytes and key in self._good_keys:
+                return RecordBatch.of_one(record, size_bytes), []
         batch = RecordBatch.of(records)
-        longest = max(batch.data_lengths)
-        if longest + _SURELY_FITS_MARGIN_BYTES <= self._record_max_bytes and self._are_good(batch.keys):
+        if max(batch.data_lengths) <= self._surely_fits_bytes and self._are_good(batch.keys):
             return batch, []
         accepted: list[Record] = []
         rejected: list[RejectedRecord] = []

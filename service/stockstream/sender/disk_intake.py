@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -89,14 +89,22 @@ class DiskIntake:
             self._behind_since = self._monotonic() if first is None else self._accepted_at(first)
             log.info("outbox_replay", records=self.unsent, size_bytes=view.size_bytes)
 
-    async def accept(self, batch: RecordBatch) -> None:
+    def accept(self, batch: RecordBatch) -> Awaitable[None]:
         """See `Intake`.
 
-        Raises:
+        Raises (when awaited):
             OutboxWriteError: the disk refused; the records are not accepted.
             OutboxFullError: there is no room, and `give_up_waiting` was called; they are not accepted.
         """
-        while self._outbox.size_bytes + batch.size_bytes > self._config.outbox_max_bytes and self.unsent:
+        return self._outbox.append(batch) if self._has_room(batch) else self._accept_when_room(batch)
+
+    def _has_room(self, batch: RecordBatch) -> bool:
+        fits = self._outbox.size_bytes + batch.size_bytes <= self._config.outbox_max_bytes
+        # One larger than the bound goes alone.
+        return fits or not self.unsent
+
+    async def _accept_when_room(self, batch: RecordBatch) -> None:
+        while not self._has_room(batch):
             if self._config.outbox_policy == "drop_oldest" and self._outbox.view.segments:
                 await self._drop_oldest_segment()
                 continue

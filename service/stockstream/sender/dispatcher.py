@@ -71,6 +71,8 @@ class Dispatcher:
         self._refresh_due = False
         self._refreshed_at = float("-inf")
         self._awaits_probe = False
+        # When `run` looks again by itself.
+        self._planned_at: float | None = None
         # Lanes whose record Kinesis finds fault with even alone; said once for each.
         self._stuck_lanes: set[int] = set()
         self.breaker = Breaker(rng)
@@ -83,9 +85,18 @@ class Dispatcher:
         return self._in_flight
 
     def wake(self) -> None:
-        """More is to be sent: look again, unless nothing may go before the probe that is planned."""
-        if not self._awaits_probe:
+        """More is to be sent: look again, unless that would change nothing before the look that is planned."""
+        if not self._awaits_probe and self._in_flight < self._max_in_flight and self._is_due_before_planned():
             self._wake.set()
+
+    def _is_due_before_planned(self) -> bool:
+        scheduler, planned_at = self._scheduler, self._planned_at
+        if planned_at is None:
+            return True
+        if not scheduler.has_ready:
+            due_at = scheduler.next_due_at()
+            return due_at is not None and due_at < planned_at
+        return not self._gathers or self._partial_request_at < planned_at or scheduler.fills_request
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -101,6 +112,7 @@ class Dispatcher:
                     self._refreshed_at = now
                     calls.create_task(self._refresh_shards_logged())
                 until = self._next_look_at(now)
+                self._planned_at = until
                 self._awaits_probe = until is not None and until == self.breaker.next_probe_at()
                 await self._sleep(until, now)
 

@@ -1,6 +1,6 @@
 """Where accepted records wait: the interface, and the one that keeps them in memory only."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -22,8 +22,8 @@ class Intake(Protocol):
         """Take what an earlier run left."""
         ...
 
-    async def accept(self, batch: RecordBatch) -> None:
-        """Return when the records are as safe as they get; wait, or drop, at the bound."""
+    def accept(self, batch: RecordBatch) -> Awaitable[None]:
+        """Await when the records are as safe as they get; wait, or drop, at the bound."""
         ...
 
     async def lay_lanes(self, wanted: int) -> int:

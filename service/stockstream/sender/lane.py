@@ -50,12 +50,14 @@ class Lane:
             deals records to workers by this key, and a symbol whose aggregates carried several would lose its order.
         shard_id: Shard that holds the hash key, as ListShards or the last answer said.
         pending: Accepted records that are in no aggregate yet.
+        append: Puts one at their end.
         record: The one unresolved Kinesis record.
         resolved: User records resolved since the lane began.
         due_at: When WAITING or HELD ends, monotonic seconds.
     """
 
     __slots__ = (
+        "append",
         "due_at",
         "hash_key",
         "index",
@@ -74,6 +76,7 @@ class Lane:
         self.partition_key = f"lane-{index}"
         self.shard_id = ""
         self.pending: deque[Record] = deque()
+        self.append = self.pending.append
         self.record: KinesisRecord | None = None
         self.resolved = 0
         self.state = LaneState.IDLE

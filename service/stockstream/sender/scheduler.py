@@ -3,8 +3,9 @@
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
+from operator import call
 from random import Random
 from typing import Final
 
@@ -38,6 +39,34 @@ DROP_STEP_RECORDS: Final = 64
 MAX_KNOWN_KEYS: Final = 200_000
 
 
+class _Lanes(dict[str, Lane]):
+    """Remembers the lane of every key."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        super().__init__()
+        self._lanes = lanes
+
+    def __missing__(self, key: str) -> Lane:
+        if len(self) >= MAX_KNOWN_KEYS:
+            self.clear()
+        lane = self[key] = self._lanes[lane_of_key(key, len(self._lanes))]
+        return lane
+
+
+class _Appends(dict[str, Callable[[Record], None]]):
+    """What puts a record of a key into its lane: one object for each lane, so that many keys take little memory."""
+
+    def __init__(self, lanes: _Lanes) -> None:
+        super().__init__()
+        self._lanes = lanes
+
+    def __missing__(self, key: str) -> Callable[[Record], None]:
+        if len(self) >= MAX_KNOWN_KEYS:
+            self.clear()
+        append = self[key] = self._lanes[key].append
+        return append
+
+
 class Scheduler:
     """Holds all lanes and deals their records into requests.
 
@@ -53,8 +82,8 @@ class Scheduler:
         self._max_bytes = config.aggregate_max_bytes
         self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
         self._builder = RecordBuilder(config)
-        self._lane_of_key: dict[str, Lane] = {}
-        self._append_of_key: dict[str, Callable[[Record], None]] = {}
+        self._lane_of_key = _Lanes(self.lanes)
+        self._append_of_key = _Appends(self._lane_of_key)
         self._ready: deque[Lane] = deque()
         # When the first of the lanes that are ready became so.
         self.ready_since = 0.0
@@ -86,12 +115,8 @@ class Scheduler:
         self._mark_ages(now, accepted_at)
         if now - self._flow_since >= FLOW_INTERVAL_SECONDS:
             self._choose_linger(now)
-        append_of_key = self._append_of_key
-        for key, record in zip(batch.keys, batch.records, strict=True):
-            try:
-                append_of_key[key](record)
-            except KeyError:
-                self._lane_append(key)(record)
+        # A loop in C, whose results nobody keeps.
+        deque(map(call, map(self._append_of_key.__getitem__, batch.keys), batch.records), maxlen=0)
         self.pending_bytes += batch.size_bytes
         self.pending_records += len(batch)
         self._builder.note_sizes(batch)
@@ -100,7 +125,7 @@ class Scheduler:
         full = 1 if self.flushing else self._builder.full_count
         # A batch of a few records is not worth a look at every lane.
         is_large = 2 * len(batch) > len(self.lanes)
-        lanes = self.lanes if is_large else dict.fromkeys(map(self.lane_of, batch.keys))
+        lanes = self.lanes if is_large else dict.fromkeys(map(self._lane_of_key.__getitem__, batch.keys))
         for lane in lanes:
             state = lane.state
             if (state is _IDLE or state is _WAITING) and lane.pending:
@@ -171,6 +196,9 @@ class Scheduler:
         config = self._config
         if len(self._ready) >= config.request_max_records:
             return True
+        if self.pending_bytes < config.request_target_bytes / 2:
+            # Of a thin flow hundreds of lanes may be ready with little in each.
+            return False
         size = 0.0
         for lane in self._ready:
             size += self._builder.expected_bytes(lane)
@@ -279,19 +307,9 @@ class Scheduler:
             bucket = self._buckets[shard_id] = ShardBucket(now)
         return bucket
 
-    def _lane_append(self, key: str) -> Callable[[Record], None]:
-        append = self._append_of_key[key] = self.lane_of(key).pending.append
-        return append
-
     def lane_of(self, key: str) -> Lane:
         """The lane that a partition key belongs to."""
-        lane = self._lane_of_key.get(key)
-        if lane is None:
-            if len(self._lane_of_key) >= MAX_KNOWN_KEYS:
-                self._lane_of_key.clear()
-                self._append_of_key.clear()
-            lane = self._lane_of_key[key] = self.lanes[lane_of_key(key, len(self.lanes))]
-        return lane
+        return self._lane_of_key[key]
 
     def _mark_ages(self, now: float, accepted_at: float | None = None) -> None:
         if now < self._next_mark_at:
