@@ -110,6 +110,23 @@ async def test_a_level_of_the_same_name_is_the_newer_one() -> None:
     assert (row.name, row.repeat, row.since) == ("above-200", "each", datetime(2026, 11, 20, 14, 30, 10, tzinfo=UTC))
 
 
+async def test_a_level_is_moved_by_one_write_even_among_the_most_there_can_be() -> None:
+    store = OneObject()
+    rules = RulesFile(store, "b")
+    for price in range(LEVELS_MAX):
+        await rules.add("AAPL", level(str(price + 1)))
+    written = store.version
+
+    await rules.add("AAPL", level("500"), replaces="above-1")
+
+    names = [row.name for row in await rules.levels()]
+    assert (store.version, len(names), names[0], names[-1]) == (written + 1, LEVELS_MAX, "above-2", "above-500")
+    await rules.add("AAPL", level("501"), replaces="above-500")
+    await rules.add("AAPL", level("501"), replaces="above-501")  # to where it stands
+    await rules.add("AAPL", level("502"), replaces="above-501")
+    assert [row.name for row in await rules.levels()] == [*names[:-1], "above-502"]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -159,6 +159,8 @@ def test_a_futures_day_turns_at_18_00_new_york_and_closes_there() -> None:
     assert [item["session"] for item in folder.items()] == ["2026-11-19", "2026-11-20"]
     assert volumes(folder, "1m")[-1] == (400, False)
     assert ("gap", "up", "info") in folder.alerts()
+    (gap,) = [alert for effects in folder.effects for alert in effects.alerts if alert.kind == "gap"]
+    assert plain(gap.item(""))["session"] == "2026-11-20"
     assert folder.close("2026-11-20T22:59:00.000Z").closed_candles("1d")[1:] == []
     assert len(folder.close("2026-11-20T23:00:00.000Z").closed_candles("1d")) == 2
 

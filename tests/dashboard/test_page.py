@@ -90,15 +90,24 @@ async def test_a_level_is_dragged_on_the_chart_and_a_quotes_record_is_opened(sto
         assert await violations(tab) == []
 
 
-async def test_a_mark_on_the_chart_of_days_stands_at_its_exchanges_day(stored: Stored, tab: Tab) -> None:
+async def test_a_mark_on_the_chart_of_days_stands_at_the_day_of_its_session(stored: Stored, tab: Tab) -> None:
+    cases = (
+        ("2026-11-21T00:30:00.000Z", 86400, "AAPL", "NMS", "2026-11-20T00:00:00Z"),
+        ("2026-11-19T23:30:00.000Z", 86400, "BHP.AX", "ASX", "2026-11-20T00:00:00Z"),
+        ("2026-11-19T23:30:00.000Z", 86400, "ES=F", "CME", "2026-11-20T00:00:00Z"),
+        ("2026-11-20T23:05:00.000Z", 86400, "ES=F", "CME", "2026-11-23T00:00:00Z"),
+        ("2026-11-21T00:37:10.000Z", 300, "AAPL", "NMS", "2026-11-21T00:35:00Z"),
+    )
+    for moment, _, symbol, exchange, _ in cases:
+        await stored.put_alert(symbol, moment, exchange=exchange)
     async with serving(stored) as served:
         await tab.open(served.url)
-        for moment, step, zone, start in (
-            ("2026-11-21T00:30:00Z", 86400, "America/New_York", "2026-11-20T00:00:00Z"),
-            ("2026-11-19T23:30:00Z", 86400, "Australia/Sydney", "2026-11-20T00:00:00Z"),
-            ("2026-11-21T00:37:10Z", 300, "America/New_York", "2026-11-21T00:35:00Z"),
-        ):
-            found = f"import('/static/series.js').then((it) => it.windowOf('{moment}', {step}, '{zone}'))"
+        for moment, step, symbol, _, start in cases:
+            found = (
+                "Promise.all([import('/static/series.js'), import('/static/store.js')]).then(([series, store]) => "
+                f"store.api('alerts?limit=50').then(({{ items }}) => series.windowOf(items.find((alert) => "
+                f"alert.symbol === '{symbol}' && Date.parse(alert.timestamp) === Date.parse('{moment}')), {step})))"
+            )
             assert await tab.evaluate(found) == datetime.fromisoformat(start).timestamp()
 
 

@@ -41,6 +41,11 @@ async def test_a_level_is_added_seen_and_removed(api: Served) -> None:
     _, listed = await send(api, "GET", PATH)
     (row,) = listed["items"]
     assert (row["symbol"], row["name"], row["price"], row["repeat"]) == ("AAPL", "above-200", 200, "once")
+    moved = {**ASKED, "price": "210", "replaces": "above-200"}
+    assert (await send(api, "POST", PATH, moved, x_csrf_token=token))[1]["name"] == "above-210"
+    assert [row["name"] for row in (await send(api, "GET", PATH))[1]["items"]] == ["above-210"]
+    back = {**ASKED, "replaces": "above-210"}
+    assert (await send(api, "POST", PATH, back, x_csrf_token=token))[0] == 201
     assert (await send(api, "DELETE", f"{PATH}/AAPL/above-200", x_csrf_token=token))[0] == 204
     assert (await send(api, "DELETE", f"{PATH}/AAPL/above-200", x_csrf_token=token))[0] == 404
     assert (await send(api, "GET", PATH))[1]["items"] == []
@@ -74,6 +79,7 @@ async def test_with_a_token_who_does_not_know_it_changes_nothing() -> None:
         ({"symbol": "AAPL"}, "the body must be"),
         ({**ASKED, "who": "me"}, "the body must be"),
         ({**ASKED, "price": True}, "symbol must be a text"),
+        ({**ASKED, "replaces": 1}, "replaces must be"),
         ({**ASKED, "price": "lots"}, "price='lots'"),
         ({**ASKED, "when": "near"}, "when='near'"),
         ({**ASKED, "symbol": "A A"}, "symbol"),

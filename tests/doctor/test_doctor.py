@@ -141,6 +141,14 @@ async def test_who_shares_the_watchlist_is_counted(
         found = by_name(await examine(settings()))["table_workers"]
         assert (found.status, "1 workers with a recent heartbeat, 1 of them" in found.detail) == (Status.OK, True)
 
+        slow = Row(
+            "dan", 1, is_serving=True, beat_at=format_timestamp(now - timedelta(minutes=10)), heartbeat_seconds=300
+        )
+        await table.beat(slow)  # that its own heartbeats are rare is in no setting of who looks
+        assert (
+            "2 workers with a recent heartbeat, 2 of them" in by_name(await examine(settings()))["table_workers"].detail
+        )
+
         await table.beat(Row("cyd", 1, is_serving=False, beat_at=format_timestamp(now)))
     assert by_name(await examine(settings()))["table_workers"].status is Status.WARNING
 

@@ -1,9 +1,11 @@
 """Commands that nobody told of an AWS find the local stack: running, at rest, or say that there is none."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from stockstream.aws import open_client
 from stockstream.errors import LocalModeError
 from stockstream.local.stack import open_stack
 from stockstream.local.state import open_state
-from stockstream.settings import LocalStack, Settings, find_stack, load_settings, names_aws
+from stockstream.settings import LOCK_NAME, LocalStack, Settings, find_stack, load_settings, names_aws
 from tests.local.local_command import LocalCommand, write_session
 
 ROWS = [
@@ -112,6 +114,17 @@ def test_a_stack_is_running_while_its_folder_is_locked(tmp_path: Path) -> None:
     found = find_stack(tmp_path)
     assert found == stack
     assert not stack.is_running
+
+
+def test_a_question_whether_a_run_is_on_keeps_none_from_starting(tmp_path: Path) -> None:
+    with (tmp_path / LOCK_NAME).open("w") as question:
+        fcntl.flock(question, fcntl.LOCK_SH)  # as `is_running` does, for as long as a busy machine makes it
+        answered = threading.Timer(0.3, fcntl.flock, (question, fcntl.LOCK_UN))
+        answered.start()
+        with open_state(tmp_path, fresh=False):
+            answered.join()
+            stack = LocalStack(state_dir=tmp_path, endpoint_url="http://127.0.0.1:1", region="us-east-1", names={})
+            assert stack.is_running
 
 
 def test_names_that_the_user_gave_win_over_those_of_the_stack(tmp_path: Path) -> None:

@@ -115,6 +115,17 @@ def test_a_sessions_span_is_exactly_the_moments_that_the_wire_counts_to_it(symbo
     assert any(inside) == (span.start < span.end)
 
 
+async def test_an_alert_is_of_the_session_that_the_consumer_says_else_of_its_exchanges(stored: Stored) -> None:
+    evening = "2026-11-16T23:30:00.000Z"
+    await stored.put_alert("GC=F", evening, exchange="CMX")  # a future's evening is of the next day
+    await stored.put_alert("MSFT", evening)
+    await stored.put_alert("ODD", evening, session="2026-11-18")
+    found = {row.symbol: row.session for row in await stored.market.alerts()}
+    assert found == {"GC=F": "2026-11-17", "MSFT": "2026-11-16", "ODD": "2026-11-18"}
+    assert [row.symbol for row in await stored.market.alerts(session="2026-11-17")] == ["GC=F"]
+    assert [row.symbol for row in await stored.market.alerts(["MSFT", "ODD"], session="2026-11-18")] == ["ODD"]
+
+
 async def test_alerts_newest_first_of_some_of_all_of_a_range_and_of_a_session(stored: Stored) -> None:
     await stored.put_alert("AAPL", "2026-11-20T14:30:00.000Z")
     await stored.put_alert("MSFT", "2026-11-20T14:31:00.000Z", unsent="1", created_at="2026-11-20T14:31:01.000Z")

@@ -1,5 +1,6 @@
 """Symbols into and out of a list as its user saved it, by several editors at once."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -70,6 +71,26 @@ def test_a_file_that_is_a_link_stays_one_and_keeps_its_rights(tmp_path: Path) ->
 
     assert link.is_symlink()
     assert (real.read_text(), real.stat().st_mode & 0o777) == ("AAPL\nMSFT\n", 0o600)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root may give a file away, and only root can take it from its owner"
+)
+def test_an_edit_by_root_leaves_a_file_to_its_owner_and_a_new_one_to_that_of_its_folder(tmp_path: Path) -> None:
+    theirs = tmp_path / "watchlist.txt"
+    theirs.write_text("AAPL\n")
+    theirs.chmod(0o640)
+    os.chown(theirs, 12345, 23456)
+
+    edit_watchlist(theirs, add=["MSFT"])
+
+    now = theirs.stat()
+    assert theirs.read_text() == "AAPL\nMSFT\n"
+    assert (now.st_uid, now.st_gid, now.st_mode & 0o777) == (12345, 23456, 0o640)
+    os.chown(tmp_path, 12345, 23456)
+    edit_watchlist(tmp_path / "new.txt", add=["AAPL"])
+    made = (tmp_path / "new.txt").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (12345, 23456, 0o644)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-16-le"])

@@ -28,6 +28,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         currency: Where known.
         exchange: Where known.
         source: Where the quote comes from.
+        session: Date of the trading session that the quote is of, as its candles have it; None in alerts of before.
         silent_symbols: The exchange has gone silent, and so many of its symbols.
     """
 
@@ -46,6 +47,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None = None
     exchange: str | None = None
     source: str | None = None
+    session: str | None = None
     silent_symbols: int | None = None
 
     @property
@@ -66,7 +68,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("volume", "silent_symbols"):
             if (number := getattr(self, name)) is not None:
                 head += f',"{name}":{{"N":"{number}"}}'
-        for name in ("currency", "exchange", "source"):
+        for name in ("currency", "exchange", "source", "session"):
             if (text := getattr(self, name)) is not None:
                 head += f',"{name}":{attribute(text)}'
         return f"{head}{more}}}".encode()

@@ -5,7 +5,7 @@ import msgspec
 from stockstream_lambda.alerts.alert import SEVERITIES, Alert
 from stockstream_lambda.alerts.kinds import KINDS, Judgement, Signals
 from stockstream_lambda.alerts.rules import SymbolRules, Watch
-from stockstream_wire import timestamp_to_epoch_ms
+from stockstream_wire import session_facts, timestamp_to_epoch_ms
 
 
 class AlertMemory(msgspec.Struct, array_like=True):
@@ -87,5 +87,6 @@ def _alert(watch: Watch, signals: Signals, judgement: Judgement) -> Alert:
         currency=quote.currency,
         exchange=quote.exchange,
         source=quote.source,
+        session=session_facts(quote).session_date,
         silent_symbols=quote.silent_symbols,
     )

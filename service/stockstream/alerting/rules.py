@@ -120,8 +120,14 @@ class RulesFile:
         ]  # fmt: skip
         return sorted(rows, key=lambda row: (row.symbol, row.price, row.when))
 
-    async def add(self, symbol: str, level: Level) -> None:
+    async def add(self, symbol: str, level: Level, *, replaces: str = "") -> None:
         """Add a level, in place of the one of the same name.
+
+        Args:
+            symbol: Ticker.
+            level: The level.
+            replaces: Name of a level of the symbol that goes with the same write: it is moved; gone already, it is not
+                missed.
 
         Raises:
             InputError: the file is not valid, or full.
@@ -129,7 +135,7 @@ class RulesFile:
         """
 
         def change(content: dict[str, Any]) -> bool:
-            kept = [known for known in self._levels_of(content, symbol) if known.name != level.name]
+            kept = [known for known in self._levels_of(content, symbol) if known.name not in {level.name, replaces}]
             if len(kept) >= LEVELS_MAX:
                 raise InputError(f"{symbol} has {len(kept)} levels, the most there can be. Remedy: remove one")
             self._set(content, symbol, [*kept, level])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -190,7 +190,8 @@ class Api:
         now = datetime.now(UTC)
         content = {"now": now, "board": self.board.status(), "stored": stored, "pipeline": pipeline}
         content |= {"cost": self._cost(now), "history": self.history.rates()}
-        content["workers"] = await self._workers.get(None, self.market.workers)
+        workers = await self._workers.get(None, self.market.workers)
+        content["workers"] = [{**asdict(row), "silent_after_seconds": row.silent_after_seconds} for row in workers]
         return json_answer(request, content)
 
     def _cost(self, now: datetime) -> Mapping[str, Any]:

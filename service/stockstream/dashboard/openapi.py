@@ -129,6 +129,10 @@ def _rule_paths() -> dict[str, Any]:
             "when": {"enum": ["above", "below"], "default": "above"},
             "price": {"type": ["number", "string"]},
             "repeat": {"enum": ["once", "each"], "default": "once"},
+            "replaces": {
+                "type": "string",
+                "description": "Name of a level of the symbol that goes with the same write",
+            },
         },
     }
     added = {JSON: {"schema": {"type": "object"}}}

@@ -16,7 +16,7 @@ from stockstream.dashboard.problems import ApiError, answered
 from stockstream.dashboard.query import Query, path_symbol
 from stockstream.reading import Rows, checked_symbols
 
-_FIELDS: Final = {"symbol", "when", "price", "repeat"}
+_FIELDS: Final = {"symbol", "when", "price", "repeat", "replaces"}
 
 
 class RulesApi:
@@ -54,9 +54,11 @@ class RulesApi:
             raise ApiError(
                 400, 'the body must be {"symbol": "AAPL", "when": "above", "price": "200", "repeat": "once"}'
             )
-        symbol, price = content["symbol"], content["price"]
+        symbol, price, replaces = content["symbol"], content["price"], content.get("replaces", "")
         if not isinstance(symbol, str) or not isinstance(price, str | int | float) or isinstance(price, bool):
             raise ApiError(400, "symbol must be a text, and price a number or a text that is one")
+        if not isinstance(replaces, str):
+            raise ApiError(400, "replaces must be the name of a level: above-190")
         (symbol,) = checked_symbols(symbol)
         newest = self._board.rows.get(symbol)
         level = new_level(
@@ -65,7 +67,7 @@ class RulesApi:
             str(content.get("repeat", "once")),
             last_price=newest.price if newest is not None else None,
         )
-        await self._known().rules.add(symbol, level)
+        await self._known().rules.add(symbol, level, replaces=replaces)
         content = {"symbol": symbol, "name": level.name, "since": level.since, "starts": level.start or None}
         return Response(encode_json(content), status_code=201, media_type=JSON)
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from stockstream.doctor.aws import check_table, guarded
 from stockstream.doctor.findings import Finding, Status
 from stockstream.settings import Settings
 from stockstream.workers.table import read_workers
 from stockstream_wire.storage import WORKERS_KEY
-
-# Looked at once, nobody is seen to live: the workers' own clocks have to do, and a minute forgives theirs.
-_RECENT_HEARTBEATS: Final = 3
-_CLOCKS: Final = timedelta(minutes=1)
 
 
 async def check_workers(dynamodb: Any, settings: Settings, now: Callable[[], datetime]) -> Finding:
@@ -22,9 +18,13 @@ async def check_workers(dynamodb: Any, settings: Settings, now: Callable[[], dat
         return table
 
     async def look() -> Finding:
-        since = now() - _RECENT_HEARTBEATS * timedelta(seconds=settings.workers_heartbeat_seconds) - _CLOCKS
         rows = await read_workers(dynamodb, settings.workers_table, settings.deployment)
-        recent = [row for row in rows if datetime.fromisoformat(row.beat_at) >= since]
+        at = now()
+        recent = [
+            row
+            for row in rows
+            if at - datetime.fromisoformat(row.beat_at) <= timedelta(seconds=row.silent_after_seconds)
+        ]
         serving = sum(row.is_serving for row in recent)
         detail = f"{table.detail}; {len(recent)} workers with a recent heartbeat, {serving} of them with quotes"
         if len(recent) > serving:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from stockstream.errors import InputError, LocalModeError
 from stockstream.settings import LOCK_NAME, STACK_NAME
@@ -40,7 +40,9 @@ _OURS: Final = frozenset(
 # The emulator of a run that was killed saves its snapshot and ends by itself, in a second or so; a save of hours of
 # quotes on a busy machine takes longer.
 _EMULATOR_END_SECONDS: Final = 30.0
-_EMULATOR_POLL_SECONDS: Final = 0.05
+_LOCK_POLL_SECONDS: Final = 0.05
+# Who asks whether a run is on has its lock for an instant; a process may be put to sleep within it.
+_QUESTION_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +146,13 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
         msg = f"cannot use the state folder {root}: {exc}. Remedy: --state DIR with a folder that can be written"
         raise LocalModeError(msg) from exc
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
+        if not _locked(lock):
             lock.seek(0)
             msg = (
                 f"another `stockstream local` (pid {lock.read().strip() or 'unknown'}) uses the state folder {root}. "
                 "Remedy: end it, or use another folder: --state DIR"
             )
-            raise LocalModeError(msg) from exc
+            raise LocalModeError(msg)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -164,6 +164,26 @@ def open_state(root: Path, *, fresh: bool) -> Iterator[LocalState]:
             f"State of `stockstream local`. Safe to delete while it is not running.\n{_LAYOUT}\n"
         )
         yield LocalState(root)
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Take a run's lock; False where a run has it.
+
+    Whoever asks whether a run is on (`LocalStack.is_running`) shares the lock for a moment, and is no run: that passes.
+    """
+    deadline = time.monotonic() + _QUESTION_SECONDS
+    while True:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOCK_POLL_SECONDS)
 
 
 def _wait_for_emulator(root: Path) -> None:
@@ -181,7 +201,7 @@ def _wait_for_emulator(root: Path) -> None:
                         f"folder {root}. Remedy: end it, or use another folder: --state DIR"
                     )
                     raise LocalModeError(msg) from exc
-                time.sleep(_EMULATOR_POLL_SECONDS)
+                time.sleep(_LOCK_POLL_SECONDS)
             else:
                 return
 

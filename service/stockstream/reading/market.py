@@ -198,9 +198,7 @@ class Market:
             items = [item for found in await _each(checked_symbols(symbols), of) for item in found]
         rows = [stored_alert(item) for item in items]
         if session is not None:
-            exchanges = {symbol: await self._exchange(symbol) for symbol in {row.symbol for row in rows}}
-            spans = {symbol: session_span(session, rule_of(symbol, code)) for symbol, code in exchanges.items()}
-            rows = [row for row in rows if spans[row.symbol].start <= row.timestamp < spans[row.symbol].end]
+            rows = [row for row in rows if row.session == session]
         return Rows(sorted(rows, key=lambda row: (row.timestamp, row.symbol, row.alert_id), reverse=True))
 
     async def health(self) -> Health:

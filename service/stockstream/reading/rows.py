@@ -11,7 +11,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from stockstream.errors import InputError
+from stockstream.reading.sessions import rule_of
 from stockstream_wire import Quote
+from stockstream_wire.trading_day import session_date_of
 
 R = TypeVar("R", bound=msgspec.Struct)
 _HUNDRED: Final = Decimal(100)
@@ -84,6 +86,7 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
         value: The number that was judged.
         threshold: What it was judged against.
         volume: None where the quote had none: before the opening, or of an instrument without.
+        session: Date of the trading session that the quote is of: the `1d` candle's.
         is_sent: The notification service has taken it.
     """
 
@@ -97,6 +100,7 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     value: Decimal
     threshold: Decimal
     previous_close: Decimal
+    session: str
     change_percent: Decimal | None = None
     volume: int | None = None
     currency: str | None = None
@@ -220,6 +224,9 @@ def stored_alert(item: Mapping[str, Any]) -> StoredAlert:
         "timestamp": moment(item["timestamp"]),
         "volume": int(item["volume"]) if "volume" in item else None,
         "is_sent": "unsent" not in item,
+        # Alerts of earlier versions do not say.
+        "session": item.get("session")
+        or session_date_of(item["timestamp"], rule_of(item["symbol"], item.get("exchange"))),
     }
     return StoredAlert(**known)
 

@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -169,7 +169,7 @@ def _check(
 
 
 def _replaced(path: Path, form: _Form, text: str, *, is_there: bool) -> bool:
-    """Put the new file in place; False where somebody made one meanwhile."""
+    """Put the new file in place, with owner and rights of the old one; False where somebody made one meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         beside = Path(file.name)
@@ -179,9 +179,12 @@ def _replaced(path: Path, form: _Form, text: str, *, is_there: bool) -> bool:
             file.flush()
             os.fsync(file.fileno())
             if is_there:
+                _give_to(path.stat(), file)
                 shutil.copymode(path, beside)
                 beside.replace(path)
                 return True
+            if os.geteuid() == 0:  # `sudo stockstream watch add` in somebody's folder: the list is theirs
+                _give_to(path.parent.stat(), file)
             beside.chmod(0o644)
             path.hardlink_to(beside)
         except FileExistsError:
@@ -189,3 +192,12 @@ def _replaced(path: Path, form: _Form, text: str, *, is_there: bool) -> bool:
         finally:
             beside.unlink(missing_ok=True)
     return True
+
+
+def _give_to(owner: os.stat_result, file: IO[bytes]) -> None:
+    """Give a file to an owner and their group: who is neither may give it to a group of their own at most."""
+    try:
+        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+    except PermissionError:
+        with suppress(PermissionError):
+            os.fchown(file.fileno(), -1, owner.st_gid)

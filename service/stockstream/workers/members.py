@@ -15,6 +15,9 @@ LOOKS_A_HEARTBEAT: Final = 4
 DEAD_AFTER_HEARTBEATS: Final = 2.5
 # Whoever joins looks for so long before it believes a counter that it has not seen move to be nobody's.
 SETTLE_HEARTBEATS: Final = 1.5
+# Who looks but once sees no counter move: the workers' own wall clocks have to do, and a minute forgives those.
+_SILENT_AFTER_HEARTBEATS: Final = 3
+_CLOCKS_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Row:
         symbols: How many it follows.
         place: Where it runs: host, process, folder of its outbox; for people.
         beat_at: Its own wall clock at the beat; for people, and never compared by a worker.
+        heartbeat_seconds: Between two of its heartbeats; one of an earlier version says nothing, and had the default.
     """
 
     worker: str
@@ -36,6 +40,12 @@ class Row:
     symbols: int = 0
     place: str = ""
     beat_at: str = ""
+    heartbeat_seconds: float = 5.0
+
+    @property
+    def silent_after_seconds(self) -> float:
+        """What its heartbeat is older than by wall clocks when it is gone, for people who look at it once."""
+        return _SILENT_AFTER_HEARTBEATS * self.heartbeat_seconds + _CLOCKS_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

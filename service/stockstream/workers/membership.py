@@ -97,7 +97,7 @@ class Membership:
         self._look_seconds = heartbeat_seconds / LOOKS_A_HEARTBEAT
         self._clock = clock
         self._is_serving = is_serving
-        self._said = Row(me, 0, is_serving=False, place=place)
+        self._said = Row(me, 0, is_serving=False, place=place, heartbeat_seconds=heartbeat_seconds)
         self._beat_at = float("-inf")
         self._others: dict[str, Observation] = {}
         self._looked_at: float | None = None

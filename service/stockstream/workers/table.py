@@ -42,7 +42,7 @@ class WorkersTable:
             Key=self._key(row.worker),
             ConditionExpression="attribute_not_exists(beats) OR beats < :beats",
             UpdateExpression="SET beats = :beats, is_serving = :serving, symbols = :symbols, #place = :place, "
-            f"beat_at = :at, {EXPIRES_AT} = :expires",
+            f"beat_at = :at, heartbeat_seconds = :heartbeat, {EXPIRES_AT} = :expires",
             ExpressionAttributeNames={"#place": "place"},
             ExpressionAttributeValues={
                 ":beats": {"N": str(row.beats)},
@@ -50,6 +50,7 @@ class WorkersTable:
                 ":symbols": {"N": str(row.symbols)},
                 ":place": {"S": row.place},
                 ":at": {"S": row.beat_at},
+                ":heartbeat": {"N": str(row.heartbeat_seconds)},
                 ":expires": {"N": str(int(self._now_seconds()) + _KEPT_SECONDS)},
             },
         )
@@ -95,4 +96,5 @@ def _read_row(item: Any) -> Row:
         symbols=int(item["symbols"]["N"]),
         place=item["place"]["S"],
         beat_at=item["beat_at"]["S"],
+        **({"heartbeat_seconds": float(item["heartbeat_seconds"]["N"])} if "heartbeat_seconds" in item else {}),
     )

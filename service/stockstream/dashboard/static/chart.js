@@ -113,7 +113,7 @@ export class Chart extends Component {
     }
   }
   mark(alerts, signals, first, step) {
-    const marks = alerts.map((alert) => ({ time: windowOf(alert.timestamp, step, this.props.zone), position: alert.direction === "down" ? "belowBar" : "aboveBar", color: color("--alert"), shape: alert.direction === "down" ? "arrowDown" : alert.direction === "up" ? "arrowUp" : "circle", text: alert.kind }));
+    const marks = alerts.map((alert) => ({ time: windowOf(alert, step), position: alert.direction === "down" ? "belowBar" : "aboveBar", color: color("--alert"), shape: alert.direction === "down" ? "arrowDown" : alert.direction === "up" ? "arrowUp" : "circle", text: alert.kind }));
     const splits = splitsOf(signals).map((one) => ({ time: seconds(one), position: "aboveBar", color: color("--focus"), shape: "square", text: `split ${one.split_suspected}` }));
     this.markers.setMarkers([...marks, ...splits].filter(({ time }) => time >= first).sort((a, b) => a.time - b.time));
   }

@@ -41,14 +41,12 @@ export class Rules extends Component {
     event.preventDefault();
     const { symbol, when, price, repeat, moved } = this.state;
     this.act(async () => {
-      const added = await change("alert-rules", "POST", { symbol, when, price, repeat });
-      if (moved && moved.name !== added.name) await this.removed(moved);
+      const added = await change("alert-rules", "POST", { symbol, when, price, repeat, ...(moved && { replaces: moved.name }) });
       this.setState({ price: "", moved: null });
       return `${added.symbol} ${when} ${price}: in force from ${format.time(added.since, undefined, false)}${added.starts === when ? `; it is ${when} already, and rings when it comes back` : ""}.`;
     });
   }
-  removed(rule) { return change(`alert-rules/${encodeURIComponent(rule.symbol)}/${encodeURIComponent(rule.name)}`, "DELETE"); }
-  remove(rule) { this.act(async () => { await this.removed(rule); return `${rule.symbol} ${rule.when} ${format.price(rule.price)}: removed.`; }); }
+  remove(rule) { this.act(async () => { await change(`alert-rules/${encodeURIComponent(rule.symbol)}/${encodeURIComponent(rule.name)}`, "DELETE"); return `${rule.symbol} ${rule.when} ${format.price(rule.price)}: removed.`; }); }
   test() { this.act(async () => { await change("alert-rules/test", "POST", {}); return "A test alert is on its way, wherever alerts go."; }); }
   render({ symbol: fixed }) {
     const { items, week, delivery, error, said, symbol, when, price, repeat, moved } = this.state;

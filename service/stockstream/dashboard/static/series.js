@@ -1,5 +1,4 @@
 // Candles as what a chart draws: gaps, averages, the panes below. Pure.
-import * as format from "./format.js";
 
 export const INTERVALS = { "1m": 60, "5m": 300, "1h": 3600, "1d": 86400 };
 // Beyond this a pause is the market's, not a gap in what was stored.
@@ -7,8 +6,8 @@ const CLOSED_SECONDS = 3 * 3600;
 
 export const seconds = (one) => Date.parse(one.start) / 1000;
 
-// The start of the window that a moment is in: a day is its exchange's, not UTC's.
-export const windowOf = (moment, step, zone) => (step < 86400 ? Math.floor(Date.parse(moment) / 1000 / step) * step : Date.parse(format.time(moment, zone).slice(0, 10)) / 1000);
+// The start of the window that an alert is in: a day is that of its session, which the stores know and no zone tells.
+export const windowOf = (alert, step) => (step < 86400 ? Math.floor(Date.parse(alert.timestamp) / 1000 / step) * step : Date.parse(alert.session) / 1000);
 
 // Windows without a quote inside a session, as places without a candle.
 export function withGaps(candles, step) {
