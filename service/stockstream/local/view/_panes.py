@@ -30,6 +30,8 @@ _SPARKLINE_LINES_MAX: Final = 4
 _PRICE_WIDTH_MIN: Final = 10
 _CHANGE_WIDTH_MIN: Final = 8
 _NOTE_WIDTH_MIN: Final = 4
+# "83,795 waiting": what stands beside the stages should not move with each digit.
+_NOTE_WIDTH_USUAL: Final = 14
 
 _RISE: Final = "green"
 _FALL: Final = "red"
@@ -65,7 +67,7 @@ def symbols_pane(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_onl
     room = max(1, lines - _TITLE_LINES)
     name = "Symbol"
     if len(rows) > room:
-        name = f"Top {room}/{len(rows)}"
+        name = f"Top {room}/{len(rows):,}"
         rows = sorted(rows, key=lambda row: abs(row.change_percent or Decimal(0)), reverse=True)[:room]
     styles = [_style(row) for row in rows]
     columns = [
@@ -96,7 +98,7 @@ def symbols_pane(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_onl
             for row, style in zip(rows, styles, strict=True)
         ]
         place = next((index for index, column in enumerate(columns) if column.title == "Volume"), len(columns))
-        columns.insert(place, _Column("Recent", sparks, "left", least=spark_width))
+        columns.insert(place, _Column("Recent", sparks, least=spark_width))
     return _table(columns, spark_width)
 
 
@@ -147,16 +149,16 @@ def stages_pane(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Re
     note_width = max(_NOTE_WIDTH_MIN, width - _taken(columns[:-1]) - 1)
     table.add_column("", no_wrap=True, width=note_width, overflow="ellipsis")
     for *cells, note in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*cells, _shortened(note, note_width))
+        table.add_row(*cells, shortened(note, note_width))
     return table
 
 
-def _shortened(note: Text, width: int) -> Text:
-    """Between words: half a number would be another one."""
-    if note.cell_len <= width:
-        return note
-    kept = note.plain[:width].rpartition(" ")[0]
-    return Text(f"{kept} …" if 0 < len(kept) <= width - 2 else kept, style=note.style)
+def shortened(text: Text, width: int) -> Text:
+    """Cut between words, with its colours: half a number would be another one."""
+    if text.cell_len <= width:
+        return text
+    kept = text[: max(0, text.plain[:width].rfind(" "))]
+    return kept.append(" …") if 0 < kept.cell_len <= width - 2 else kept
 
 
 def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Column]:
@@ -167,13 +169,27 @@ def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Colum
         _Column("Count", [Text(format_count(row.count)) for row in rows], least=7),
         _Column("Rate", [Text(format_rate(row.rate_per_second)) for row in rows], least=7),
         _Column("Age", [Text(format_age(row.lag_seconds)) for row in rows], least=5),
-        _Column("", [_note(row) for row in rows], "left"),
+        _Column("", [_note(row) for row in rows], "left", least=_NOTE_WIDTH_USUAL),
     ]
 
 
 def _note(row: StageRow) -> Text:
     quiet = row.status in {StageStatus.OK, StageStatus.WAITING}
     return Text(row.note, style=_QUIET if quiet else STATUS_SIGNS[row.status][2])
+
+
+def lights_line(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Text:
+    """The lights alone, where there is no room for more; those that are not well where not even for that."""
+    for shown in (rows, [row for row in rows if row.status in {StageStatus.WARNING, StageStatus.FAILED}]):
+        line = Text(" ").join(_light(row, ascii_only=ascii_only) for row in shown)
+        if line.cell_len <= width:
+            return line
+    return shortened(line, width)
+
+
+def _light(row: StageRow, *, ascii_only: bool) -> Text:
+    sign, plain, style = STATUS_SIGNS[row.status]
+    return Text.assemble((plain if ascii_only else sign, style), row.name)
 
 
 def alerts_pane(state: ViewState, width: int, lines: int) -> RenderableType:
@@ -187,11 +203,10 @@ def alerts_pane(state: ViewState, width: int, lines: int) -> RenderableType:
 
 
 def _alert(row: AlertRow, width: int) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True)
     line.append(f"{row.time} ", style=_QUIET)
     line.append(f"{row.symbol} ", style="bold")
     # An SNS subject begins with severity and symbol; a narrow pane has no room to say them again.
     text = _SEVERITY_PREFIX.sub("", row.text).removeprefix(f"{row.symbol} ")
     line.append(text, style="bold red" if row.is_severe else "")
-    line.truncate(width, overflow="ellipsis")
-    return line
+    return shortened(line, width)
