@@ -177,7 +177,7 @@ def test_a_stage_that_fails_has_a_sign_of_its_own_and_not_only_a_colour() -> Non
 
 
 def test_a_small_terminal_keeps_the_prices() -> None:
-    lines = text_of(render_view(state(WATCHLIST), 60, 15), 60, 15)
+    lines = text_of(render_view(state(WATCHLIST), 60, 16), 60, 16)
     assert sum("105.26" in line for line in lines) == 10
 
 

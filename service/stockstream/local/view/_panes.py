@@ -157,8 +157,8 @@ def shortened(text: Text, width: int) -> Text:
     """Cut between words, with its colours: half a number would be another one."""
     if text.cell_len <= width:
         return text
-    kept = text[: max(0, text.plain[:width].rfind(" "))]
-    return kept.append(" …") if 0 < kept.cell_len <= width - 2 else kept
+    told = text[: max(0, text.plain[: max(0, width - 1)].rfind(" "))]
+    return told.append(" …") if told else text[: max(0, text.plain[: width + 1].rfind(" "))]
 
 
 def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Column]:
@@ -180,16 +180,18 @@ def _note(row: StageRow) -> Text:
 
 def lights_line(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Text:
     """The lights alone, where there is no room for more; those that are not well where not even for that."""
-    for shown in (rows, [row for row in rows if row.status in {StageStatus.WARNING, StageStatus.FAILED}]):
-        line = Text(" ").join(_light(row, ascii_only=ascii_only) for row in shown)
-        if line.cell_len <= width:
-            return line
-    return shortened(line, width)
+    every = _lights(rows, ascii_only=ascii_only)
+    unwell = [row for row in rows if row.status in {StageStatus.WARNING, StageStatus.FAILED}]
+    return every if every.cell_len <= width else shortened(_lights(unwell, ascii_only=ascii_only), width)
 
 
-def _light(row: StageRow, *, ascii_only: bool) -> Text:
-    sign, plain, style = STATUS_SIGNS[row.status]
-    return Text.assemble((plain if ascii_only else sign, style), row.name)
+def _lights(rows: Sequence[StageRow], *, ascii_only: bool) -> Text:
+    signs = [STATUS_SIGNS[row.status] for row in rows]
+    parts = [
+        Text.assemble((plain if ascii_only else sign, style), row.name)
+        for row, (sign, plain, style) in zip(rows, signs, strict=True)
+    ]
+    return Text(" ").join(parts)
 
 
 def alerts_pane(state: ViewState, width: int, lines: int) -> RenderableType:

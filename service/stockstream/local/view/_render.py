@@ -36,7 +36,7 @@ _ALERTS_WIDTH: Final = 30
 _ALERTS_WIDTH_WIDE: Final = 44
 _TITLE_LINES: Final = 1
 # Below this there is no room for stages and alerts: prices are what a person looks for first.
-_BODY_LINES_FOR_STAGES: Final = 14
+_BODY_LINES_FOR_STAGES: Final = 16
 _BODY_LINES_FOR_LIGHTS: Final = 4
 _NOTICE_LINES_MAX: Final = 4
 _LINES_A_NOTICE: Final = 2
@@ -57,7 +57,7 @@ _STOP_AGAIN: Final = (
     (" Ctrl-C ", " again: at once"),
 )
 # With fewer lines there is none to spare for a notice that may come.
-_LINES_FOR_A_SPACE: Final = 16
+_LINES_FOR_A_SPACE: Final = 20
 
 
 def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool = False) -> RenderableType:

@@ -34,7 +34,7 @@ async def probe_yahoo(
     Args:
         symbols: What to ask for; the first three are enough.
         cache_dir: Where yfinance keeps its cookie.
-        timeout_seconds: For the whole probe.
+        timeout_seconds: For Yahoo to answer.
     """
     if not _has_proxy():
         # Without a network this answers at once, and spares the second that importing yfinance takes.
@@ -46,6 +46,7 @@ async def probe_yahoo(
         writer.close()
     client = YahooClient(cache_dir=cache_dir, timeout_seconds=timeout_seconds, threads=1)
     try:
+        await client.open()  # outside of the time that Yahoo has
         async with asyncio.timeout(timeout_seconds):
             reply = await _ask(client, list(symbols[:3]) or ["AAPL"])
     except YahooCallError as exc:
