@@ -253,6 +253,19 @@ def test_a_large_terminal_draws_taller_lines(width: int, height: int, lines: int
     assert second - first == lines
 
 
+@pytest.mark.parametrize(("width", "height"), [(120, 35), (200, 50)])
+def test_a_taller_line_falls_where_the_prices_fall(width: int, height: int) -> None:
+    falling = [symbol(f"SYM{i}", prices=tuple(Decimal(100 - n) for n in range(40))) for i in range(10)]
+    screen = text_of(render_view(state(falling), width, height), width, height)
+    first, second = (next(i for i, line in enumerate(screen) if line.startswith(name)) for name in ("SYM0", "SYM1"))
+    blocks = [[i for i, mark in enumerate(line) if mark in "▁▂▃▄▅▆▇█"] for line in screen[first:second]]
+    drawn = [line for line in blocks if line]
+    assert len({line[0] for line in drawn}) == 1  # all of them begin at the oldest and highest price
+    assert drawn[0][-1] < drawn[-1][-1]
+    if second - first > 2:
+        assert not blocks[-1]  # the next row's line is not touched
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_numbers_are_never_cut(width: int) -> None:
     rows = [symbol("RELIANCE.NS", "1234567.89", "1200000.00"), symbol("AAPL")]

@@ -26,6 +26,7 @@ _TITLE_LINES: Final = 1
 _SPARKLINE_MIN: Final = 8
 _SPARKLINE_MAX: Final = 120
 _SPARKLINE_LINES_MAX: Final = 4
+_SPARKLINE_LINES_WITH_GAP: Final = 3
 # Narrower than its widest would be, were it to change from one quote to the next: columns should stand still.
 _PRICE_WIDTH_MIN: Final = 10
 _CHANGE_WIDTH_MIN: Final = 8
@@ -93,12 +94,14 @@ def symbols_pane(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_onl
     spark_width = min(_SPARKLINE_MAX, width - _taken(columns) - 1)
     if spark_width >= _SPARKLINE_MIN:
         spark_lines = max(1, min(_SPARKLINE_LINES_MAX, room // len(rows)))
+        # Where there is room, a row's line of prices does not touch the next one's.
+        drawn_lines, gap = (spark_lines - 1, "\n") if spark_lines >= _SPARKLINE_LINES_WITH_GAP else (spark_lines, "")
         sparks = [
-            Text(sparkline(row.prices, spark_width, spark_lines, ascii_only=ascii_only), style=style)
+            Text(sparkline(row.prices, spark_width, drawn_lines, ascii_only=ascii_only) + gap, style=style)
             for row, style in zip(rows, styles, strict=True)
         ]
         place = next((index for index, column in enumerate(columns) if column.title == "Volume"), len(columns))
-        columns.insert(place, _Column("Recent", sparks, least=spark_width))
+        columns.insert(place, _Column("Recent", sparks, "left", least=spark_width))
     return _table(columns, spark_width)
 
 
@@ -109,8 +112,10 @@ def _taken(columns: Sequence[_Column]) -> int:
 def _table(columns: Sequence[_Column], spark_width: int) -> Table:
     table = _bare_table()
     for column in columns:
-        width = spark_width if column.title == "Recent" else column.width
-        table.add_column(column.title, justify=column.justify, no_wrap=True, width=width)
+        is_spark = column.title == "Recent"
+        # The newest price is at the right edge, and the title above it; lines of blocks must not be justified.
+        title, width = (column.title.rjust(spark_width), spark_width) if is_spark else (column.title, column.width)
+        table.add_column(title, justify=column.justify, no_wrap=True, width=width)
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     return table
