@@ -113,3 +113,8 @@ async def test_an_emulator_on_this_machine_is_asked_directly_whatever_proxy_ther
     async with open_client(config(aws), "kinesis", max_pool_connections=2) as kinesis:
         await kinesis.list_shards(StreamName="quotes")
     assert len(aws.requests) == 1
+
+
+async def test_clients_share_what_was_read_of_a_service(aws: ScriptedAws) -> None:
+    async with open_client(config(aws), "sqs") as first, open_client(config(aws), "sqs") as second:
+        assert first.meta.service_model.metadata is second.meta.service_model.metadata

@@ -33,6 +33,22 @@ async def test_a_yahoo_that_answers_is_ok(settings: Settings, tmp_path: Path, mo
         assert (await probe_source(settings, PATIENCE_SECONDS)).reachable
 
 
+async def test_a_kept_cookie_that_yahoo_takes_no_more_is_no_reason_to_simulate(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with YahooStandin(ScriptedMarket(), tmp_path) as standin:
+        for name, value in standin.environment.items():
+            monkeypatch.setenv(name, value)
+        assert (await probe_source(settings, PATIENCE_SECONDS)).reachable
+        reset_yfinance()  # the next process has but the file
+        standin.faults.order(Fault.FORGET_COOKIES, times=1)
+
+        result = await probe_source(settings, PATIENCE_SECONDS)
+
+        assert Fault.FORGET_COOKIES.value not in standin.faults.in_force()
+        assert result.reachable, result.detail
+
+
 @pytest.mark.parametrize("fault", [Fault.RATE_LIMIT, Fault.UNAUTHORIZED, Fault.SERVER_ERROR, Fault.HTML, Fault.HANG])
 async def test_a_yahoo_that_refuses_is_a_problem_with_a_reason_in_time(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault

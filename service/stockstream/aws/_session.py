@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import ProfileNotFound
 from botocore.httpsession import get_cert_path
+from botocore.loaders import Loader, create_loader
 
 from stockstream.aws._answers import AnswerParsers
 from stockstream.aws._bounded import ANSWER_MAX_BYTES, bound_metadata, bounded_session
@@ -118,6 +120,7 @@ def open_client(
         credentials = find_credentials(aws)
         session.register_component("credential_provider", _Provider(credentials))
         session.register("needs-retry", _RetryRenewed(credentials))
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     session.register("after-call", _name_request)
     session.register_component("response_parser_factory", AnswerParsers())
     # The variables are for AWS's own endpoints: one that is given here has no variants, and no proxy where it is ours.
@@ -140,6 +143,12 @@ def open_client(
         ),
     )
     return client
+
+
+@lru_cache
+def _loader(search_path: str | None) -> Loader:
+    """One for all clients: each session of its own would read the same megabytes of models again, 0.3 s of CPU."""
+    return create_loader(search_path)
 
 
 def find_credentials(aws: AwsConfig) -> RenewingCredentials:

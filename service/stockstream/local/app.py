@@ -119,7 +119,7 @@ class _Local:
                         run.phase = "checking"
                         summary = await self._summarise(run, report, elapsed_seconds, quarantined_before, stalled)
                         run.phase = "done"
-                    self._show(presenter, summary)
+                    self._show(presenter, summary, run.look_command)
                     if self.options.keep_running and not stop.is_set():
                         await self._keep_running(run, stop, presenter)
                     consumer_stop.set()
@@ -188,9 +188,10 @@ class _Local:
             await listening
         return report, stalled
 
-    def _show(self, presenter: Presenter, summary: Summary) -> None:
+    def _show(self, presenter: Presenter, summary: Summary, look: str) -> None:
         presenter.show_summary(summary)
         presenter.say(f"State: {self.state.root}, {show_bytes(self.state.size_bytes)}; kept {self._kept()}")
+        presenter.say(f"Look inside: {look}")
         if self.options.summary_path is not None:
             summary.write(self.options.summary_path)
 
@@ -322,7 +323,7 @@ async def _with_local_defaults(settings: Settings, state: LocalState) -> tuple[S
     """Decide what the user left open (a simulated market moves every second, over a watchlist), and why it is one."""
     asked = settings.model_fields_set
     choice = await choose_source(settings)
-    because = f"Yahoo: {choice.reason}" if choice.reason else "as --source or STOCKSTREAM_SOURCE asked"
+    because = f"Yahoo: {choice.reason}" if choice.reason else "as asked (--source or STOCKSTREAM_SOURCE)"
     changes: dict[str, Any] = {"source": choice.name}
     kind = source_kind(choice.name)
     symbols = settings.symbols

@@ -1,6 +1,7 @@
 """How a run of local mode is shown: log lines, or the live view."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from stockstream.local.stages import notices
 from stockstream.local.state import LocalState
 from stockstream.local.summary import Summary
 from stockstream.local.view import LiveView, StageStatus, render_summary
-from stockstream.observability.logs import configure_logging
+from stockstream.observability.logs import configure_logging, is_plain_terminal
 from stockstream.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _PROGRESS_SECONDS: Final = 5.0
 _QUIT_KEYS: Final = frozenset("qQ")
-# They can neither move the cursor nor draw in colour.
-_PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown", ""})
 
 log = structlog.get_logger("stockstream.local")
 
@@ -48,7 +47,10 @@ class Presenter(Protocol):
 
 def make_presenter(settings: Settings, options: LocalOptions, state: LocalState) -> Presenter:
     """Choose the live view on a terminal, log lines elsewhere or where they are asked for; sets up logging for it."""
-    if options.plain or not sys.stdout.isatty() or os.environ.get("TERM", "") in _PLAIN_TERMINALS:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that does not know a character shows "?": it must not end the run.
+        sys.stdout.reconfigure(errors="replace")
+    if options.plain or not sys.stdout.isatty() or is_plain_terminal(os.environ):
         configure_logging(settings.log_level, settings.log_format)
         return PlainPresenter()
     configure_logging(settings.log_level, "json", RotatingFile(state.root / "service.log"))

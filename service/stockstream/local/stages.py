@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from stockstream.local.backlog import LATE_SECONDS, Backlog, fitting_interval_seconds
 from stockstream.local.view import Notice, StageRow, StageStatus
 from stockstream.local.view import format_age as age
+from stockstream.sources.base import Rejection
 
 if TYPE_CHECKING:
     from stockstream.local.run import LocalRun
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # A source that answered within its last interval has lost a call, and not its way.
 _ANSWERED_INTERVALS: Final = 1.5
+_SUBJECTS_NAMED: Final = 3
 
 
 def stage_rows(run: "LocalRun") -> list[StageRow]:
@@ -30,13 +32,14 @@ def stage_rows(run: "LocalRun") -> list[StageRow]:
     ]
     if sender is not None:
         stuck = _stuck(sender)
+        waits = StageStatus.WARNING if _outbox_is_late(sender) else StageStatus.WAITING
         stages += [
             StageRow(
                 "outbox",
                 sender.accepted,
                 lag_seconds=sender.outbox_age_seconds,
                 note=f"{sender.unsent:,} waiting",
-                status=StageStatus.WAITING if sender.unsent else StageStatus.OK,
+                status=waits if sender.unsent else StageStatus.OK,
             ),
             StageRow(
                 "kinesis",
@@ -80,14 +83,13 @@ def notices(run: "LocalRun") -> list[Notice]:
         found.append(Notice(f"S3: the archive cannot be read: {run.archive.error}", StageStatus.FAILED))
     rejections = run.tally.rejections
     if rejections:
-        newest = rejections[-1]
-        found.append(Notice(f"rejected {newest.subject}: {newest.reason}"))
+        found.append(Notice(_rejected(rejections)))
     return sorted(found, key=lambda notice: notice.status is not StageStatus.FAILED)
 
 
 def _source(run: "LocalRun", counters: "PipelineCounters") -> StageRow:
     if counters.failing_since is None:
-        return StageRow("source", counters.polled, note=_count_note(counters.source_failures, "failed calls"))
+        return StageRow("source", counters.polled, note=_count_note(counters.source_failures, "failed"))
     failing_seconds = time.monotonic() - counters.failing_since
     return StageRow(
         "source",
@@ -112,13 +114,17 @@ def _source_notices(run: "LocalRun") -> Iterator[Notice]:
     since = datetime.fromtimestamp(time.time() - seconds).strftime("%H:%M:%S")  # noqa: DTZ006 - the reader's clock
     reason = counters.failure or "its calls fail"
     yield Notice(
-        f"source {run.settings.source} gives nothing since {since} ({age(seconds)}): {reason}",
+        f"source {run.settings.source} gives nothing since {since} ({age(seconds)}) and is asked on: {reason}",
         _failing_status(run, counters),
     )
 
 
 def _stuck(sender: "SenderStats") -> str:
     return sender.blocked_by or ("" if sender.breaker_state == "closed" else "away")
+
+
+def _outbox_is_late(sender: "SenderStats") -> bool:
+    return sender.outbox_age_seconds > LATE_SECONDS
 
 
 def _sender_notices(run: "LocalRun") -> Iterator[Notice]:
@@ -135,11 +141,11 @@ def _consumer_notices(run: "LocalRun") -> Iterator[Notice]:
         return
     if run.phase == "draining":
         if sender is not None and sender.unsent:
-            yield Notice(f"{sender.unsent:,} wait in the outbox; they go now or with the next run", StageStatus.WAITING)
+            yield Notice(f"{sender.unsent:,} wait in the outbox, for now or the next run", StageStatus.WAITING)
         if backlog.waiting:
             yield Notice(f"{backlog.waiting:,} quotes wait for the consumer{_left(backlog)}", StageStatus.WAITING)
         return
-    outbox_late = sender is not None and sender.outbox_age_seconds > LATE_SECONDS
+    outbox_late = sender is not None and _outbox_is_late(sender)
     if backlog.is_growing and (backlog.is_late or outbox_late):
         rates = f"{backlog.accepted_per_second:,.0f} quotes/s come, it takes {backlog.taken_per_second:,.0f}/s"
         yield Notice(f"more than the consumer keeps up with: {rates}{_remedy(run, backlog)}")
@@ -160,6 +166,15 @@ def _remedy(run: "LocalRun", backlog: Backlog) -> str:
     wanted_seconds = fitting_interval_seconds(settings.poll_interval_seconds, backlog)
     symbols = len(settings.symbols.symbols)
     return f". Remedy: --interval {wanted_seconds:g} for {symbols:,} symbols, or fewer of them"
+
+
+def _rejected(rejections: Sequence[Rejection]) -> str:
+    """What was refused for the newest reason, the newest first, each once."""
+    newest = rejections[-1]
+    subjects = list(dict.fromkeys(each.subject for each in reversed(rejections) if each.reason == newest.reason))
+    named, more = ", ".join(subjects[:_SUBJECTS_NAMED]), len(subjects) - _SUBJECTS_NAMED
+    others = f" and {more} more" if more > 0 else ""
+    return f"rejected {named}{others}: {newest.reason}" + (f", {newest.detail}" if newest.detail else "")
 
 
 def _count_note(count: int, what: str) -> str:

@@ -1,7 +1,9 @@
 """structlog set-up: JSON lines for CloudWatch, a readable form for a terminal; stdlib loggers join in."""
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from io import TextIOBase
 from typing import IO, Any, Final, Literal
 
@@ -19,6 +21,13 @@ _NOISY_LOGGERS: Final = (
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
+# They can neither move the cursor nor draw in colour.
+_PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown", ""})
+
+
+def is_plain_terminal(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal of these variables takes text alone."""
+    return environ.get("TERM", "") in _PLAIN_TERMINALS
 
 
 def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | TextIOBase | None = None) -> None:
@@ -31,6 +40,8 @@ def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | TextI
     """
     out = stream if stream is not None else sys.stdout
     console = log_format == "console" or (log_format == "auto" and out.isatty())
+    # https://no-color.org: set to anything but the empty string.
+    colours = out.isatty() and not is_plain_terminal(os.environ) and not os.environ.get("NO_COLOR")
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -39,7 +50,7 @@ def configure_logging(level: str, log_format: LogFormat, stream: IO[str] | TextI
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: list[Any] = (
-        [_hide_emf, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24)]
+        [_hide_emf, structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=24)]
         if console
         else [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)]
     )

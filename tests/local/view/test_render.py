@@ -92,15 +92,41 @@ def test_data_that_is_not_the_markets_is_labelled_in_words(width: int) -> None:
     assert "SIMULATED DATA - not from the market - Yahoo cannot be reached" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (60, "- Yahoo: unreachable"),
+        (80, "- Yahoo: unreachable"),
+        (120, "- Yahoo: unreachable (query1.finance.yahoo.com:443: Name or service not known)"),
+    ],
+)
+def test_why_the_market_is_simulated_is_said_in_whole_words_at_every_width(width: int, said: str) -> None:
+    reason = "Yahoo: unreachable (query1.finance.yahoo.com:443: Name or service not known)"
+    simulated = state(source="simulated", is_market_data=False, source_detail=reason)
+    banner = text_of(render_view(simulated, width, 24), width, 24)[1]
+    assert banner.rstrip().endswith(said)
+
+
+def test_a_reason_that_no_width_holds_is_cut_between_words() -> None:
+    simulated = state(source="simulated", is_market_data=False, source_detail="Yahoo: unauthorized: HTTP 401 for /v1/x")
+    assert text_of(render_view(simulated, 60, 24), 60, 24)[1].rstrip().endswith("market - Yahoo: …")
+
+
 def test_a_replay_is_labelled_as_not_live() -> None:
     lines = text_of(render_view(state(source="replay", source_detail="a.csv at 60x"), 80, 24), 80, 24)
     assert "REPLAY - recorded quotes, not live - a.csv at 60x" in lines[1]
 
 
 def test_market_data_carries_no_warning() -> None:
-    screen = "\n".join(text_of(render_view(state(), 80, 24), 80, 24))
-    assert "source: yahoo" in screen
-    assert "not from the market" not in screen
+    lines = text_of(render_view(state(), 80, 24), 80, 24)
+    assert lines[0].rstrip().endswith("source: yahoo")  # and no line of its own: a failure needs the room
+    assert "not from the market" not in "\n".join(lines)
+
+
+def test_a_failing_source_leaves_a_watchlist_of_ten_where_it_is_at_80_by_24() -> None:
+    reason = "source yahoo gives nothing since 16:44:07 (7.0s) and is asked on: Yahoo: server error: HTTP 500 for /v7"
+    lines = text_of(render_view(state(WATCHLIST, notices=[Notice(reason, StageStatus.FAILED)]), 80, 24), 80, 24)
+    assert [line.split()[0] for line in lines if line.startswith("SYM")] == [row.symbol for row in WATCHLIST]
 
 
 def test_an_anomaly_and_a_stale_feed_are_named_in_their_rows() -> None:
@@ -119,7 +145,7 @@ def test_a_watchlist_that_does_not_fit_shows_the_largest_movers_and_says_so() ->
     lines = text_of(render_view(state(rows), 80, 24), 80, 24)
     shown = [line.split()[0] for line in lines if line.startswith("S") and line[1:4].isdigit()]
     assert shown[0] == "S499"
-    assert f"Top {len(shown)}/500" in lines[2]
+    assert f"Top {len(shown)}/500" in lines[1]
 
 
 def test_before_the_first_quote_the_screen_says_what_it_waits_for() -> None:
@@ -151,8 +177,42 @@ def test_a_stage_that_fails_has_a_sign_of_its_own_and_not_only_a_colour() -> Non
 
 
 def test_a_small_terminal_keeps_the_prices() -> None:
-    lines = text_of(render_view(state(WATCHLIST), 60, 14), 60, 14)
+    lines = text_of(render_view(state(WATCHLIST), 60, 16), 60, 16)
     assert sum("105.26" in line for line in lines) == 10
+
+
+def test_a_small_terminal_keeps_the_lights_of_all_stages_in_one_line() -> None:
+    stages = tuple(StageRow(name, 1) for name in STAGE_NAMES[:-1])
+    late = StageRow("SNS", 1, status=StageStatus.WARNING)
+    lines = text_of(render_view(state(WATCHLIST, stages=(*stages, late)), 60, 16), 60, 16)
+    assert "●source ●gate ●outbox ●kinesis ●consumer ●DynamoDB ●S3 ▲SNS" in [line.rstrip() for line in lines]
+
+
+def test_where_not_all_lights_fit_those_that_are_not_well_stay() -> None:
+    stages = (*(StageRow(name, 1) for name in STAGE_NAMES[:-1]), StageRow("SNS", 1, status=StageStatus.FAILED))
+    lines = text_of(render_view(state(WATCHLIST, stages=stages), 40, 16), 40, 16)
+    assert "✗SNS" in [line.rstrip() for line in lines]
+
+
+def test_what_stands_beside_the_stages_does_not_move_with_a_digit() -> None:
+    def place_of_alerts(waiting: str) -> int:
+        stages = tuple(StageRow(name, 1, note=waiting if name == "outbox" else "") for name in STAGE_NAMES)
+        lines = text_of(render_view(state(WATCHLIST, stages=stages), 80, 24), 80, 24)
+        return next(line.index("Alerts") for line in lines if "Alerts" in line)
+
+    assert len({place_of_alerts(f"{waiting:,} waiting") for waiting in (0, 10, 999, 83_795)}) == 1
+
+
+def test_an_alert_that_does_not_fit_is_cut_between_words() -> None:
+    alert = AlertRow("14:30:23", "GOOGL", "+12.81% at 1,632.47")
+    screen = "\n".join(text_of(render_view(state(WATCHLIST, alerts=[alert]), 80, 24), 80, 24))
+    assert "14:30:23 GOOGL +12.81% at …" in screen
+
+
+def test_the_line_of_prices_has_its_title_over_the_newest() -> None:
+    lines = text_of(render_view(state(WATCHLIST), 80, 24), 80, 24)
+    title, row = (next(line for line in lines if line.startswith(name)) for name in ("Symbol", "SYM0"))
+    assert title.index("Recent") + len("Recent") == max(i for i, mark in enumerate(row) if mark in "▁▂▃▄▅▆▇█") + 1
 
 
 def test_a_notice_stands_above_the_footer() -> None:
@@ -191,6 +251,19 @@ def test_a_large_terminal_draws_taller_lines(width: int, height: int, lines: int
     screen = text_of(render_view(state(WATCHLIST), width, height), width, height)
     first, second = (next(i for i, line in enumerate(screen) if line.startswith(name)) for name in ("SYM0", "SYM1"))
     assert second - first == lines
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 35), (200, 50)])
+def test_a_taller_line_falls_where_the_prices_fall(width: int, height: int) -> None:
+    falling = [symbol(f"SYM{i}", prices=tuple(Decimal(100 - n) for n in range(40))) for i in range(10)]
+    screen = text_of(render_view(state(falling), width, height), width, height)
+    first, second = (next(i for i, line in enumerate(screen) if line.startswith(name)) for name in ("SYM0", "SYM1"))
+    blocks = [[i for i, mark in enumerate(line) if mark in "▁▂▃▄▅▆▇█"] for line in screen[first:second]]
+    drawn = [line for line in blocks if line]
+    assert len({line[0] for line in drawn}) == 1  # all of them begin at the oldest and highest price
+    assert drawn[0][-1] < drawn[-1][-1]
+    if second - first > 2:
+        assert not blocks[-1]  # the next row's line is not touched
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])

@@ -26,10 +26,13 @@ _TITLE_LINES: Final = 1
 _SPARKLINE_MIN: Final = 8
 _SPARKLINE_MAX: Final = 120
 _SPARKLINE_LINES_MAX: Final = 4
+_SPARKLINE_LINES_WITH_GAP: Final = 3
 # Narrower than its widest would be, were it to change from one quote to the next: columns should stand still.
 _PRICE_WIDTH_MIN: Final = 10
 _CHANGE_WIDTH_MIN: Final = 8
 _NOTE_WIDTH_MIN: Final = 4
+# "83,795 waiting": what stands beside the stages should not move with each digit.
+_NOTE_WIDTH_USUAL: Final = 14
 
 _RISE: Final = "green"
 _FALL: Final = "red"
@@ -65,7 +68,7 @@ def symbols_pane(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_onl
     room = max(1, lines - _TITLE_LINES)
     name = "Symbol"
     if len(rows) > room:
-        name = f"Top {room}/{len(rows)}"
+        name = f"Top {room}/{len(rows):,}"
         rows = sorted(rows, key=lambda row: abs(row.change_percent or Decimal(0)), reverse=True)[:room]
     styles = [_style(row) for row in rows]
     columns = [
@@ -91,8 +94,10 @@ def symbols_pane(rows: Sequence[SymbolRow], width: int, lines: int, *, ascii_onl
     spark_width = min(_SPARKLINE_MAX, width - _taken(columns) - 1)
     if spark_width >= _SPARKLINE_MIN:
         spark_lines = max(1, min(_SPARKLINE_LINES_MAX, room // len(rows)))
+        # Where there is room, a row's line of prices does not touch the next one's.
+        drawn_lines, gap = (spark_lines - 1, "\n") if spark_lines >= _SPARKLINE_LINES_WITH_GAP else (spark_lines, "")
         sparks = [
-            Text(sparkline(row.prices, spark_width, spark_lines, ascii_only=ascii_only), style=style)
+            Text(sparkline(row.prices, spark_width, drawn_lines, ascii_only=ascii_only) + gap, style=style)
             for row, style in zip(rows, styles, strict=True)
         ]
         place = next((index for index, column in enumerate(columns) if column.title == "Volume"), len(columns))
@@ -107,8 +112,10 @@ def _taken(columns: Sequence[_Column]) -> int:
 def _table(columns: Sequence[_Column], spark_width: int) -> Table:
     table = _bare_table()
     for column in columns:
-        width = spark_width if column.title == "Recent" else column.width
-        table.add_column(column.title, justify=column.justify, no_wrap=True, width=width)
+        is_spark = column.title == "Recent"
+        # The newest price is at the right edge, and the title above it; lines of blocks must not be justified.
+        title, width = (column.title.rjust(spark_width), spark_width) if is_spark else (column.title, column.width)
+        table.add_column(title, justify=column.justify, no_wrap=True, width=width)
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     return table
@@ -147,16 +154,16 @@ def stages_pane(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Re
     note_width = max(_NOTE_WIDTH_MIN, width - _taken(columns[:-1]) - 1)
     table.add_column("", no_wrap=True, width=note_width, overflow="ellipsis")
     for *cells, note in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*cells, _shortened(note, note_width))
+        table.add_row(*cells, shortened(note, note_width))
     return table
 
 
-def _shortened(note: Text, width: int) -> Text:
-    """Between words: half a number would be another one."""
-    if note.cell_len <= width:
-        return note
-    kept = note.plain[:width].rpartition(" ")[0]
-    return Text(f"{kept} …" if 0 < len(kept) <= width - 2 else kept, style=note.style)
+def shortened(text: Text, width: int) -> Text:
+    """Cut between words, with its colours: half a number would be another one."""
+    if text.cell_len <= width:
+        return text
+    told = text[: max(0, text.plain[: max(0, width - 1)].rfind(" "))]
+    return told.append(" …") if told else text[: max(0, text.plain[: width + 1].rfind(" "))]
 
 
 def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Column]:
@@ -167,13 +174,29 @@ def _stage_columns(rows: Sequence[StageRow], *, ascii_only: bool) -> list[_Colum
         _Column("Count", [Text(format_count(row.count)) for row in rows], least=7),
         _Column("Rate", [Text(format_rate(row.rate_per_second)) for row in rows], least=7),
         _Column("Age", [Text(format_age(row.lag_seconds)) for row in rows], least=5),
-        _Column("", [_note(row) for row in rows], "left"),
+        _Column("", [_note(row) for row in rows], "left", least=_NOTE_WIDTH_USUAL),
     ]
 
 
 def _note(row: StageRow) -> Text:
     quiet = row.status in {StageStatus.OK, StageStatus.WAITING}
     return Text(row.note, style=_QUIET if quiet else STATUS_SIGNS[row.status][2])
+
+
+def lights_line(rows: Sequence[StageRow], width: int, *, ascii_only: bool) -> Text:
+    """The lights alone, where there is no room for more; those that are not well where not even for that."""
+    every = _lights(rows, ascii_only=ascii_only)
+    unwell = [row for row in rows if row.status in {StageStatus.WARNING, StageStatus.FAILED}]
+    return every if every.cell_len <= width else shortened(_lights(unwell, ascii_only=ascii_only), width)
+
+
+def _lights(rows: Sequence[StageRow], *, ascii_only: bool) -> Text:
+    signs = [STATUS_SIGNS[row.status] for row in rows]
+    parts = [
+        Text.assemble((plain if ascii_only else sign, style), row.name)
+        for row, (sign, plain, style) in zip(rows, signs, strict=True)
+    ]
+    return Text(" ").join(parts)
 
 
 def alerts_pane(state: ViewState, width: int, lines: int) -> RenderableType:
@@ -187,11 +210,10 @@ def alerts_pane(state: ViewState, width: int, lines: int) -> RenderableType:
 
 
 def _alert(row: AlertRow, width: int) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True)
     line.append(f"{row.time} ", style=_QUIET)
     line.append(f"{row.symbol} ", style="bold")
     # An SNS subject begins with severity and symbol; a narrow pane has no room to say them again.
     text = _SEVERITY_PREFIX.sub("", row.text).removeprefix(f"{row.symbol} ")
     line.append(text, style="bold red" if row.is_severe else "")
-    line.truncate(width, overflow="ellipsis")
-    return line
+    return shortened(line, width)

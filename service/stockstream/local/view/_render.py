@@ -1,11 +1,13 @@
 """From a snapshot to the screen: a pure function of state and size, so that every width can be tested as text.
 
-header     what runs, where its page is, and whether it is the market      2 lines
+header     what runs, where its page is; where it is not the market, that  1 or 2 lines
 symbols    price, change, sparkline, volume, anomaly                       as many as fit, taller where there is room
 stages     count, rate and age from source to SNS                          below the symbols, or beside them where wide
 alerts     as they fire                                                    beside the stages
 notices    what a person should know                                       1 to 4 lines
 footer     how to stop and where to look                                   1 line, more where the command is long
+
+A small terminal has the lights of the stages in one line, and no alerts.
 """
 
 import textwrap
@@ -17,17 +19,25 @@ from rich.layout import Layout
 from rich.text import Text
 
 from stockstream.local.view._format import format_uptime
-from stockstream.local.view._panes import STATUS_SIGNS, alerts_pane, stages_pane, stages_width, symbols_pane
+from stockstream.local.view._panes import (
+    STATUS_SIGNS,
+    alerts_pane,
+    lights_line,
+    shortened,
+    stages_pane,
+    stages_width,
+    symbols_pane,
+)
 from stockstream.local.view._state import ViewState
 
 WIDE_COLUMNS: Final = 132
 # What an alert of a usual symbol takes: time, name, change, price.
-_ALERTS_WIDTH: Final = 32
+_ALERTS_WIDTH: Final = 30
 _ALERTS_WIDTH_WIDE: Final = 44
-_HEADER_LINES: Final = 2
 _TITLE_LINES: Final = 1
 # Below this there is no room for stages and alerts: prices are what a person looks for first.
-_BODY_LINES_FOR_STAGES: Final = 14
+_BODY_LINES_FOR_STAGES: Final = 16
+_BODY_LINES_FOR_LIGHTS: Final = 4
 _NOTICE_LINES_MAX: Final = 4
 _LINES_A_NOTICE: Final = 2
 _LOOK_LINES_MAX: Final = 3
@@ -47,7 +57,7 @@ _STOP_AGAIN: Final = (
     (" Ctrl-C ", " again: at once"),
 )
 # With fewer lines there is none to spare for a notice that may come.
-_LINES_FOR_A_SPACE: Final = 16
+_LINES_FOR_A_SPACE: Final = 20
 
 
 def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool = False) -> RenderableType:
@@ -56,21 +66,33 @@ def render_view(state: ViewState, width: int, height: int, *, ascii_only: bool =
     if not notices and height >= _LINES_FOR_A_SPACE:
         notices = [Text("")]  # a screen that jumps by a line when something is said is hard to read
     footer = _footer(state, width)[-max(1, height // 6) :]
-    body_lines = max(1, height - _HEADER_LINES - len(footer) - len(notices))
+    header = _header(state, width)
+    body_lines = max(1, height - len(header) - len(footer) - len(notices))
     root = Layout()
     root.split_column(
-        Layout(_header(state, width), name="header", size=_HEADER_LINES),
+        Layout(Group(*header), name="header", size=len(header)),
         Layout(name="body"),
         Layout(Group(*notices, *footer), name="footer", size=len(notices) + len(footer)),
     )
     body = root["body"]
     if body_lines < _BODY_LINES_FOR_STAGES:
-        body.update(symbols_pane(state.symbols, width, body_lines, ascii_only=ascii_only))
+        _small(body, state, width, body_lines, ascii_only=ascii_only)
     elif width >= WIDE_COLUMNS:
         _wide(body, state, width, body_lines, ascii_only=ascii_only)
     else:
         _narrow(body, state, width, body_lines, ascii_only=ascii_only)
     return root
+
+
+def _small(body: Layout, state: ViewState, width: int, lines: int, *, ascii_only: bool) -> None:
+    lights = lights_line(state.stages, width, ascii_only=ascii_only)
+    if not lights or lines < _BODY_LINES_FOR_LIGHTS:
+        body.update(symbols_pane(state.symbols, width, lines, ascii_only=ascii_only))
+        return
+    body.split_column(
+        Layout(symbols_pane(state.symbols, width, lines - 1, ascii_only=ascii_only), size=lines - 1),
+        Layout(lights, size=1),
+    )
 
 
 def _wide(body: Layout, state: ViewState, width: int, lines: int, *, ascii_only: bool) -> None:
@@ -107,34 +129,38 @@ def _narrow(body: Layout, state: ViewState, width: int, lines: int, *, ascii_onl
     )
 
 
-def _header(state: ViewState, width: int) -> RenderableType:
+def _header(state: ViewState, width: int) -> list[Text]:
     phase = Text(state.phase.upper(), style=_PHASE_STYLES.get(state.phase, "bold yellow"))
     page = Text(f"Page {state.page_url}" if state.page_url else "")
-    uptime = Text(format_uptime(state.uptime_seconds))
-    parts = [Text("Stockstream", style="bold"), phase, uptime, page, Text(f"AWS {state.endpoint_url}", style=_QUIET)]
+    uptime, name = Text(format_uptime(state.uptime_seconds)), Text("Stockstream", style="bold")
+    banner = _banner(state, width)
+    source = Text("" if banner else f"source: {state.source}", style=_QUIET)
+    endpoint = Text(f"AWS {state.endpoint_url}", style=_QUIET)
+    parts = [part for part in (name, phase, uptime, page, source, endpoint) if part]
     # The page's address is the last to go, whole.
-    for part in (parts[-1], parts[0], uptime, phase):
+    for part in (endpoint, name, uptime, source, phase):
         if sum(kept.cell_len + _GAP for kept in parts) - _GAP > width:
-            parts.remove(part)
+            parts = [kept for kept in parts if kept is not part]
     first = Text(" " * _GAP).join(parts)
     first.no_wrap, first.overflow = True, "ellipsis"
-    return Group(first, _banner(state, width))
+    return [first, *banner]
 
 
-def _banner(state: ViewState, width: int) -> Text:
+def _banner(state: ViewState, width: int) -> list[Text]:
+    """The line of data that is not the market's, or not of today; it says in as many words as fit why."""
     if not state.is_market_data:
         text, style = f"{state.source.upper()} DATA - not from the market", "bold black on yellow"
     elif state.source == "replay":
         text, style = "REPLAY - recorded quotes, not live", "bold black on cyan"
     else:
-        text, style = f"source: {state.source}", _QUIET
-    if state.source_detail:
-        text += f" - {state.source_detail}"
-    banner = Text(f" {text} ", style=style, no_wrap=True, overflow="ellipsis")
-    if style != _QUIET:
-        banner.truncate(width, overflow="ellipsis")
-        banner.pad_right(max(0, width - banner.cell_len))
-    return banner
+        return []
+    why = state.source_detail
+    texts = [f" {text} - {detail} " for detail in (why, why.partition(" (")[0]) if detail]
+    fitting = next((each for each in texts if cell_len(each) <= width), None)
+    banner = Text(fitting) if fitting else shortened(Text((texts or [f" {text} "])[0].rstrip()), width)
+    banner.style, banner.no_wrap = style, True
+    banner.pad_right(max(0, width - banner.cell_len))
+    return [banner]
 
 
 def _notices(state: ViewState, width: int, lines_max: int, *, ascii_only: bool) -> list[Text]:

@@ -72,6 +72,10 @@ class YahooClient:
         self._closed = False
         self.in_flight = 0
 
+    async def open(self) -> None:
+        """Make the session ready, without a word to Yahoo; the import it takes is seconds on a busy machine."""
+        await self._in_thread(lambda _: None)
+
     async def quotes(self, symbols: list[str]) -> Reply:
         """Ask v7 for up to 99 symbols; unknown ones are missing from the reply.
 
