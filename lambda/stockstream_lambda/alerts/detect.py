@@ -8,7 +8,7 @@ from stockstream_lambda.alerts.rules import SymbolRules, Watch
 from stockstream_wire import timestamp_to_epoch_ms
 
 
-class AlertMemory(msgspec.Struct, array_like=True):
+class AlertMemory(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of what is watched: whether it is on, how severe, when it last fired."""
 
     active: bool = False

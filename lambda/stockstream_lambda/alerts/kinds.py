@@ -29,7 +29,7 @@ _EACH_TIME_SECONDS: Final = 60
 _ONCE_SECONDS: Final = 10**11
 
 
-class Signals(NamedTuple):
+class Signals(msgspec.Struct, frozen=True, gc=False):
     """What a quote says, ready to be judged.
 
     Attributes:

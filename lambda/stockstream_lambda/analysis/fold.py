@@ -18,7 +18,7 @@ from stockstream_lambda.alerts.detect import detect, start_session
 from stockstream_lambda.alerts.kinds import VOLUME, Signals
 from stockstream_lambda.alerts.rules import AlertRules, SymbolRules
 from stockstream_lambda.analysis.averages import Averages
-from stockstream_lambda.analysis.candles import Candles
+from stockstream_lambda.analysis.candles import Candles, Starts, window_starts
 from stockstream_lambda.analysis.state import States, SymbolState
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import Indicators, attribute, expires_attribute, quote_attributes
@@ -107,7 +107,8 @@ class Fold:
     def _take_late(self, state: SymbolState, quote: Quote) -> str:
         facts = session_facts(quote)
         if not quote.stale:
-            state.candles.correct(quote.timestamp, facts.session_date, quote.price, is_regular=facts.regular)
+            starts = window_starts(quote.timestamp[:16], facts.session_date)
+            state.candles.correct(starts, quote.price, is_regular=facts.regular)
         return quote_attributes(quote, self._published(quote), {}, _marks(facts) + _LATE)
 
     def _take_new(self, state: SymbolState, quote: Quote, rules: SymbolRules, effects: Effects) -> str:
@@ -123,7 +124,8 @@ class Fold:
         opens, split_label = _start_session_or_scale(state, quote, facts, rules)
         if split_label:
             marks += f',"split_suspected":{attribute(split_label)}'
-        indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
+        starts = window_starts(quote.timestamp[:16], facts.session_date)
+        indicators, volume_ratio = self._advance(state, quote, facts, starts, rules, effects)
         returns = state.returns
         signals = Signals(
             quote,
@@ -137,18 +139,24 @@ class Fold:
         # What is no news is remembered like any quote (no second alert when the feed goes on) and rings nobody's phone.
         if quote.source != BACKFILL_SOURCE and not is_old_news(quote):
             effects.alerts += alerts
-        attributes = quote_attributes(quote, published, indicators, marks)
-        return attributes + state.candles.open_attributes(quote.timestamp, facts.session_date, is_regular=facts.regular)
+        marks += state.candles.open_attributes(starts, is_regular=facts.regular)
+        return quote_attributes(quote, published, indicators, marks)
 
     def _advance(
-        self, state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules, effects: Effects
+        self,
+        state: SymbolState,
+        quote: Quote,
+        facts: SessionFacts,
+        starts: Starts,
+        rules: SymbolRules,
+        effects: Effects,
     ) -> tuple[Indicators, float | None]:
         """Move candles and statistics by a tick; the indicators that are warm, and the minute's volume ratio."""
         price, minute = quote.price, quote.timestamp[:16]
-        state.averages.add(price)
-        state.returns.add(float(price))
+        value = float(price)
         indicators: Indicators = {}
-        state.averages.tell(indicators)
+        state.averages.add(price, value, indicators)
+        state.returns.add(value)
         state.returns.tell(indicators)
         traded = volume_ratio = None
         if facts.session_date == state.session:  # before the opening it has no volume yet
@@ -163,7 +171,7 @@ class Fold:
         if volume_ratio is not None:
             indicators["volume_ratio"] = volume_ratio
         candles = state.candles
-        over = candles.add(quote.timestamp, facts.session_date, price, traded, is_regular=facts.regular)
+        over = candles.add(starts, price, traded, is_regular=facts.regular)
         if over:
             effects.candles += candles.items_of(quote.symbol, over, self._retention_days)
         return indicators, volume_ratio
