@@ -30,7 +30,7 @@ from stockstream_wire.instruments import guess_kind
 from stockstream_wire.openings import session_opening
 from stockstream_wire.splits import Seen, Split, suspect_split
 from stockstream_wire.storage import BACKFILL_SOURCE
-from stockstream_wire.trading_day import local_minute_of
+from stockstream_wire.trading_day import day_rule, local_minute_of
 
 _HUNDRED: Final = Decimal(100)
 _LATE: Final = f',"late":{attribute(True)}'
@@ -161,7 +161,7 @@ class Fold:
         traded = volume_ratio = None
         if facts.session_date == state.session:  # before the opening it has no volume yet
             volume = state.volume
-            local_minute = local_minute_of(minute, state.day_rule.zone)
+            local_minute = _local_minute(minute, state.kind, state.zone)
             if quote.volume is not None and facts.volume_kind == "session":
                 traded = volume.add(price, quote.volume, minute, local_minute)
             volume.tell(indicators)
@@ -214,11 +214,16 @@ def _marks(facts: SessionFacts) -> str:
 def _locate(state: SymbolState, quote: Quote, facts: SessionFacts) -> None:
     """Where and what the instrument is; said once where it is but a guess."""
     if not state.zone or quote.exchange is not None:
-        state.zone = known_zone_of(quote.symbol, quote.exchange) or DEFAULT_ZONE
-        state.kind = quote.kind or guess_kind(quote.symbol, quote.exchange)
+        state.zone, state.kind = _place_of(quote.symbol, quote.exchange, quote.kind)
     if facts.guessed and not state.is_guessed:
         state.is_guessed = True
         log.info("session_guessed", symbol=quote.symbol, exchange=quote.exchange, zone=state.zone)
+
+
+@lru_cache(maxsize=16_384)
+def _place_of(symbol: str, exchange: str | None, kind: str | None) -> tuple[str, str]:
+    """Zone and kind of an instrument."""
+    return known_zone_of(symbol, exchange) or DEFAULT_ZONE, kind or guess_kind(symbol, exchange)
 
 
 def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
@@ -227,6 +232,11 @@ def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
         indicators["day_range_percent"] = span / close * 100
     if span:
         indicators["day_range_position"] = float(quote.price - quote.low) / span
+
+
+@lru_cache(maxsize=8192)
+def _local_minute(minute: str, kind: str, zone: str) -> int:
+    return local_minute_of(minute, day_rule(kind, zone).zone)
 
 
 def _start_session_or_scale(
@@ -240,11 +250,14 @@ def _start_session_or_scale(
     the opening the previous close is the new one already.
     """
     session = facts.session_date
-    is_new_day = session > max(state.day, state.session)
+    is_new_day = session > state.day and session > state.session
     opens = facts.regular and session > state.session
-    split = _split(state, quote, is_new_session=is_new_day or opens)
-    if not _is_known_split(state, quote):
-        state.split_ratio = state.split_old_close = None
+    split = None
+    # Not a comparison with None: to a Decimal that is the slowest of all.
+    if state.split_old_close is None or state.split_old_close != quote.previous_close:
+        if state.split_old_close is not None:
+            state.split_ratio = state.split_old_close = None
+        split = _split(state, quote, is_new_session=is_new_day or opens)
     if split is not None:
         ratio, state.split_label, state.split_old_close = split
         state.split_ratio = ratio if state.split_old_close is not None else None
@@ -267,15 +280,8 @@ def _start_session_or_scale(
 def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split | None:
     if state.last_price is None or state.last_open is None or state.last_previous_close is None:
         return None
-    if _is_known_split(state, quote):
-        return None
     seen = Seen(state.last_price, state.last_open, state.last_previous_close)
     return suspect_split(quote, seen, new_session=is_new_session)
-
-
-def _is_known_split(state: SymbolState, quote: Quote) -> bool:
-    # Not a comparison with None: to a Decimal that is the slowest of all.
-    return state.split_old_close is not None and state.split_old_close == quote.previous_close
 
 
 def _gap(state: SymbolState, quote: Quote) -> Decimal | None:

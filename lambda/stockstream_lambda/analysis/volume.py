@@ -169,7 +169,7 @@ class Volume(msgspec.Struct, array_like=True):
         """Volume of the minute so far over its usual; None while unknown."""
         if self.is_incomplete or minute != self.minute:
             return None
-        usual, sessions = VolumeProfile(self.profile).usual(minute)
+        usual, sessions = VolumeProfile(self.profile).usual(minute) if self.profile else (0.0, 0)
         return self.minute_volume / usual if sessions >= minimum_sessions and usual > 0 else None
 
 
