@@ -36,26 +36,23 @@ def quote_attributes(quote: Quote, published: Published, indicators: Indicators,
         f'"change":{{"N":"{published.change!s}"}},"moving_average":{{"N":"{published.moving_average!s}"}},'
         f'"anomaly":{{"S":"{"Yes" if published.anomaly else "No"}"}}'
     )
-    parts = [head]
     if percent is not None:
-        parts.append(f',"change_percent":{{"N":"{percent!s}"}}')
+        head += f',"change_percent":{{"N":"{percent!s}"}}'
     if q.volume is not None:
-        parts.append(f',"volume":{{"N":"{q.volume}"}}')
+        head += f',"volume":{{"N":"{q.volume}"}}'
     if q.bid is not None:
-        parts.append(f',"bid":{{"N":"{q.bid!s}"}}')
+        head += f',"bid":{{"N":"{q.bid!s}"}}'
     if q.ask is not None:
-        parts.append(f',"ask":{{"N":"{q.ask!s}"}}')
+        head += f',"ask":{{"N":"{q.ask!s}"}}'
     if q.delayed_by_seconds is not None:
-        parts.append(f',"delayed_by_seconds":{{"N":"{q.delayed_by_seconds}"}}')
+        head += f',"delayed_by_seconds":{{"N":"{q.delayed_by_seconds}"}}'
     if q.silent_symbols is not None:
-        parts.append(f',"silent_symbols":{{"N":"{q.silent_symbols}"}}')
+        head += f',"silent_symbols":{{"N":"{q.silent_symbols}"}}'
     if q.polled_at is not None:
-        parts.append(f',"polled_at":{{"S":"{q.polled_at}"}}')
-    parts.append(_described(q.source, q.currency, q.exchange, q.market_state, q.stale))
-    if indicators:
-        parts.append(_template(tuple(indicators)) % tuple(indicators.values()))
-    parts.append(marks)
-    return "".join(parts)
+        head += f',"polled_at":{{"S":"{q.polled_at}"}}'
+    described = _described(q.source, q.currency, q.exchange, q.market_state, q.stale)
+    told = _template(tuple(indicators)) % tuple(indicators.values()) if indicators else ""
+    return f"{head}{described}{told}{marks}"
 
 
 @lru_cache(maxsize=1024)  # of a few sources, currencies and exchanges

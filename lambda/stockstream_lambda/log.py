@@ -6,6 +6,7 @@ follows from the log before it alone: `stockstream_wire.storage.log_key`.
 
 import zlib
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from stockstream_lambda.aws.s3 import StoredObject
@@ -23,6 +24,7 @@ from stockstream_wire.storage import (
 )
 
 ENTRY_MAX_QUOTES: Final = 1000
+_symbol_of: Final = attrgetter("quote.symbol")
 _VERSION: Final = {FORMAT_HEADER: str(FORMAT)}
 
 
@@ -57,7 +59,7 @@ class LogObject(NamedTuple):
 
 def accepted_object(quotes: Sequence[UserQuote]) -> LogObject:
     """The object of an entry of quotes, given in the order of the stream."""
-    ordered = sorted(quotes, key=lambda user: user.quote.symbol)
+    ordered = sorted(quotes, key=_symbol_of)
     body = pack_lines([user.data for user in ordered])
     return LogObject(Accepted([user.quote for user in ordered]), body, _VERSION)
 
@@ -111,5 +113,5 @@ def roll_day(quotes: Sequence[UserQuote], folder: str, today: str) -> str | None
         folder: The open folder.
         today: The writer's UTC date: a folder never lies ahead of it, whatever a feed's clock says.
     """
-    latest = max([min(user.quote.timestamp[:10], today) for user in quotes])
+    latest = min(max([user.quote.timestamp for user in quotes])[:10], today)
     return latest if folder == FIRST_FOLDER or latest > folder else None

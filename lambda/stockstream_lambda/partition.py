@@ -8,6 +8,7 @@ doubt. A container whose knowledge is old loses nothing: its append is refused, 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import structlog
@@ -43,6 +44,8 @@ LOAD_WINDOW: Final = CHECKPOINT_EVERY_REVISIONS
 FOLLOW_WINDOW: Final = 4
 # Where somebody else writes too, a look is cheaper than a refused append; so many times after each refusal.
 WARY_APPENDS: Final = 100
+
+_key_of: Final = attrgetter("quote.symbol", "quote.timestamp")
 
 log = structlog.get_logger("stockstream.consumer.log")
 
@@ -131,21 +134,26 @@ class PartitionLog:
             PartitionStoppedError, LogNewerError, StoreError: as `load` does; or a store failed, or time ran out.
         """
         self.settle(share, turn)
+        looked_at = -1
         while share.rest:
             turn.deadline.check()
-            share.rest = fresh = self._drop_duplicates(share)
-            if not fresh:
-                return
+            if looked_at != self.revision:
+                share.rest = self._drop_duplicates(share)
+                looked_at = self.revision
+                continue
             if self._wary:
                 self._wary -= 1
                 if self.roll_forward(1, turn):
                     self.settle(share, turn)
                     continue
-            part = fresh[:ENTRY_MAX_QUOTES]
+            part = share.rest[:ENTRY_MAX_QUOTES]
             folder = roll_day(part, self.folder, turn.today)
             is_appended = self.append(roll_object(folder) if folder else accepted_object(part), share, turn)
-            if is_appended and not folder:
-                share.rest = fresh[ENTRY_MAX_QUOTES:]
+            if is_appended:
+                # All that stands in the log since the look is ours, and holds none of the rest.
+                looked_at = self.revision
+                if not folder:
+                    share.rest = share.rest[ENTRY_MAX_QUOTES:]
 
     def append(self, entry: LogObject, share: Share, turn: Turn) -> bool:
         """Append an entry as the next revision and settle it; False: somebody else's stands there, and was settled.
@@ -216,8 +224,8 @@ class PartitionLog:
         """
         states = self.states
         once: dict[Key, UserQuote] = {}
-        for user in share.rest:
-            once.setdefault((user.quote.symbol, user.quote.timestamp), user)
+        for key, user in zip(map(_key_of, share.rest), share.rest, strict=True):
+            once.setdefault(key, user)
         asked = [key for key in once if (state := states.get(key[0])) is not None and key[1] <= state.last_timestamp]
         present: set[Key] = set()
         if asked:

@@ -245,7 +245,7 @@ def _gate(
     now_ms = round(now.timestamp() * 1000)
     passed, refused = [], list(bad)
     for user in quotes:
-        found = refuse(user.quote, user.source.position.arrival_ms or now_ms)
+        found = refuse(user.quote, user.source.arrival_ms or now_ms)
         if found is None:
             passed.append(user)
         else:

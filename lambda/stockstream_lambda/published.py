@@ -1,7 +1,9 @@
 """The published rule: what users know each stored quote to say, exact in Decimal."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from stockstream_wire import Quote
 
@@ -16,7 +18,7 @@ _multiply = _CONTEXT.multiply
 _divide = _CONTEXT.divide
 
 
-class Published(NamedTuple):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """The derived fields of the published schema, not rounded; no percentage of a close at or below 0."""
 
     change: Decimal

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stockstream_lambda.records import decode_batch
+from stockstream_lambda.records import decode_batch, quarantine_key_of
 from stockstream_wire import encode_quote
 from tests.consumer.kinesis_events import event, quote
 
@@ -34,5 +34,6 @@ def test_an_arrival_is_read_in_every_form_and_stops_no_batch(moment: Any, arriva
     for record in batch["Records"]:
         record["kinesis"]["approximateArrivalTimestamp"] = moment
     decoded = decode_batch(batch)
-    assert [user_quote.source.position.arrival_ms for user_quote in decoded.quotes] == [arrival_ms]
-    assert decoded.bad[0].source.position.day[:4] == ("2026" if arrival_ms else "1970")
+    assert [user_quote.source.arrival_ms for user_quote in decoded.quotes] == [arrival_ms]
+    day = "2026" if arrival_ms else "1970"
+    assert quarantine_key_of(decoded.bad[0]).startswith(f"quarantine/dt={day}-")

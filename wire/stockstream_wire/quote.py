@@ -15,7 +15,8 @@ SCHEMA_VERSION: Final = 1
 
 # ISO 8601 has more ways to write a moment (week dates among them) whose text order is not the order of time.
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:")
-_SECONDS: Final = re.compile(r"[0-5][0-9]\.[0-9]{3}Z")
+_SECONDS: Final = frozenset([f"{second:02d}." for second in range(60)])
+_MILLISECONDS: Final = frozenset([f"{millisecond:03d}Z" for millisecond in range(1000)])
 
 SYMBOL_MAX_LENGTH: Final = 32
 # Yahoo's alphabet: BRK-B, ^VIX, GC=F, M&M.NS, 0P000071W8.TO. Upper case only, so that a symbol has one spelling.
@@ -296,7 +297,7 @@ def _is_symbol(symbol: str) -> bool:
 
 def _is_timestamp(text: str) -> bool:
     # Quotes come in the order of time, so nearly all share their minute with one before them.
-    return _is_minute(text[:17]) and _SECONDS.fullmatch(text, 17) is not None
+    return _is_minute(text[:17]) and text[17:20] in _SECONDS and text[20:] in _MILLISECONDS
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,8 @@ takes for a split is no bad tick to the other.
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+import msgspec
+
 from stockstream_wire.quote import Quote
 from stockstream_wire.trading_day import is_regular
 
@@ -43,7 +45,7 @@ class Split(NamedTuple):
     old_close: Decimal | None
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """What was last seen of a symbol."""
 
     price: Decimal

@@ -58,6 +58,10 @@ class SessionFacts(NamedTuple):
     guessed: bool
 
 
+# All quotes of a session's hours share them.
+_facts: Final = lru_cache(maxsize=1024)(SessionFacts)
+
+
 @lru_cache(maxsize=1024)
 def day_rule(kind: str, zone: str) -> DayRule:
     """How an instrument of the kind, on an exchange of the zone, counts its days.
@@ -147,10 +151,10 @@ def session_facts(quote: Quote) -> SessionFacts:
     A source that gives `session_date` has said all there is to say: fields left out then have their defaults.
     """
     if quote.session_date is not None:
-        return SessionFacts(quote.session_date, quote.volume_kind, quote.regular, guessed=False)
+        return _facts(quote.session_date, quote.volume_kind, quote.regular, False)
     rule, usual, is_guessed = _customs_of(quote.symbol, quote.exchange, quote.kind)
     volume_kind = quote.volume_kind if quote.volume_kind != "session" else usual
-    return SessionFacts(_session_date(quote.timestamp[:16], rule), volume_kind, is_regular(quote), is_guessed)
+    return _facts(_session_date(quote.timestamp[:16], rule), volume_kind, is_regular(quote), is_guessed)
 
 
 @lru_cache(maxsize=16_384)

@@ -8,7 +8,7 @@ from stockstream_lambda.alerts.rules import SymbolRules, Watch
 from stockstream_wire import session_facts, timestamp_to_epoch_ms
 
 
-class AlertMemory(msgspec.Struct, array_like=True):
+class AlertMemory(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of what is watched: whether it is on, how severe, when it last fired."""
 
     active: bool = False
@@ -28,17 +28,21 @@ def detect(memories: Memories, signals: Signals, rules: SymbolRules) -> list[Ale
         judgement = watch.judge(signals, watch.rule)
         if judgement is None:
             continue
-        memory = memories.get(watch.key)
-        if memory is None and watch.key not in KINDS:
-            # Where a level stood at first must be known later: whether it was reached since is the question.
-            is_on = judgement.starts_on
-            memory = memories[watch.key] = AlertMemory(is_on, judgement.level, judgement.side if is_on else "")
+        key = watch.key
+        memory = memories.get(key)
+        if memory is None:
+            if key not in KINDS:
+                # Where a level stood at first must be known later: whether it was reached since is the question.
+                is_on = judgement.starts_on
+                memory = memories[key] = AlertMemory(is_on, judgement.level, judgement.side if is_on else "")
+            elif judgement.level:
+                memory = memories[key] = AlertMemory()
+            else:
+                continue
         if not judgement.level:
-            if memory is not None and memory.active and judgement.is_calm:
+            if memory.active and judgement.is_calm:
                 memory.active, memory.severity = False, 0
             continue
-        if memory is None:
-            memory = memories[watch.key] = AlertMemory()
         fires = _fires(memory, judgement, signals.quote.timestamp)
         if fires:
             fired.append(_alert(watch, signals, judgement))

@@ -29,7 +29,7 @@ _EACH_TIME_SECONDS: Final = 60
 _ONCE_SECONDS: Final = 10**11
 
 
-class Signals(NamedTuple):
+class Signals(msgspec.Struct, frozen=True, gc=False):
     """What a quote says, ready to be judged.
 
     Attributes:
@@ -50,7 +50,7 @@ class Signals(NamedTuple):
     volume_ratio: float | None = None
 
 
-class Judgement(NamedTuple):
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """What a kind says of a quote.
 
     Attributes:
@@ -176,7 +176,9 @@ def _volume(signals: Signals, rule: VolumeRule) -> Judgement | None:
         return None
     threshold = rule.threshold_ratio
     found = _beyond(signals.volume_ratio, threshold, threshold * rule.hysteresis, rule.cooldown_seconds)
-    return found._replace(direction=direction_of(signals.change_percent or 0.0)) if found.level else found
+    if not found.level:
+        return found
+    return msgspec.structs.replace(found, direction=direction_of(signals.change_percent or 0.0))
 
 
 def _gap(signals: Signals, rule: GapRule) -> Judgement | None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ _Rules: Final = msgspec.defstruct(
 )
 
 
-class Watch(NamedTuple):
+class Watch(msgspec.Struct, frozen=True):
     """One thing that each quote is judged by.
 
     Attributes:

@@ -30,32 +30,34 @@ class Averages(msgspec.Struct, array_like=True):
     emas: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(EMA_SPANS))
     count: int = 0
 
-    def add(self, price: Decimal) -> None:
-        """Take the next price of the session."""
-        window, sums = self.window, self.sums
+    def add(self, price: Decimal, value: float, indicators: Indicators) -> None:
+        """Take the next price of the session; tell the averages that have seen a whole span.
+
+        Args:
+            price: The price.
+            value: The same as a float.
+            indicators: Where they are told.
+        """
+        window, sums, emas = self.window, self.sums, self.emas
         held = len(window)
-        for index, span in enumerate(SMA_SPANS):
-            sums[index] += price - window[held - span] if held >= span else price
+        self.count = count = self.count + 1
+        for index, span, name in _SMAS:
+            total = sums[index] + (price - window[held - span] if held >= span else price)
+            sums[index] = total
+            if count >= span:
+                indicators[name] = float(total) / span
         window.append(price)
         if held == _LONGEST:
             del window[0]
-        self.count += 1
-        value, count, emas = float(price), self.count, self.emas
-        for index, span in enumerate(EMA_SPANS):
-            if count < span:
-                emas[index] += value
-            elif count == span:
-                # The customary seed of an exponential average is the simple one of its first span.
-                emas[index] = (emas[index] + value) / span
-            else:
-                emas[index] += (value - emas[index]) * 2 / (span + 1)
-
-    def tell(self, indicators: Indicators) -> None:
-        """Add the averages that have seen a whole span."""
-        count, sums, emas = self.count, self.sums, self.emas
-        for index, span, name in _SMAS:
-            if count >= span:
-                indicators[name] = float(sums[index]) / span
         for index, span, name in _EMAS:
+            ema = emas[index]
+            if count > span:
+                ema += (value - ema) * 2 / (span + 1)
+            else:
+                ema += value
+                if count == span:
+                    # The customary seed of an exponential average is the simple one of its first span.
+                    ema /= span
+            emas[index] = ema
             if count >= span:
-                indicators[name] = emas[index]
+                indicators[name] = ema

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from stockstream_lambda.analysis.volume import Traded
+from stockstream_lambda.analysis.volume import ALL_WINDOWS, Traded
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import expires_attribute
 from stockstream_wire import format_epoch_ms, timestamp_to_epoch_ms
@@ -34,7 +34,11 @@ _NULL: Final = '{"NULL":true}'
 _HEADS: Final = [f',"{name}":{{"L":[{{"N":"' for name in OPEN_CANDLE_ATTRIBUTES]
 
 
-class Candle(msgspec.Struct, array_like=True):
+# Of the windows that a moment lies in, in the order of INTERVALS.
+Starts = tuple[str, ...]
+
+
+class Candle(msgspec.Struct, array_like=True, gc=False):
     """One window of one interval.
 
     Attributes:
@@ -59,24 +63,6 @@ class Candle(msgspec.Struct, array_like=True):
     is_closed: bool = False
     is_incomplete: bool = False
 
-    def add(self, price: Decimal) -> None:
-        """Take a tick's price."""
-        if price > self.high:
-            self.high = price
-        elif price < self.low:
-            self.low = price
-        self.close = price
-        self.quotes += 1
-
-    def take(self, traded: Traded, index: int) -> None:
-        """Take what traded up to a quote in it."""
-        if self.volume is None:
-            self.volume = 0
-        if not traded.is_of[index]:
-            self.is_incomplete = True
-        elif traded.volume:
-            self.volume = min(self.volume + traded.volume, VOLUME_MAX)
-
 
 class Candles(msgspec.Struct, array_like=True):
     """The candles of a symbol.
@@ -90,23 +76,23 @@ class Candles(msgspec.Struct, array_like=True):
     minutes: list[Candle] = []
 
     def add(
-        self, timestamp: str, session: str, price: Decimal, traded: Traded | None, *, is_regular: bool
+        self, starts: Starts, price: Decimal, traded: Traded | None, *, is_regular: bool
     ) -> list[tuple[str, Candle]]:
         """Take a tick; returns the windows that are over with it, by interval, minutes before their block.
 
         Args:
-            timestamp: Event time.
-            session: Date of its session.
+            starts: Starts of the windows that it lies in.
             price: Price.
             traded: What traded up to it since the mark before; None where it tells no mark.
             is_regular: Whether it is of regular hours: the day's prices are.
         """
         over: list[tuple[str, Candle]] = []
         newest = self.newest
-        for index, start in enumerate(window_starts(timestamp[:16], session)):
+        is_of = ALL_WINDOWS if traded is None else traded.is_of
+        for index, start in enumerate(starts):
             candle, is_priced = newest[index], is_regular or index != _DAY
-            if candle is not None and traded is not None and not traded.is_of[index]:
-                _reach_back(candle, index, traded.since, session)
+            if traded is not None and candle is not None and not is_of[index]:
+                _reach_back(candle, index, traded.since, starts)
             if candle is None or candle.window_start < start:
                 if not is_priced:
                     continue
@@ -116,14 +102,24 @@ class Candles(msgspec.Struct, array_like=True):
             elif candle.is_closed or candle.window_start > start:
                 continue  # a later one: the exchange's zone has changed under us, and that day is over
             if is_priced:
-                candle.add(price)
-            if traded is not None:
-                candle.take(traded, index)
+                if price > candle.high:
+                    candle.high = price
+                elif price < candle.low:
+                    candle.low = price
+                candle.close = price
+                candle.quotes += 1
+            if traded is None:
+                continue
+            volume = candle.volume or 0
+            if not is_of[index]:
+                candle.is_incomplete = True
+            elif traded.volume:
+                volume = min(volume + traded.volume, VOLUME_MAX)
+            candle.volume = volume
         return over
 
-    def correct(self, timestamp: str, session: str, price: Decimal, *, is_regular: bool) -> None:
+    def correct(self, starts: Starts, price: Decimal, *, is_regular: bool) -> None:
         """Take a late price: it may widen the range of a window still open, and moves nothing else."""
-        starts = window_starts(timestamp[:16], session)
         for candle, start in zip(self.newest, starts if is_regular else starts[:_DAY], strict=False):
             if candle is not None and candle.window_start == start and not candle.is_closed:
                 candle.high = max(candle.high, price)
@@ -161,35 +157,31 @@ class Candles(msgspec.Struct, array_like=True):
             items.append((key, _item(symbol, interval, candle, minutes + expires_at)))
         return items
 
-    def open_attributes(self, timestamp: str, session: str, *, is_regular: bool) -> str:
+    def open_attributes(self, starts: Starts, *, is_regular: bool) -> str:
         """The attributes of a quote that show the candles it is in, each with a comma before it."""
-        starts = window_starts(timestamp[:16], session)
-        parts, incomplete, newest = [], [], self.newest
+        text, incomplete = "", []
         # The price outside regular hours is not the day's close.
-        for index in range(len(INTERVALS) if is_regular else _DAY):
-            c = newest[index]
-            if c is None or c.window_start != starts[index] or c.is_closed:
+        for c, start, head, interval in zip(self.newest if is_regular else self.newest[:_DAY], starts, _HEADS, INTERVALS):
+            if c is None or c.window_start != start or c.is_closed:
                 continue
             volume = _NULL if c.volume is None else f'{{"N":"{c.volume}"}}'
-            parts.append(
-                f'{_HEADS[index]}{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},{volume},{{"N":"{c.quotes}"}}]}}'
-            )
+            text += f'{head}{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},{volume},{{"N":"{c.quotes}"}}]}}'
             if c.is_incomplete:
-                incomplete.append(INTERVALS[index])
+                incomplete.append(interval)
         if incomplete:
-            parts.append(f',"{INCOMPLETE}":{{"S":"{" ".join(incomplete)}"}}')
-        return "".join(parts)
+            text += f',"{INCOMPLETE}":{{"S":"{" ".join(incomplete)}"}}'
+        return text
 
 
 @lru_cache(maxsize=4096)
-def window_starts(minute: str, session: str) -> tuple[str, ...]:
+def window_starts(minute: str, session: str) -> Starts:
     """Starts of the windows that a minute (`2026-11-20T14:30`) of a session lies in, in the order of INTERVALS."""
     return tuple([window_start(minute, interval, session) for interval in INTERVALS])
 
 
-def _reach_back(candle: Candle, index: int, since: str, session: str) -> None:
+def _reach_back(candle: Candle, index: int, since: str, starts: Starts) -> None:
     """Mark the window before a gap: what traded in the gap may have traded at its end."""
-    if since and not candle.is_closed and candle.window_start >= window_starts(since, session)[index]:
+    if since and not candle.is_closed and candle.window_start >= window_starts(since, starts[_DAY][:10])[index]:
         candle.is_incomplete = True
 
 

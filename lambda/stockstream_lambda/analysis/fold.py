@@ -18,7 +18,7 @@ from stockstream_lambda.alerts.detect import detect, start_session
 from stockstream_lambda.alerts.kinds import VOLUME, Signals
 from stockstream_lambda.alerts.rules import AlertRules, SymbolRules
 from stockstream_lambda.analysis.averages import Averages
-from stockstream_lambda.analysis.candles import Candles
+from stockstream_lambda.analysis.candles import Candles, Starts, window_starts
 from stockstream_lambda.analysis.state import States, SymbolState
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import Indicators, attribute, expires_attribute, quote_attributes
@@ -30,7 +30,7 @@ from stockstream_wire.instruments import guess_kind
 from stockstream_wire.openings import session_opening
 from stockstream_wire.splits import Seen, Split, suspect_split
 from stockstream_wire.storage import BACKFILL_SOURCE
-from stockstream_wire.trading_day import local_minute_of
+from stockstream_wire.trading_day import day_rule, local_minute_of
 
 _HUNDRED: Final = Decimal(100)
 _LATE: Final = f',"late":{attribute(True)}'
@@ -107,7 +107,8 @@ class Fold:
     def _take_late(self, state: SymbolState, quote: Quote) -> str:
         facts = session_facts(quote)
         if not quote.stale:
-            state.candles.correct(quote.timestamp, facts.session_date, quote.price, is_regular=facts.regular)
+            starts = window_starts(quote.timestamp[:16], facts.session_date)
+            state.candles.correct(starts, quote.price, is_regular=facts.regular)
         return quote_attributes(quote, self._published(quote), {}, _marks(facts) + _LATE)
 
     def _take_new(self, state: SymbolState, quote: Quote, rules: SymbolRules, effects: Effects) -> str:
@@ -123,7 +124,8 @@ class Fold:
         opens, split_label = _start_session_or_scale(state, quote, facts, rules)
         if split_label:
             marks += f',"split_suspected":{attribute(split_label)}'
-        indicators, volume_ratio = self._advance(state, quote, facts, rules, effects)
+        starts = window_starts(quote.timestamp[:16], facts.session_date)
+        indicators, volume_ratio = self._advance(state, quote, facts, starts, rules, effects)
         returns = state.returns
         signals = Signals(
             quote,
@@ -137,23 +139,29 @@ class Fold:
         # What is no news is remembered like any quote (no second alert when the feed goes on) and rings nobody's phone.
         if quote.source != BACKFILL_SOURCE and not is_old_news(quote):
             effects.alerts += alerts
-        attributes = quote_attributes(quote, published, indicators, marks)
-        return attributes + state.candles.open_attributes(quote.timestamp, facts.session_date, is_regular=facts.regular)
+        marks += state.candles.open_attributes(starts, is_regular=facts.regular)
+        return quote_attributes(quote, published, indicators, marks)
 
     def _advance(
-        self, state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules, effects: Effects
+        self,
+        state: SymbolState,
+        quote: Quote,
+        facts: SessionFacts,
+        starts: Starts,
+        rules: SymbolRules,
+        effects: Effects,
     ) -> tuple[Indicators, float | None]:
         """Move candles and statistics by a tick; the indicators that are warm, and the minute's volume ratio."""
         price, minute = quote.price, quote.timestamp[:16]
-        state.averages.add(price)
-        state.returns.add(float(price))
+        value = float(price)
         indicators: Indicators = {}
-        state.averages.tell(indicators)
+        state.averages.add(price, value, indicators)
+        state.returns.add(value)
         state.returns.tell(indicators)
         traded = volume_ratio = None
         if facts.session_date == state.session:  # before the opening it has no volume yet
             volume = state.volume
-            local_minute = local_minute_of(minute, state.day_rule.zone)
+            local_minute = _local_minute(minute, state.kind, state.zone)
             if quote.volume is not None and facts.volume_kind == "session":
                 traded = volume.add(price, quote.volume, minute, local_minute)
             volume.tell(indicators)
@@ -163,7 +171,7 @@ class Fold:
         if volume_ratio is not None:
             indicators["volume_ratio"] = volume_ratio
         candles = state.candles
-        over = candles.add(quote.timestamp, facts.session_date, price, traded, is_regular=facts.regular)
+        over = candles.add(starts, price, traded, is_regular=facts.regular)
         if over:
             effects.candles += candles.items_of(quote.symbol, over, self._retention_days)
         return indicators, volume_ratio
@@ -206,11 +214,16 @@ def _marks(facts: SessionFacts) -> str:
 def _locate(state: SymbolState, quote: Quote, facts: SessionFacts) -> None:
     """Where and what the instrument is; said once where it is but a guess."""
     if not state.zone or quote.exchange is not None:
-        state.zone = known_zone_of(quote.symbol, quote.exchange) or DEFAULT_ZONE
-        state.kind = quote.kind or guess_kind(quote.symbol, quote.exchange)
+        state.zone, state.kind = _place_of(quote.symbol, quote.exchange, quote.kind)
     if facts.guessed and not state.is_guessed:
         state.is_guessed = True
         log.info("session_guessed", symbol=quote.symbol, exchange=quote.exchange, zone=state.zone)
+
+
+@lru_cache(maxsize=16_384)
+def _place_of(symbol: str, exchange: str | None, kind: str | None) -> tuple[str, str]:
+    """Zone and kind of an instrument."""
+    return known_zone_of(symbol, exchange) or DEFAULT_ZONE, kind or guess_kind(symbol, exchange)
 
 
 def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
@@ -219,6 +232,11 @@ def _tell_of_the_day(indicators: Indicators, quote: Quote) -> None:
         indicators["day_range_percent"] = span / close * 100
     if span:
         indicators["day_range_position"] = float(quote.price - quote.low) / span
+
+
+@lru_cache(maxsize=8192)
+def _local_minute(minute: str, kind: str, zone: str) -> int:
+    return local_minute_of(minute, day_rule(kind, zone).zone)
 
 
 def _start_session_or_scale(
@@ -232,11 +250,14 @@ def _start_session_or_scale(
     the opening the previous close is the new one already.
     """
     session = facts.session_date
-    is_new_day = session > max(state.day, state.session)
+    is_new_day = session > state.day and session > state.session
     opens = facts.regular and session > state.session
-    split = _split(state, quote, is_new_session=is_new_day or opens)
-    if not _is_known_split(state, quote):
-        state.split_ratio = state.split_old_close = None
+    split = None
+    # Not a comparison with None: to a Decimal that is the slowest of all.
+    if state.split_old_close is None or state.split_old_close != quote.previous_close:
+        if state.split_old_close is not None:
+            state.split_ratio = state.split_old_close = None
+        split = _split(state, quote, is_new_session=is_new_day or opens)
     if split is not None:
         ratio, state.split_label, state.split_old_close = split
         state.split_ratio = ratio if state.split_old_close is not None else None
@@ -259,15 +280,8 @@ def _start_session_or_scale(
 def _split(state: SymbolState, quote: Quote, *, is_new_session: bool) -> Split | None:
     if state.last_price is None or state.last_open is None or state.last_previous_close is None:
         return None
-    if _is_known_split(state, quote):
-        return None
     seen = Seen(state.last_price, state.last_open, state.last_previous_close)
     return suspect_split(quote, seen, new_session=is_new_session)
-
-
-def _is_known_split(state: SymbolState, quote: Quote) -> bool:
-    # Not a comparison with None: to a Decimal that is the slowest of all.
-    return state.split_old_close is not None and state.split_old_close == quote.previous_close
 
 
 def _gap(state: SymbolState, quote: Quote) -> Decimal | None:

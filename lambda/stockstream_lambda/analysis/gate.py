@@ -5,8 +5,14 @@ candles, indicators and alerts. A quote is judged by itself and by when the stre
 judged the same.
 """
 
+from functools import lru_cache
+from typing import Final
+
 from stockstream_wire import Quote, bad_tick, format_epoch_ms, is_ahead_of_clock
 from stockstream_wire.market_rules import AHEAD_OF_CLOCK_MAX_SECONDS, EARLIEST_TIMESTAMP
+
+# All that one record of the stream packs came at one moment.
+_formatted: Final = lru_cache(maxsize=1024)(format_epoch_ms)
 
 
 def refuse(quote: Quote, arrival_ms: int) -> tuple[str, str, str] | None:
@@ -16,7 +22,7 @@ def refuse(quote: Quote, arrival_ms: int) -> tuple[str, str, str] | None:
         quote: The quote.
         arrival_ms: When the stream took it, milliseconds since 1970.
     """
-    arrival = format_epoch_ms(arrival_ms)
+    arrival = _formatted(arrival_ms)
     if is_ahead_of_clock(quote.timestamp, arrival):
         detail = f"event time {quote.timestamp} is over {AHEAD_OF_CLOCK_MAX_SECONDS} s after {arrival}, when it came"
         return "time_in_future", "TimeInFuture", detail

@@ -76,13 +76,13 @@ class Returns(msgspec.Struct, array_like=True):
                 self.mad = _median([abs(seed - self.center) for seed in seeds])
                 self.seeds = None
             return
-        deviation = value - self.center
-        scale = max(MAD_FLOOR, self.mad)
+        mad, deviation = self.mad, value - self.center
+        scale = max(MAD_FLOOR, mad)
         self.z = deviation / (MAD_TO_SIGMA * scale)
         step = _STEP * scale
         if deviation:
             self.center += step if deviation > 0 else -step
-        self.mad = max(0.0, self.mad + (step if abs(deviation) > self.mad else -step))
+        self.mad = mad + step if abs(deviation) > mad else max(0.0, mad - step)
 
     def tell(self, indicators: Indicators) -> None:
         """Add the realised volatility of the session so far in percent, and the robust z-score, once warm."""

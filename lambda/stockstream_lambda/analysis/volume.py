@@ -8,7 +8,7 @@ which it traded. docs/market.md has the rule.
 from decimal import Decimal
 from functools import lru_cache
 from math import log2
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -23,10 +23,10 @@ _PROFILE_SESSIONS: Final = 20
 _MINUTE: Final = INTERVALS.index("1m")
 _BLOCK: Final = INTERVALS.index(BLOCK_INTERVAL)
 _DAY_ALONE: Final = tuple(interval not in INTERVAL_MINUTES for interval in INTERVALS)
-_ALL: Final = (True,) * len(INTERVALS)
+ALL_WINDOWS: Final = (True,) * len(INTERVALS)
 
 
-class Traded(NamedTuple):
+class Traded(msgspec.Struct, frozen=True, gc=False):
     """What traded between two marks.
 
     Attributes:
@@ -141,7 +141,7 @@ class Volume(msgspec.Struct, array_like=True):
             return None
         difference, since = mark - self.last, self.marked_at
         self.last, self.marked_at = mark, utc_minute
-        is_of = windows_of(since, utc_minute) if difference else _ALL
+        is_of = windows_of(since, utc_minute) if difference and since != utc_minute else ALL_WINDOWS
         self.is_incomplete = self.is_incomplete or not is_of[_MINUTE]
         if minute != self.minute:
             self._close_minute()
@@ -169,7 +169,7 @@ class Volume(msgspec.Struct, array_like=True):
         """Volume of the minute so far over its usual; None while unknown."""
         if self.is_incomplete or minute != self.minute:
             return None
-        usual, sessions = VolumeProfile(self.profile).usual(minute)
+        usual, sessions = VolumeProfile(self.profile).usual(minute) if self.profile else (0.0, 0)
         return self.minute_volume / usual if sessions >= minimum_sessions and usual > 0 else None
 
 
@@ -179,8 +179,6 @@ def windows_of(since: str, until: str) -> tuple[bool, ...]:
 
     To those that hold both, or of which the one before holds the earlier. The day holds the session.
     """
-    if since == until:
-        return _ALL
     if not since:
         return _DAY_ALONE
     earlier, later = (timestamp_to_epoch_ms(f"{minute}:00.000Z") // 60_000 for minute in (since, until))

@@ -29,7 +29,7 @@ class Table(NamedTuple):
         return item[self.key.partition]["S"], item[self.key.sort]["S"]
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """One item to put: its table, its key and its JSON bytes, key included."""
 
     table: Table
@@ -70,11 +70,13 @@ class DynamoDb:
     def batch_write(self, writes: Sequence[Write]) -> list[Write]:
         """Put up to 25 items of distinct keys; returns those that the service did not take this time."""
         by_table: dict[str, list[bytes]] = {}
-        for table, _, item in writes:
-            by_table.setdefault(table.name, []).append(b'{"PutRequest":{"Item":%b}}' % item)
-        body = b'{"RequestItems":{%b}}' % b",".join(
-            [b'"%b":[%b]' % (name.encode(), b",".join(items)) for name, items in by_table.items()]
-        )
+        for write in writes:
+            by_table.setdefault(write.table.name, []).append(write.item)
+        puts = [
+            b'"%b":[{"PutRequest":{"Item":%b}}]' % (name.encode(), b'}},{"PutRequest":{"Item":'.join(items))
+            for name, items in by_table.items()
+        ]
+        body = b'{"RequestItems":{%b}}' % b",".join(puts)
         unprocessed = self._call("BatchWriteItem", body).get("UnprocessedItems")
         if not unprocessed:
             return []

@@ -201,8 +201,13 @@ def decode_checkpoint_symbols(data: bytes) -> CheckpointSymbols:
 
 def pack_lines(quotes: Iterable[bytes]) -> bytes:
     """Pack quotes, the bytes of each as they came, a line each. The same quotes give the same bytes."""
+    of_each = [*quotes, b""]
+    lines = b"\n".join(of_each)
+    if b"\r" in lines or lines.count(b"\n") >= len(of_each):
+        # Outside strings a line break is only white space in JSON, and inside strings JSON does not allow one.
+        lines = b"\n".join([data.replace(b"\r", b" ").replace(b"\n", b" ") for data in of_each])
     # mtime=0: the gzip header must not carry the clock.
-    return gzip.compress(b"".join([_line(data) for data in quotes]), _GZIP_LEVEL, mtime=0)
+    return gzip.compress(lines, _GZIP_LEVEL, mtime=0)
 
 
 def unpack_lines(body: bytes) -> list[bytes]:
@@ -216,10 +221,3 @@ def unpack_lines(body: bytes) -> list[bytes]:
         if file.read(1):
             raise OSError(f"unpacked it is longer than the {UNPACKED_MAX_BYTES} bytes that an object may hold")
     return lines.splitlines()
-
-
-def _line(data: bytes) -> bytes:
-    # Outside strings a line break is only white space in JSON, and inside strings JSON does not allow one.
-    if b"\n" in data or b"\r" in data:
-        data = data.replace(b"\r", b" ").replace(b"\n", b" ")
-    return data + b"\n"
