@@ -111,16 +111,21 @@ def test_a_state_folder_that_may_not_be_written_is_one_line(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-def test_a_full_disk_behind_standard_output_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("query", "--list"), ("--help",), ("config",)])
+def test_a_full_disk_behind_standard_output_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], unbuffered: str
+) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "stockstream", "query", "--list"],
-            env=environment(tmp_path), stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            [sys.executable, "-m", "stockstream", *arguments],
+            env=environment(tmp_path, PYTHONUNBUFFERED=unbuffered),
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
 
     assert done.returncode == 1
-    assert "disk is full" in done.stderr
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "disk is full" in line
 
 
 @pytest.mark.parametrize("slow", ["stockstream.cli._commands", "click", "stockstream.local.app", "rich"])

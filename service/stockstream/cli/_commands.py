@@ -1,5 +1,6 @@
 """The group of all commands, and what an error of theirs says to a person. Add a command by registering it here."""
 
+import os
 import sys
 
 import click
@@ -78,6 +79,7 @@ def run_command_line() -> int:
     """
     try:
         code = stockstream.main(standalone_mode=False)
+        sys.stdout.flush()
     except StockstreamError as exc:
         for line in str(exc).splitlines():
             print(f"stockstream: {redact(line)}", file=sys.stderr)  # noqa: T201 - the last words to a person
@@ -93,6 +95,15 @@ def run_command_line() -> int:
         cause = outside_cause(exc)
         if cause is None:
             raise
+        _drop_unwritten()
         print(f"stockstream: {redact(cause)}", file=sys.stderr)  # noqa: T201
         return ExitCode.FAILED
     return code if isinstance(code, int) else 0
+
+
+def _drop_unwritten() -> None:
+    """Let go of what standard output cannot take: Python would try once more at the end, and complain of that."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
