@@ -4,7 +4,6 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import count
 from operator import call
 from random import Random
 from typing import Final
@@ -87,8 +86,9 @@ class Scheduler:
         self._ready: deque[Lane] = deque()
         # When the first of the lanes that are ready became so.
         self.ready_since = 0.0
-        self._timers: list[tuple[float, int, Lane]] = []
-        self._timer_ids = count()
+        # When lanes are released, the next moment first, and those of each: many are held until the same one.
+        self._moments: list[float] = []
+        self._held_until: dict[float, deque[Lane]] = {}
         self._buckets: dict[str, ShardBucket] = {}
         self._next_mark_at = 0.0
         self._period_start = 0.0
@@ -121,7 +121,8 @@ class Scheduler:
         self.pending_records += len(batch)
         self._builder.note_sizes(batch)
         self._flow_bytes += batch.size_bytes
-        due = now + self._linger_seconds
+        due = _on_grid(now + self._linger_seconds)
+        held = self._held_at(due)
         full = 1 if self.flushing else self._builder.full_count
         # A batch of a few records is not worth a look at every lane.
         is_large = 2 * len(batch) > len(self.lanes)
@@ -132,15 +133,18 @@ class Scheduler:
                 if len(lane.pending) >= full:
                     self._make_ready(lane, now)
                 elif state is _IDLE:
-                    self._hold(lane, due, _WAITING)
+                    lane.state = _WAITING
+                    lane.due_at = due
+                    held.append(lane)
 
     def advance(self, now: float) -> None:
         """Make the lanes ready whose time has come."""
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            due, _, lane = heapq.heappop(timers)
-            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
-                self._make_ready(lane, now)
+        moments = self._moments
+        while moments and moments[0] <= now:
+            due = heapq.heappop(moments)
+            for lane in self._held_until.pop(due):
+                if _is_held_until(lane, due):
+                    self._make_ready(lane, now)
 
     def next_request(self, now: float, max_records: int | None = None) -> list[KinesisRecord]:
         """Take the ready records of as many lanes as one request should carry; empty where none is ready."""
@@ -177,8 +181,15 @@ class Scheduler:
 
     def next_due_at(self) -> float | None:
         """When the next lane becomes ready by the passing of time."""
-        self._drop_stale_timers()
-        return self._timers[0][0] if self._timers else None
+        moments = self._moments
+        while moments:
+            held = self._held_until[moments[0]]
+            while held and not _is_held_until(held[0], moments[0]):
+                held.popleft()
+            if held:
+                return moments[0]
+            del self._held_until[heapq.heappop(moments)]
+        return None
 
     @property
     def has_ready(self) -> bool:
@@ -287,19 +298,17 @@ class Scheduler:
         self._ready.append(lane)
 
     def _hold(self, lane: Lane, until: float, state: LaneState) -> None:
-        # On a grid, so that lanes held by a storm come back together and share requests.
-        until = math.ceil(until / RELEASE_GRID_SECONDS) * RELEASE_GRID_SECONDS
         lane.state = state
-        lane.due_at = until
-        heapq.heappush(self._timers, (until, next(self._timer_ids), lane))
+        lane.due_at = until = _on_grid(until)
+        self._held_at(until).append(lane)
 
-    def _drop_stale_timers(self) -> None:
-        timers = self._timers
-        while timers:
-            due, _, lane = timers[0]
-            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
-                return
-            heapq.heappop(timers)
+    def _held_at(self, moment: float) -> deque[Lane]:
+        """The lanes that are held until a moment of the grid."""
+        held = self._held_until.get(moment)
+        if held is None:
+            held = self._held_until[moment] = deque()
+            heapq.heappush(self._moments, moment)
+        return held
 
     def _bucket(self, shard_id: str, now: float) -> ShardBucket:
         bucket = self._buckets.get(shard_id)
@@ -318,3 +327,12 @@ class Scheduler:
             lane.mark(self._period_start)
         self._period_start = now if accepted_at is None else accepted_at
         self._next_mark_at = now + MARK_INTERVAL_SECONDS
+
+
+def _on_grid(moment: float) -> float:
+    """The next moment of the grid: lanes held by a storm come back together and share requests."""
+    return math.ceil(moment / RELEASE_GRID_SECONDS) * RELEASE_GRID_SECONDS
+
+
+def _is_held_until(lane: Lane, moment: float) -> bool:
+    return lane.due_at == moment and (lane.state is _WAITING or lane.state is _HELD)
