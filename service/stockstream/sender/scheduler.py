@@ -3,18 +3,18 @@
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
 from operator import call
 from random import Random
 from typing import Final
 
-from stockstream.outbox import Record, RecordBatch
+from stockstream.outbox import RecordBatch
 from stockstream.sender.backoff import full_jitter_seconds
 from stockstream.sender.bucket import ShardBucket
 from stockstream.sender.building import RecordBuilder
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.failures import FailureKind
 from stockstream.sender.grid import hash_key_of_lane, lane_of_key
+from stockstream.sender.known_keys import KnownKeys
 from stockstream.sender.lane import KinesisRecord, Lane, LaneState
 from stockstream.sender.limits import request_max_bytes
 
@@ -34,36 +34,6 @@ RELEASE_GRID_SECONDS: Final = 0.025
 FLOW_INTERVAL_SECONDS: Final = 0.25
 # Records given up of one lane before the next oldest is looked for.
 DROP_STEP_RECORDS: Final = 64
-# Keys seen; a library user's keys may be without end, so the table starts anew past this many.
-MAX_KNOWN_KEYS: Final = 200_000
-
-
-class _Lanes(dict[str, Lane]):
-    """Remembers the lane of every key."""
-
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        super().__init__()
-        self._lanes = lanes
-
-    def __missing__(self, key: str) -> Lane:
-        if len(self) >= MAX_KNOWN_KEYS:
-            self.clear()
-        lane = self[key] = self._lanes[lane_of_key(key, len(self._lanes))]
-        return lane
-
-
-class _Appends(dict[str, Callable[[Record], None]]):
-    """What puts a record of a key into its lane: one object for each lane, so that many keys take little memory."""
-
-    def __init__(self, lanes: _Lanes) -> None:
-        super().__init__()
-        self._lanes = lanes
-
-    def __missing__(self, key: str) -> Callable[[Record], None]:
-        if len(self) >= MAX_KNOWN_KEYS:
-            self.clear()
-        append = self[key] = self._lanes[key].append
-        return append
 
 
 class Scheduler:
@@ -81,8 +51,9 @@ class Scheduler:
         self._max_bytes = config.aggregate_max_bytes
         self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
         self._builder = RecordBuilder(config)
-        self._lane_of_key = _Lanes(self.lanes)
-        self._append_of_key = _Appends(self._lane_of_key)
+        self._lane_of_key = KnownKeys(lambda key: self.lanes[lane_of_key(key, lanes)])
+        # One object for each lane, and not for each key: the tables of many keys must fit the processor's cache.
+        self._append_of_key = KnownKeys(lambda key: self._lane_of_key[key].append)
         self._ready: deque[Lane] = deque()
         # When the first of the lanes that are ready became so.
         self.ready_since = 0.0
