@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections import deque
+from collections.abc import Iterable
 from operator import call
 from random import Random
 from typing import Final
@@ -86,27 +87,38 @@ class Scheduler:
         self._mark_ages(now, accepted_at)
         if now - self._flow_since >= FLOW_INTERVAL_SECONDS:
             self._choose_linger(now)
-        # A loop in C, whose results nobody keeps.
-        deque(map(call, map(self._append_of_key.__getitem__, batch.keys), batch.records), maxlen=0)
+        lanes = self._deal(batch)
         self.pending_bytes += batch.size_bytes
         self.pending_records += len(batch)
         self._builder.note_sizes(batch)
         self._flow_bytes += batch.size_bytes
-        due = _on_grid(now + self._linger_seconds)
-        held = self._held_at(due)
         full = 1 if self.flushing else self._builder.full_count
-        # A batch of a few records is not worth a look at every lane.
-        is_large = 2 * len(batch) > len(self.lanes)
-        lanes = self.lanes if is_large else dict.fromkeys(map(self._lane_of_key.__getitem__, batch.keys))
+        due, held = 0.0, None
         for lane in lanes:
             state = lane.state
             if (state is _IDLE or state is _WAITING) and lane.pending:
                 if len(lane.pending) >= full:
                     self._make_ready(lane, now)
                 elif state is _IDLE:
+                    if held is None:
+                        due = _on_grid(now + self._linger_seconds)
+                        held = self._held_at(due)
                     lane.state = _WAITING
                     lane.due_at = due
                     held.append(lane)
+
+    def _deal(self, batch: RecordBatch) -> Iterable[Lane]:
+        """Give every record to its lane; returns the lanes that are worth a look."""
+        records = batch.records
+        if len(records) == 1:
+            lane = self._lane_of_key[records[0][0]]
+            lane.append(records[0])
+            return (lane,)
+        keys = batch.keys
+        # A loop in C, whose results nobody keeps.
+        deque(map(call, map(self._append_of_key.__getitem__, keys), records), maxlen=0)
+        is_large = 2 * len(records) > len(self.lanes)
+        return self.lanes if is_large else dict.fromkeys(map(self._lane_of_key.__getitem__, keys))
 
     def advance(self, now: float) -> None:
         """Make the lanes ready whose time has come."""
