@@ -55,7 +55,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="where to write the results")
     parser.add_argument("--quick", action="store_true", help="one round of short runs, some two minutes")
     parser.add_argument("--chart", type=Path, help="where to write a chart (SVG)")
-    parser.add_argument("--only", help="senders and rows whose name contains this, such as `disk, 100 callers`")
+    parser.add_argument(
+        "--only", help="senders and rows by (a part of) their name; `floors` for the rows that miss their aims"
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
     peers_python()

@@ -85,7 +85,7 @@ class Floor:
         if on_disk:
             path = pathlib.Path(other["outbox_dir"]) / "floor"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._jobs: SimpleQueue[tuple[list[bytes], Callable[[], None]]] | None = None
+        self._jobs: SimpleQueue[tuple[list[bytes], Callable[[], None]] | None] | None = None
         if in_thread:
             self._jobs = SimpleQueue()
             threading.Thread(target=self._work, daemon=True).start()
@@ -112,6 +112,12 @@ class Floor:
         while len(self._free) < _IN_FLIGHT:
             self._answered.clear()
             await self._answered.wait()
+        for connection in self._free:
+            connection.transport.close()
+        if self._jobs is not None:
+            self._jobs.put(None)
+        if self._file >= 0:
+            os.close(self._file)
 
     def _commit(self) -> None:
         batch, self._queue = self._queue, []
@@ -136,8 +142,8 @@ class Floor:
 
     def _work(self) -> None:
         assert self._jobs is not None
-        while True:
-            pieces, committed = self._jobs.get()
+        while (job := self._jobs.get()) is not None:
+            pieces, committed = job
             self._write(pieces)
             self._loop.call_soon_threadsafe(committed)
 

@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 
 from stockstream.outbox import RecordBatch
 from stockstream.sender import SenderConfig
-from stockstream.sender import progress as progress_module
 from stockstream.sender.disk_intake import DiskIntake
 from stockstream.sender.intake import MemoryIntake
 from stockstream.sender.limits import MEBIBYTE
@@ -95,8 +94,7 @@ async def test_shards_that_cannot_be_listed_after_a_reshard_are_said_and_deliver
 
 
 def test_known_keys_are_bounded_and_their_lanes_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_module, "MAX_KNOWN_KEYS", 2)
-    monkeypatch.setattr("stockstream.sender.scheduler.MAX_KNOWN_KEYS", 2)
+    monkeypatch.setattr("stockstream.sender.known_keys.MAX_KNOWN_KEYS", 2)
     progress = Progress([], len)
     assert [progress._lane_of_key["A" * size] for size in (1, 2, 3, 1)] == [1, 2, 3, 1]
     assert len(progress._lane_of_key) <= 2

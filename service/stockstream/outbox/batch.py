@@ -47,11 +47,6 @@ class RecordBatch:
         return cls(kept, sum(columns.data_lengths), columns)
 
     @classmethod
-    def of_one(cls, record: Record, size_bytes: int) -> Self:
-        """The same of one record whose size is known."""
-        return cls((record,), size_bytes)
-
-    @classmethod
     def joined(cls, batches: Sequence["RecordBatch"]) -> "RecordBatch":
         """One batch of several, in their order."""
         if len(batches) == 1:

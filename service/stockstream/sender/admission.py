@@ -53,7 +53,7 @@ class Admission:
             key, data = record
             size_bytes = len(data)
             if size_bytes <= self._surely_fits_bytes and key in self._good_keys:
-                return RecordBatch.of_one(record, size_bytes), []
+                return RecordBatch((record,), size_bytes), []
         batch = RecordBatch.of(records)
         if max(batch.data_lengths) <= self._surely_fits_bytes and self._are_good(batch.keys):
             return batch, []

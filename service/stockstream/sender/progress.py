@@ -6,24 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from stockstream.outbox import Record, Slot
-from stockstream.sender.scheduler import MAX_KNOWN_KEYS
+from stockstream.sender.known_keys import KnownKeys
 
 # Below this many records counting them one by one costs less than a Counter.
 _FEW_RECORDS: Final = 32
-
-
-class _LaneOfKey(dict[str, int]):
-    """Remembers the lane of every key; a key is looked up for each record, in C."""
-
-    def __init__(self, lane_of_key: Callable[[str], int]) -> None:
-        super().__init__()
-        self._lane_of_key = lane_of_key
-
-    def __missing__(self, key: str) -> int:
-        if len(self) >= MAX_KNOWN_KEYS:
-            self.clear()
-        lane = self[key] = self._lane_of_key(key)
-        return lane
 
 
 class Progress:
@@ -36,7 +22,7 @@ class Progress:
 
     def __init__(self, slots: Sequence[Slot], lane_of_key: Callable[[str], int]) -> None:
         self._slots = list(slots)
-        self._lane_of_key = _LaneOfKey(lane_of_key)
+        self._lane_of_key = KnownKeys(lane_of_key)
         self._acknowledged_to = max((slot.first for slot in slots), default=0)
         # For each lane, the frames that gave it records, and how many it had been given up to the end of each: the
         # first of them holds the last record that is acknowledged, or none is. Two lists, so that a search finds it.

@@ -3,19 +3,19 @@
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Iterable
 from operator import call
 from random import Random
 from typing import Final
 
-from stockstream.outbox import Record, RecordBatch
+from stockstream.outbox import RecordBatch
 from stockstream.sender.backoff import full_jitter_seconds
 from stockstream.sender.bucket import ShardBucket
 from stockstream.sender.building import RecordBuilder
 from stockstream.sender.config import SenderConfig
 from stockstream.sender.failures import FailureKind
 from stockstream.sender.grid import hash_key_of_lane, lane_of_key
+from stockstream.sender.known_keys import KnownKeys
 from stockstream.sender.lane import KinesisRecord, Lane, LaneState
 from stockstream.sender.limits import request_max_bytes
 
@@ -35,36 +35,6 @@ RELEASE_GRID_SECONDS: Final = 0.025
 FLOW_INTERVAL_SECONDS: Final = 0.25
 # Records given up of one lane before the next oldest is looked for.
 DROP_STEP_RECORDS: Final = 64
-# Keys seen; a library user's keys may be without end, so the table starts anew past this many.
-MAX_KNOWN_KEYS: Final = 200_000
-
-
-class _Lanes(dict[str, Lane]):
-    """Remembers the lane of every key."""
-
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        super().__init__()
-        self._lanes = lanes
-
-    def __missing__(self, key: str) -> Lane:
-        if len(self) >= MAX_KNOWN_KEYS:
-            self.clear()
-        lane = self[key] = self._lanes[lane_of_key(key, len(self._lanes))]
-        return lane
-
-
-class _Appends(dict[str, Callable[[Record], None]]):
-    """What puts a record of a key into its lane: one object for each lane, so that many keys take little memory."""
-
-    def __init__(self, lanes: _Lanes) -> None:
-        super().__init__()
-        self._lanes = lanes
-
-    def __missing__(self, key: str) -> Callable[[Record], None]:
-        if len(self) >= MAX_KNOWN_KEYS:
-            self.clear()
-        append = self[key] = self._lanes[key].append
-        return append
 
 
 class Scheduler:
@@ -82,13 +52,15 @@ class Scheduler:
         self._max_bytes = config.aggregate_max_bytes
         self.lanes = [Lane(index, str(hash_key_of_lane(index, lanes))) for index in range(lanes)]
         self._builder = RecordBuilder(config)
-        self._lane_of_key = _Lanes(self.lanes)
-        self._append_of_key = _Appends(self._lane_of_key)
+        self._lane_of_key = KnownKeys(lambda key: self.lanes[lane_of_key(key, lanes)])
+        # One object for each lane, and not for each key: the tables of many keys must fit the processor's cache.
+        self._append_of_key = KnownKeys(lambda key: self._lane_of_key[key].append)
         self._ready: deque[Lane] = deque()
         # When the first of the lanes that are ready became so.
         self.ready_since = 0.0
-        self._timers: list[tuple[float, int, Lane]] = []
-        self._timer_ids = count()
+        # When lanes are released, the next moment first, and those of each: many are held until the same one.
+        self._moments: list[float] = []
+        self._held_until: dict[float, deque[Lane]] = {}
         self._buckets: dict[str, ShardBucket] = {}
         self._next_mark_at = 0.0
         self._period_start = 0.0
@@ -115,32 +87,47 @@ class Scheduler:
         self._mark_ages(now, accepted_at)
         if now - self._flow_since >= FLOW_INTERVAL_SECONDS:
             self._choose_linger(now)
-        # A loop in C, whose results nobody keeps.
-        deque(map(call, map(self._append_of_key.__getitem__, batch.keys), batch.records), maxlen=0)
+        lanes = self._deal(batch)
         self.pending_bytes += batch.size_bytes
         self.pending_records += len(batch)
         self._builder.note_sizes(batch)
         self._flow_bytes += batch.size_bytes
-        due = now + self._linger_seconds
         full = 1 if self.flushing else self._builder.full_count
-        # A batch of a few records is not worth a look at every lane.
-        is_large = 2 * len(batch) > len(self.lanes)
-        lanes = self.lanes if is_large else dict.fromkeys(map(self._lane_of_key.__getitem__, batch.keys))
+        due, held = 0.0, None
         for lane in lanes:
             state = lane.state
             if (state is _IDLE or state is _WAITING) and lane.pending:
                 if len(lane.pending) >= full:
                     self._make_ready(lane, now)
                 elif state is _IDLE:
-                    self._hold(lane, due, _WAITING)
+                    if held is None:
+                        due = _on_grid(now + self._linger_seconds)
+                        held = self._held_at(due)
+                    lane.state = _WAITING
+                    lane.due_at = due
+                    held.append(lane)
+
+    def _deal(self, batch: RecordBatch) -> Iterable[Lane]:
+        """Give every record to its lane; returns the lanes that are worth a look."""
+        records = batch.records
+        if len(records) == 1:
+            lane = self._lane_of_key[records[0][0]]
+            lane.append(records[0])
+            return (lane,)
+        keys = batch.keys
+        # A loop in C, whose results nobody keeps.
+        deque(map(call, map(self._append_of_key.__getitem__, keys), records), maxlen=0)
+        is_large = 2 * len(records) > len(self.lanes)
+        return self.lanes if is_large else dict.fromkeys(map(self._lane_of_key.__getitem__, keys))
 
     def advance(self, now: float) -> None:
         """Make the lanes ready whose time has come."""
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            due, _, lane = heapq.heappop(timers)
-            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
-                self._make_ready(lane, now)
+        moments = self._moments
+        while moments and moments[0] <= now:
+            due = heapq.heappop(moments)
+            for lane in self._held_until.pop(due):
+                if _is_held_until(lane, due):
+                    self._make_ready(lane, now)
 
     def next_request(self, now: float, max_records: int | None = None) -> list[KinesisRecord]:
         """Take the ready records of as many lanes as one request should carry; empty where none is ready."""
@@ -177,8 +164,15 @@ class Scheduler:
 
     def next_due_at(self) -> float | None:
         """When the next lane becomes ready by the passing of time."""
-        self._drop_stale_timers()
-        return self._timers[0][0] if self._timers else None
+        moments = self._moments
+        while moments:
+            held = self._held_until[moments[0]]
+            while held and not _is_held_until(held[0], moments[0]):
+                held.popleft()
+            if held:
+                return moments[0]
+            del self._held_until[heapq.heappop(moments)]
+        return None
 
     @property
     def has_ready(self) -> bool:
@@ -287,19 +281,17 @@ class Scheduler:
         self._ready.append(lane)
 
     def _hold(self, lane: Lane, until: float, state: LaneState) -> None:
-        # On a grid, so that lanes held by a storm come back together and share requests.
-        until = math.ceil(until / RELEASE_GRID_SECONDS) * RELEASE_GRID_SECONDS
         lane.state = state
-        lane.due_at = until
-        heapq.heappush(self._timers, (until, next(self._timer_ids), lane))
+        lane.due_at = until = _on_grid(until)
+        self._held_at(until).append(lane)
 
-    def _drop_stale_timers(self) -> None:
-        timers = self._timers
-        while timers:
-            due, _, lane = timers[0]
-            if lane.due_at == due and (lane.state is _WAITING or lane.state is _HELD):
-                return
-            heapq.heappop(timers)
+    def _held_at(self, moment: float) -> deque[Lane]:
+        """The lanes that are held until a moment of the grid."""
+        held = self._held_until.get(moment)
+        if held is None:
+            held = self._held_until[moment] = deque()
+            heapq.heappush(self._moments, moment)
+        return held
 
     def _bucket(self, shard_id: str, now: float) -> ShardBucket:
         bucket = self._buckets.get(shard_id)
@@ -318,3 +310,12 @@ class Scheduler:
             lane.mark(self._period_start)
         self._period_start = now if accepted_at is None else accepted_at
         self._next_mark_at = now + MARK_INTERVAL_SECONDS
+
+
+def _on_grid(moment: float) -> float:
+    """The next moment of the grid: lanes held by a storm come back together and share requests."""
+    return math.ceil(moment / RELEASE_GRID_SECONDS) * RELEASE_GRID_SECONDS
+
+
+def _is_held_until(lane: Lane, moment: float) -> bool:
+    return lane.due_at == moment and (lane.state is _WAITING or lane.state is _HELD)
