@@ -43,3 +43,19 @@ def test_variables_of_a_deployment_are_not_for_git() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ignored.stdout.split() == ["infra/mine.tfvars"]
+
+
+def environment_of_commands(folder: Path, **variables: str) -> dict[str, str]:
+    makefile = folder / "show.mk"
+    makefile.write_text(f"include {ROOT}/Makefile\nshow-environment:\n\t@env\n")
+    done = subprocess.run(
+        ["make", "-f", str(makefile), "show-environment"],
+        cwd=folder, env=dict(os.environ) | variables, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def test_who_wants_no_bytecode_in_the_tree_has_it_in_the_environment_that_make_makes(tmp_path: Path) -> None:
+    environment = environment_of_commands(tmp_path, PYTHONDONTWRITEBYTECODE="1")
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["PYTHONPYCACHEPREFIX"] == str(tmp_path / ".venv" / "bytecode")

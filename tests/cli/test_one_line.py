@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from stockstream.cli._commands import stockstream
+from stockstream.cli._interrupt import say_interrupted
 from stockstream.cli._outside import is_interrupt, outside_cause
 from stockstream.errors import InputError
 from stockstream.exit_codes import ExitCode
@@ -142,6 +143,15 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path: Path, slow: str) -> Non
     assert process.returncode == ExitCode.INTERRUPTED
     # An empty line ends the one on which the terminal shows ^C.
     assert said.strip() == "stockstream: interrupted; what was accepted stays in the outbox"
+
+
+def test_ctrl_c_speaks_of_the_outbox_only_where_quotes_are_taken_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, kept in (("tail", ""), ("local", "; what was accepted stays in the outbox")):
+        monkeypatch.setattr(sys, "argv", ["stockstream", command, "AAPL"])
+        assert say_interrupted() == ExitCode.INTERRUPTED
+        assert capsys.readouterr().err == f"stockstream: interrupted{kept}\n"
 
 
 def refused(code: str) -> ClientError:

@@ -112,6 +112,8 @@ async def test_every_place_has_no_violation_in_light_dark_and_on_a_phone(
         await keep(tab, f"{session}-{place}-{name}")
         found += [f"{name}: {one}" for one in await violations(tab)]
         assert await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} {name} is too wide"
+        # What is long scrolls within the page: a window that scrolls beside it shows nothing but emptiness.
+        assert await tab.evaluate("document.documentElement.scrollHeight <= innerHeight"), f"{place} {name} is too high"
     assert found == []
 
 

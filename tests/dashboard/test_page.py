@@ -109,6 +109,9 @@ async def test_a_mark_on_the_chart_of_days_stands_at_the_day_of_its_session(stor
                 f"alert.symbol === '{symbol}' && Date.parse(alert.timestamp) === Date.parse('{moment}')), {step})))"
             )
             assert await tab.evaluate(found) == datetime.fromisoformat(start).timestamp()
+        # What rounds to nothing is neither above nor below it.
+        shown = "import('/static/format.js').then((it) => [-0.04, 0.04, -0.06, 0.06].map((z) => it.signed(z, 1)))"
+        assert await tab.evaluate(shown) == ["±0.0", "±0.0", "−0.1", "+0.1"]
 
 
 async def test_a_pointer_that_rests_on_the_chart_lets_the_page_rest(stored: Stored, tab: Tab) -> None:

@@ -20,6 +20,7 @@ from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.dashboard import open_dashboard
 from stockstream.local.emulator import Emulator, choose_port, keep_off_proxies, run_emulator
 from stockstream.local.emulator_environment import find_emulator_python
+from stockstream.local.followed import Followed
 from stockstream.local.look import look_command
 from stockstream.local.notifier import notifying
 from stockstream.local.options import LOCAL_REGION, LocalOptions
@@ -168,6 +169,7 @@ class _Local:
             tally=tally,
             archive=archive,
             stop=stop,
+            followed=Followed(settings.symbols if source_kind(settings.source).follows_watchlist else None),
             look_command=look_command(self.state.root),
             simulated_because=self.simulated_because,
         )

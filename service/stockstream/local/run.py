@@ -11,6 +11,7 @@ from stockstream.local.archive_count import ArchiveCount
 from stockstream.local.backlog import Backlog, BacklogMeter
 from stockstream.local.consumer_log import ConsumerLog
 from stockstream.local.emulator import Emulator
+from stockstream.local.followed import Followed
 from stockstream.local.tally import RunTally
 from stockstream.pipeline.service import Service
 from stockstream.settings import Settings
@@ -32,6 +33,7 @@ class LocalRun:
         tally: What went in.
         archive: What S3 has of it.
         stop: A stop was asked for.
+        followed: The symbols that it follows now.
         look_command: What shows the newest quotes, typed elsewhere.
         simulated_because: Why the market is a simulated one.
         page_url: Where the page is.
@@ -48,6 +50,7 @@ class LocalRun:
     tally: RunTally
     archive: ArchiveCount
     stop: asyncio.Event
+    followed: Followed
     look_command: str
     simulated_because: str = ""
     page_url: str = ""

@@ -70,7 +70,10 @@ def _source_detail(run: "LocalRun") -> str:
 def _symbols(run: "LocalRun") -> list[SymbolRow]:
     threshold = Decimal(str(run.settings.anomaly_threshold_percent))
     rows = []
+    followed = run.followed.symbols()
     for symbol, quote in run.tally.latest.items():
+        if followed is not None and symbol not in followed:
+            continue
         row = SymbolRow(
             symbol=symbol,
             price=quote.price,

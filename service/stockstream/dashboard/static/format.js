@@ -15,7 +15,11 @@ const decimals = (value) => (value == null ? 0 : (String(value).split(".")[1] ??
 export const digitsOfQuote = (quote) => Math.min(6, Math.max(digitsOf(quote.price), decimals(quote.open), decimals(quote.previous_close)));
 export const price = (value, digits) => (value == null ? "–" : formatter(digits ?? digitsOf(value)).format(value));
 export const number = (value, digits = 0) => (value == null ? "–" : formatter(digits).format(value));
-export const signed = (value, digits) => (value == null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${formatter(digits).format(Math.abs(value))}`);
+export const signed = (value, digits) => {
+  if (value == null) return "–";
+  const shown = Number(Number(value).toFixed(digits)); // what rounds to nothing has no sign
+  return `${shown > 0 ? "+" : shown < 0 ? "−" : "±"}${formatter(digits).format(Math.abs(shown))}`;
+};
 export const arrow = (value) => (value > 0 ? "▲" : value < 0 ? "▼" : "■");
 export const side = (value) => (value > 0 ? "up" : value < 0 ? "down" : "flat");
 
