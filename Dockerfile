@@ -49,6 +49,10 @@ ENV PATH=/app/bin:$PATH \
     STOCKSTREAM_LOG_FORMAT=json \
     STOCKSTREAM_OUTBOX_DIR=/var/lib/stockstream/outbox \
     STOCKSTREAM_CACHE_DIR=/var/cache/stockstream
+# What a start imports, compiled once: nothing can be written below a read-only root, and a quarter of a processor would
+# compile for seconds at every start.
+RUN PYTHONDONTWRITEBYTECODE= python -c "import stockstream.cli._commands, stockstream.pipeline.service; \
+    import stockstream.sources.yahoo, yfinance"
 # The two folders that must be writable where the root is read-only: the outbox (keep it!) and yfinance's caches.
 VOLUME ["/var/lib/stockstream", "/var/cache/stockstream"]
 USER 10001:10001
