@@ -8,7 +8,6 @@ doubt. A container whose knowledge is old loses nothing: its append is refused, 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 import structlog
@@ -44,8 +43,6 @@ LOAD_WINDOW: Final = CHECKPOINT_EVERY_REVISIONS
 FOLLOW_WINDOW: Final = 4
 # Where somebody else writes too, a look is cheaper than a refused append; so many times after each refusal.
 WARY_APPENDS: Final = 100
-
-_key_of: Final = attrgetter("quote.symbol", "quote.timestamp")
 
 log = structlog.get_logger("stockstream.consumer.log")
 
@@ -224,8 +221,8 @@ class PartitionLog:
         """
         states = self.states
         once: dict[Key, UserQuote] = {}
-        for key, user in zip(map(_key_of, share.rest), share.rest, strict=True):
-            once.setdefault(key, user)
+        for user in share.rest:
+            once.setdefault((user.quote.symbol, user.quote.timestamp), user)
         asked = [key for key in once if (state := states.get(key[0])) is not None and key[1] <= state.last_timestamp]
         present: set[Key] = set()
         if asked:

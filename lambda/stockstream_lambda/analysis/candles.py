@@ -77,17 +77,21 @@ class Candles(msgspec.Struct, array_like=True):
 
     def add(
         self, starts: Starts, price: Decimal, traded: Traded | None, *, is_regular: bool
-    ) -> list[tuple[str, Candle]]:
-        """Take a tick; returns the windows that are over with it, by interval, minutes before their block.
+    ) -> tuple[list[tuple[str, Candle]], str]:
+        """Take a tick.
 
         Args:
             starts: Starts of the windows that it lies in.
             price: Price.
             traded: What traded up to it since the mark before; None where it tells no mark.
             is_regular: Whether it is of regular hours: the day's prices are.
+
+        Returns:
+            The windows that are over with it, by interval, minutes before their block; and the attributes that show
+            those it is in, each with a comma before it.
         """
         over: list[tuple[str, Candle]] = []
-        newest = self.newest
+        shown, incomplete, newest = "", "", self.newest
         is_of = ALL_WINDOWS if traded is None else traded.is_of
         for index, start in enumerate(starts):
             candle, is_priced = newest[index], is_regular or index != _DAY
@@ -101,22 +105,30 @@ class Candles(msgspec.Struct, array_like=True):
                 newest[index] = candle = Candle(start, price, price, price, price, None, 0)
             elif candle.is_closed or candle.window_start > start:
                 continue  # a later one: the exchange's zone has changed under us, and that day is over
-            if is_priced:
-                if price > candle.high:
-                    candle.high = price
-                elif price < candle.low:
-                    candle.low = price
-                candle.close = price
-                candle.quotes += 1
-            if traded is None:
-                continue
-            volume = candle.volume or 0
-            if not is_of[index]:
-                candle.is_incomplete = True
-            elif traded.volume:
-                volume = min(volume + traded.volume, VOLUME_MAX)
-            candle.volume = volume
-        return over
+            if traded is not None:
+                volume = candle.volume or 0
+                if not is_of[index]:
+                    candle.is_incomplete = True
+                elif traded.volume:
+                    volume = min(volume + traded.volume, VOLUME_MAX)
+                candle.volume = volume
+            if not is_priced:
+                continue  # the price outside regular hours is not the day's close
+            candle.close = price
+            candle.quotes += 1
+            if price > candle.high:
+                candle.high = price
+            elif price < candle.low:
+                candle.low = price
+            shown += (
+                f'{_HEADS[index]}{candle.open!s}"}},{{"N":"{candle.high!s}"}},{{"N":"{candle.low!s}"}},'
+                f'{_volume(candle)},{{"N":"{candle.quotes}"}}]}}'
+            )
+            if candle.is_incomplete:
+                incomplete += f" {INTERVALS[index]}"
+        if incomplete:
+            shown += f',"{INCOMPLETE}":{{"S":"{incomplete[1:]}"}}'
+        return over, shown
 
     def correct(self, starts: Starts, price: Decimal, *, is_regular: bool) -> None:
         """Take a late price: it may widen the range of a window still open, and moves nothing else."""
@@ -156,21 +168,6 @@ class Candles(msgspec.Struct, array_like=True):
             key = candle_key(symbol, interval), candle.window_start
             items.append((key, _item(symbol, interval, candle, minutes + expires_at)))
         return items
-
-    def open_attributes(self, starts: Starts, *, is_regular: bool) -> str:
-        """The attributes of a quote that show the candles it is in, each with a comma before it."""
-        text, incomplete = "", []
-        # The price outside regular hours is not the day's close.
-        for c, start, head, interval in zip(self.newest if is_regular else self.newest[:_DAY], starts, _HEADS, INTERVALS):
-            if c is None or c.window_start != start or c.is_closed:
-                continue
-            volume = _NULL if c.volume is None else f'{{"N":"{c.volume}"}}'
-            text += f'{head}{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},{volume},{{"N":"{c.quotes}"}}]}}'
-            if c.is_incomplete:
-                incomplete.append(interval)
-        if incomplete:
-            text += f',"{INCOMPLETE}":{{"S":"{" ".join(incomplete)}"}}'
-        return text
 
 
 @lru_cache(maxsize=4096)
