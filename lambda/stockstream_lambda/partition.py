@@ -66,12 +66,11 @@ class Turn(NamedTuple):
     deadline: Deadline
 
 
-@dataclass(slots=True)
-class Share:
-    """A partition's part of a batch, and how far it has come.
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What was done with quotes.
 
     Attributes:
-        rest: Quotes not dealt with, in stream order.
         stored: Quotes stored for the first time.
         late: Those among them that are out of order.
         duplicates: Quotes that were stored already.
@@ -80,13 +79,19 @@ class Share:
         recovered: Entries of which something was missing, and was written here.
     """
 
-    rest: Sequence[UserQuote] = ()
     stored: int = 0
     late: int = 0
     duplicates: int = 0
     alerts: list[Alert] = field(default_factory=list)
     conflicts: int = 0
     recovered: int = 0
+
+
+@dataclass(slots=True)
+class Share(Counts):
+    """A partition's part of a batch; `rest` are the quotes not dealt with, in stream order."""
+
+    rest: Sequence[UserQuote] = ()
 
 
 class PartitionLog:
