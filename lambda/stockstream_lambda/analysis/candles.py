@@ -68,9 +68,9 @@ class Candle(msgspec.Struct, array_like=True, gc=False):
         volume = self.volume or 0
         if not traded.is_of[index]:
             self.is_incomplete = True
-        elif traded.volume:
-            volume = min(volume + traded.volume, VOLUME_MAX)
-        self.volume = volume
+        else:
+            volume += traded.volume
+        self.volume = volume if volume < VOLUME_MAX else VOLUME_MAX  # noqa: FURB136 - thrice as fast, four times a quote
 
 
 class Candles(msgspec.Struct, array_like=True):
