@@ -150,8 +150,7 @@ class PartitionLog:
                     continue
             part = share.rest[:ENTRY_MAX_QUOTES]
             folder = roll_day(part, self.folder, turn.today)
-            is_appended = self.append(roll_object(folder) if folder else accepted_object(part), share, turn)
-            if is_appended:
+            if self.append(roll_object(folder) if folder else accepted_object(part), share, turn):
                 # All that stands in the log since the look is ours, and holds none of the rest.
                 looked_at = self.revision
                 if not folder:
