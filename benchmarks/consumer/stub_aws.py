@@ -22,6 +22,7 @@ _ENTRY_ID = re.compile(rb"\.Id=(\d+)")
 _DYNAMODB = {
     "BatchGetItem": b'{"Responses":{},"UnprocessedKeys":{}}',
     "BatchWriteItem": b'{"UnprocessedItems":{}}',
+    "Query": b'{"Count":0,"Items":[]}',
 }
 
 

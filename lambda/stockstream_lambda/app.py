@@ -7,10 +7,7 @@ from typing import Final
 
 from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.credentials import CredentialSource, endpoint_for, region_from
-from stockstream_lambda.aws.dynamodb import DynamoDb
 from stockstream_lambda.aws.proxy import proxy_for
-from stockstream_lambda.aws.s3 import S3
-from stockstream_lambda.aws.sns import Sns
 from stockstream_lambda.aws.transport import Epoch
 from stockstream_lambda.config import Config
 from stockstream_lambda.pipeline import Pipeline
@@ -38,5 +35,4 @@ def build_stores(config: Config, environ: Mapping[str, str] = os.environ) -> Aws
         endpoint = endpoint_for(service, region, environ)
         return ServiceClient(service, region, endpoint, credentials, epoch=epoch, proxy=proxy_for(endpoint, environ))
 
-    sns = Sns(client("sns"), config.alerts_topic_arn) if config.alerts_topic_arn else None
-    return AwsStores(DynamoDb(client("dynamodb")), S3(client("s3"), config.archive_bucket), sns)
+    return AwsStores(client, config)

@@ -8,7 +8,6 @@ doubt. A container whose knowledge is old loses nothing: its append is refused, 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 import structlog
@@ -45,8 +44,6 @@ FOLLOW_WINDOW: Final = 4
 # Where somebody else writes too, a look is cheaper than a refused append; so many times after each refusal.
 WARY_APPENDS: Final = 100
 
-_key_of: Final = attrgetter("quote.symbol", "quote.timestamp")
-
 log = structlog.get_logger("stockstream.consumer.log")
 
 
@@ -69,12 +66,11 @@ class Turn(NamedTuple):
     deadline: Deadline
 
 
-@dataclass(slots=True)
-class Share:
-    """A partition's part of a batch, and how far it has come.
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What was done with quotes.
 
     Attributes:
-        rest: Quotes not dealt with, in stream order.
         stored: Quotes stored for the first time.
         late: Those among them that are out of order.
         duplicates: Quotes that were stored already.
@@ -83,13 +79,19 @@ class Share:
         recovered: Entries of which something was missing, and was written here.
     """
 
-    rest: Sequence[UserQuote] = ()
     stored: int = 0
     late: int = 0
     duplicates: int = 0
     alerts: list[Alert] = field(default_factory=list)
     conflicts: int = 0
     recovered: int = 0
+
+
+@dataclass(slots=True)
+class Share(Counts):
+    """A partition's part of a batch; `rest` are the quotes not dealt with, in stream order."""
+
+    rest: Sequence[UserQuote] = ()
 
 
 class PartitionLog:
@@ -148,8 +150,7 @@ class PartitionLog:
                     continue
             part = share.rest[:ENTRY_MAX_QUOTES]
             folder = roll_day(part, self.folder, turn.today)
-            is_appended = self.append(roll_object(folder) if folder else accepted_object(part), share, turn)
-            if is_appended:
+            if self.append(roll_object(folder) if folder else accepted_object(part), share, turn):
                 # All that stands in the log since the look is ours, and holds none of the rest.
                 looked_at = self.revision
                 if not folder:
@@ -224,8 +225,8 @@ class PartitionLog:
         """
         states = self.states
         once: dict[Key, UserQuote] = {}
-        for key, user in zip(map(_key_of, share.rest), share.rest, strict=True):
-            once.setdefault(key, user)
+        for user in share.rest:
+            once.setdefault((user.quote.symbol, user.quote.timestamp), user)
         asked = [key for key in once if (state := states.get(key[0])) is not None and key[1] <= state.last_timestamp]
         present: set[Key] = set()
         if asked:

@@ -100,8 +100,8 @@ class Pipeline:
         now = now or datetime.fromtimestamp(self.clock.now(), UTC)
         batch = decode_batch(event)
         tally = Tally(records=len(batch.sequence_numbers), lag_ms=_lag_ms(batch.oldest_arrival_ms, now))
-        quotes, bad = _gate(batch.quotes, batch.bad, now)
-        shares = self._shares(quotes)
+        bad = batch.bad
+        shares = self._shares(batch.quotes, bad, now)
         self._outbox.sent.clear()
         errors = self._take(shares, now, Deadline(remaining_ms), tally) if shares else {}
         failed = []
@@ -157,10 +157,16 @@ class Pipeline:
             known = self._logs[partition] = PartitionLog.load(partition, self.tools, turn)
         return known
 
-    def _shares(self, quotes: Sequence[UserQuote]) -> dict[Partition, Share]:
+    def _shares(self, quotes: Sequence[UserQuote], bad: list[BadRecord], now: datetime) -> dict[Partition, Share]:
+        """What each partition gets of a batch; what the gate refuses is bad."""
+        partitions, now_ms = self.config.partitions, round(now.timestamp() * 1000)
         by_partition: dict[Partition, list[UserQuote]] = {}
         for user in quotes:
-            by_partition.setdefault(partition_of(user.quote.symbol, self.config.partitions), []).append(user)
+            found = refuse(user.quote, user.source.arrival_ms or now_ms)
+            if found is None:
+                by_partition.setdefault(partition_of(user.quote.symbol, partitions), []).append(user)
+            else:
+                bad.append(BadRecord(user.data, user.source, *found))
         return {partition: Share(of_partition) for partition, of_partition in sorted(by_partition.items())}
 
     def _take(
@@ -237,20 +243,6 @@ class Pipeline:
     def _read_rules(self, key: str) -> bytes | None:
         found = self.stores.get_object(key)
         return None if found is None else found.body
-
-
-def _gate(
-    quotes: Sequence[UserQuote], bad: Sequence[BadRecord], now: datetime
-) -> tuple[list[UserQuote], list[BadRecord]]:
-    now_ms = round(now.timestamp() * 1000)
-    passed, refused = [], list(bad)
-    for user in quotes:
-        found = refuse(user.quote, user.source.arrival_ms or now_ms)
-        if found is None:
-            passed.append(user)
-        else:
-            refused.append(BadRecord(user.data, user.source, *found))
-    return passed, refused
 
 
 def _lag_ms(oldest_arrival_ms: int, now: datetime) -> int:

@@ -1,8 +1,9 @@
 """What the consumer needs of the outside, one method per call to AWS, and AWS's implementation of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from stockstream_lambda.aws.client import ServiceClient
 from stockstream_lambda.aws.dynamodb import DynamoDb, Item, Key, Table, Write
 from stockstream_lambda.aws.s3 import S3, StoredObject
 from stockstream_lambda.aws.sns import Message, Sns
@@ -65,9 +66,13 @@ class Stores(Protocol):
 class AwsStores:
     """The stores in AWS, or in whatever `AWS_ENDPOINT_URL` names."""
 
-    def __init__(self, dynamodb: DynamoDb, s3: S3, sns: Sns | None) -> None:
-        self._clients = [client for client in (dynamodb, s3, sns) if client is not None]
-        self._sns = sns
+    def __init__(self, client: Callable[[str], ServiceClient], config: Config) -> None:
+        self._clients = [client("dynamodb"), client("s3")]
+        dynamodb, s3 = DynamoDb(self._clients[0]), S3(self._clients[1], config.archive_bucket)
+        self._sns: Sns | None = None
+        if config.alerts_topic_arn:
+            self._clients.append(client("sns"))
+            self._sns = Sns(self._clients[-1], config.alerts_topic_arn)
         self.get_object = s3.get
         self.put_object = s3.put
         self.put_new = s3.put_new

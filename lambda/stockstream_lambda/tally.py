@@ -3,25 +3,18 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from stockstream_lambda.alerts.alert import Alert
-from stockstream_lambda.partition import Share
+from stockstream_lambda.partition import Counts
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts of one batch.
+@dataclass(slots=True, kw_only=True)
+class Tally(Counts):
+    """Counts of one batch, of all partitions together.
 
     Attributes:
         records: Kinesis records received.
-        stored: Quotes stored for the first time.
-        late: Those among them that were out of order.
-        duplicates: Quotes that were stored already.
         quarantined: User records in quarantine, by reason.
-        alerts: Alerts that fired.
         alerts_published: Alerts that SNS took.
         alerts_unsent: Alerts that the sweep found waiting.
-        conflicts: Appends that met somebody else's entry.
-        recovered: Entries of another process of which something was missing.
         checkpoint_age_revisions: Revisions since the checkpoint, of the partition that has most.
         failed_partitions: Partitions with quotes that must come again.
         stopped_partitions: Partitions that take nothing any more.
@@ -30,22 +23,16 @@ class Tally:
     """
 
     records: int = 0
-    stored: int = 0
-    late: int = 0
-    duplicates: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
-    alerts: list[Alert] = field(default_factory=list)
     alerts_published: int = 0
     alerts_unsent: int = 0
-    conflicts: int = 0
-    recovered: int = 0
     checkpoint_age_revisions: int = 0
     failed_partitions: int = 0
     stopped_partitions: int = 0
     lag_ms: int = 0
     rules: str = ""
 
-    def add(self, share: Share) -> None:
+    def add(self, share: Counts) -> None:
         """Count what a partition's share of the batch came to."""
         self.stored += share.stored
         self.late += share.late

@@ -181,6 +181,7 @@ class Schedule:
         self.wire: list[tuple[Op, int]] = []
         self.given_up: list[bytes] = []
         self.has_closed = False
+        self.has_log = False
         self.step = 0
 
     @property
@@ -239,7 +240,8 @@ class Schedule:
 
     def _disturb(self) -> bool:
         rng = self.rng
-        has_log = any(storage.parse_log_key(key) for key in self.memory.objects)
+        # There is always a newest entry: once there is a log, there is one.
+        has_log = self.has_log = self.has_log or any(map(storage.parse_log_key, self.memory.objects))
         if self.is_tidied and has_log and not self.active and rng.random() < 0.1:
             for _ in range(2):  # the market is closed
                 self.time.seconds += 45 * 60
@@ -396,9 +398,11 @@ class Schedule:
         """What people do: the new version everywhere, the checkpoint made anew."""
         if self.has_versions and any(not one.is_newer for one in self.containers):
             self.containers = [one for one in self.containers if one.is_newer or one.busy]
+        if storage.LAYOUT_KEY not in self.memory.objects:
+            return
         for partition in storage.partitions_of(self.config.partitions):
             key = storage.checkpoint_key(partition)
-            if storage.LAYOUT_KEY in self.memory.objects and key not in self.memory.objects:
+            if key not in self.memory.objects:
                 states, revision, folder = _rebuilt(self, partition)
                 self.memory.put_bytes(key, encode_checkpoint(revision, folder, states))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, TypeVar
 
+import msgspec
+
 from stockstream_lambda.aws.dynamodb import Item, Key, Table, Write
 from stockstream_lambda.aws.s3 import StoredObject
 from stockstream_lambda.aws.sns import Message
@@ -70,7 +72,7 @@ class Memory:
         return made
 
     def put(self, table: Table, item: bytes) -> None:
-        content: Item = json.loads(item)
+        content: Item = msgspec.json.decode(item)
         key = table.key_of(content)
         present = self.tables[table.name].get(key)
         if table.name != "alerts" and present is not None and present != content:
@@ -168,7 +170,7 @@ class TwinStores:
         def write_all() -> list[Write]:
             left = self.unprocessed(writes)
             for write in writes:
-                assert write.table.key_of(json.loads(write.item)) == write.key
+                assert write.table.key_of(msgspec.json.decode(write.item)) == write.key
                 if write not in left:
                     self.memory.put(write.table, write.item)
             return left
@@ -181,7 +183,7 @@ class TwinStores:
 
     def create_item(self, table: Table, item: bytes) -> bool:
         def create() -> bool:
-            if table.key_of(json.loads(item)) in self.memory.tables[table.name]:
+            if table.key_of(msgspec.json.decode(item)) in self.memory.tables[table.name]:
                 return False
             self.memory.put(table, item)
             return True

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from stockstream_lambda.analysis.volume import ALL_WINDOWS, Traded
+from stockstream_lambda.analysis.volume import Traded
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import expires_attribute
 from stockstream_wire import format_epoch_ms, timestamp_to_epoch_ms
@@ -63,6 +63,15 @@ class Candle(msgspec.Struct, array_like=True, gc=False):
     is_closed: bool = False
     is_incomplete: bool = False
 
+    def take(self, traded: Traded, index: int) -> None:
+        """Take what traded up to a quote in it."""
+        volume = self.volume or 0
+        if not traded.is_of[index]:
+            self.is_incomplete = True
+        else:
+            volume += traded.volume
+        self.volume = volume if volume < VOLUME_MAX else VOLUME_MAX  # noqa: FURB136 - thrice as fast, four times a quote
+
 
 class Candles(msgspec.Struct, array_like=True):
     """The candles of a symbol.
@@ -77,46 +86,62 @@ class Candles(msgspec.Struct, array_like=True):
 
     def add(
         self, starts: Starts, price: Decimal, traded: Traded | None, *, is_regular: bool
-    ) -> list[tuple[str, Candle]]:
-        """Take a tick; returns the windows that are over with it, by interval, minutes before their block.
+    ) -> tuple[list[tuple[str, Candle]], str]:
+        """Take a tick.
 
         Args:
             starts: Starts of the windows that it lies in.
             price: Price.
             traded: What traded up to it since the mark before; None where it tells no mark.
             is_regular: Whether it is of regular hours: the day's prices are.
+
+        Returns:
+            The windows that are over with it, by interval, minutes before their block; and the attributes that show
+            those it is in, each with a comma before it.
         """
         over: list[tuple[str, Candle]] = []
-        newest = self.newest
-        is_of = ALL_WINDOWS if traded is None else traded.is_of
+        shown, incomplete, newest = "", "", self.newest
         for index, start in enumerate(starts):
             candle, is_priced = newest[index], is_regular or index != _DAY
-            if traded is not None and candle is not None and not is_of[index]:
-                _reach_back(candle, index, traded.since, starts)
-            if candle is None or candle.window_start < start:
-                if not is_priced:
+            if candle is None or candle.window_start != start or candle.is_closed:
+                candle = self._begin(index, starts, price if is_priced else None, traded, over)
+                if candle is None:
                     continue
-                if candle is not None and not candle.is_closed:
-                    over.append((INTERVALS[index], candle))
-                newest[index] = candle = Candle(start, price, price, price, price, None, 0)
-            elif candle.is_closed or candle.window_start > start:
-                continue  # a later one: the exchange's zone has changed under us, and that day is over
-            if is_priced:
+            if traded is not None:
+                candle.take(traded, index)
+            if is_priced:  # the price outside regular hours is not the day's close
+                candle.close = price
+                candle.quotes += 1
                 if price > candle.high:
                     candle.high = price
                 elif price < candle.low:
                     candle.low = price
-                candle.close = price
-                candle.quotes += 1
-            if traded is None:
-                continue
-            volume = candle.volume or 0
-            if not is_of[index]:
-                candle.is_incomplete = True
-            elif traded.volume:
-                volume = min(volume + traded.volume, VOLUME_MAX)
-            candle.volume = volume
-        return over
+                shown += (
+                    f'{_HEADS[index]}{candle.open!s}"}},{{"N":"{candle.high!s}"}},{{"N":"{candle.low!s}"}},'
+                    f'{_volume(candle)},{{"N":"{candle.quotes}"}}]}}'
+                )
+                if candle.is_incomplete:
+                    incomplete += f" {INTERVALS[index]}"
+        if incomplete:
+            shown += f',"{INCOMPLETE}":{{"S":"{incomplete[1:]}"}}'
+        return over, shown
+
+    def _begin(
+        self, index: int, starts: Starts, price: Decimal | None, traded: Traded | None, over: list[tuple[str, Candle]]
+    ) -> Candle | None:
+        """The window that a tick opens, the one before it being over; None where it opens none."""
+        candle, start = self.newest[index], starts[index]
+        if candle is not None:
+            if traded is not None and not traded.is_of[index]:
+                _reach_back(candle, index, traded.since, starts)
+            if candle.window_start >= start:
+                return None  # closed by time; or a later one: the exchange's zone has changed under us
+        if price is None:
+            return None
+        if candle is not None and not candle.is_closed:
+            over.append((INTERVALS[index], candle))
+        self.newest[index] = begun = Candle(start, price, price, price, price, None, 0)
+        return begun
 
     def correct(self, starts: Starts, price: Decimal, *, is_regular: bool) -> None:
         """Take a late price: it may widen the range of a window still open, and moves nothing else."""
@@ -156,21 +181,6 @@ class Candles(msgspec.Struct, array_like=True):
             key = candle_key(symbol, interval), candle.window_start
             items.append((key, _item(symbol, interval, candle, minutes + expires_at)))
         return items
-
-    def open_attributes(self, starts: Starts, *, is_regular: bool) -> str:
-        """The attributes of a quote that show the candles it is in, each with a comma before it."""
-        text, incomplete = "", []
-        # The price outside regular hours is not the day's close.
-        for c, start, head, interval in zip(self.newest if is_regular else self.newest[:_DAY], starts, _HEADS, INTERVALS):
-            if c is None or c.window_start != start or c.is_closed:
-                continue
-            volume = _NULL if c.volume is None else f'{{"N":"{c.volume}"}}'
-            text += f'{head}{c.open!s}"}},{{"N":"{c.high!s}"}},{{"N":"{c.low!s}"}},{volume},{{"N":"{c.quotes}"}}]}}'
-            if c.is_incomplete:
-                incomplete.append(interval)
-        if incomplete:
-            text += f',"{INCOMPLETE}":{{"S":"{" ".join(incomplete)}"}}'
-        return text
 
 
 @lru_cache(maxsize=4096)

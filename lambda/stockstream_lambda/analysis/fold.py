@@ -18,7 +18,7 @@ from stockstream_lambda.alerts.detect import detect, start_session
 from stockstream_lambda.alerts.kinds import VOLUME, Signals
 from stockstream_lambda.alerts.rules import AlertRules, SymbolRules
 from stockstream_lambda.analysis.averages import Averages
-from stockstream_lambda.analysis.candles import Candles, Starts, window_starts
+from stockstream_lambda.analysis.candles import Candles, window_starts
 from stockstream_lambda.analysis.state import States, SymbolState
 from stockstream_lambda.aws.dynamodb import Key
 from stockstream_lambda.items import Indicators, attribute, expires_attribute, quote_attributes
@@ -124,8 +124,7 @@ class Fold:
         opens, split_label = _start_session_or_scale(state, quote, facts, rules)
         if split_label:
             marks += f',"split_suspected":{attribute(split_label)}'
-        starts = window_starts(quote.timestamp[:16], facts.session_date)
-        indicators, volume_ratio = self._advance(state, quote, facts, starts, rules, effects)
+        indicators, volume_ratio, open_candles = self._advance(state, quote, facts, rules, effects)
         returns = state.returns
         signals = Signals(
             quote,
@@ -139,19 +138,15 @@ class Fold:
         # What is no news is remembered like any quote (no second alert when the feed goes on) and rings nobody's phone.
         if quote.source != BACKFILL_SOURCE and not is_old_news(quote):
             effects.alerts += alerts
-        marks += state.candles.open_attributes(starts, is_regular=facts.regular)
-        return quote_attributes(quote, published, indicators, marks)
+        return quote_attributes(quote, published, indicators, marks + open_candles)
 
     def _advance(
-        self,
-        state: SymbolState,
-        quote: Quote,
-        facts: SessionFacts,
-        starts: Starts,
-        rules: SymbolRules,
-        effects: Effects,
-    ) -> tuple[Indicators, float | None]:
-        """Move candles and statistics by a tick; the indicators that are warm, and the minute's volume ratio."""
+        self, state: SymbolState, quote: Quote, facts: SessionFacts, rules: SymbolRules, effects: Effects
+    ) -> tuple[Indicators, float | None, str]:
+        """Move candles and statistics by a tick.
+
+        Returns the indicators that are warm, the minute's volume ratio, and the attributes that show open candles.
+        """
         price, minute = quote.price, quote.timestamp[:16]
         value = float(price)
         indicators: Indicators = {}
@@ -170,11 +165,11 @@ class Fold:
             _tell_of_the_day(indicators, quote)
         if volume_ratio is not None:
             indicators["volume_ratio"] = volume_ratio
-        candles = state.candles
-        over = candles.add(starts, price, traded, is_regular=facts.regular)
+        candles, starts = state.candles, window_starts(minute, facts.session_date)
+        over, shown = candles.add(starts, price, traded, is_regular=facts.regular)
         if over:
             effects.candles += candles.items_of(quote.symbol, over, self._retention_days)
-        return indicators, volume_ratio
+        return indicators, volume_ratio, shown
 
     def _published(self, quote: Quote) -> Published:
         return published_fields(quote, self._threshold_percent)

@@ -23,7 +23,7 @@ _PROFILE_SESSIONS: Final = 20
 _MINUTE: Final = INTERVALS.index("1m")
 _BLOCK: Final = INTERVALS.index(BLOCK_INTERVAL)
 _DAY_ALONE: Final = tuple(interval not in INTERVAL_MINUTES for interval in INTERVALS)
-ALL_WINDOWS: Final = (True,) * len(INTERVALS)
+_ALL: Final = (True,) * len(INTERVALS)
 
 
 class Traded(msgspec.Struct, frozen=True, gc=False):
@@ -141,7 +141,7 @@ class Volume(msgspec.Struct, array_like=True):
             return None
         difference, since = mark - self.last, self.marked_at
         self.last, self.marked_at = mark, utc_minute
-        is_of = windows_of(since, utc_minute) if difference and since != utc_minute else ALL_WINDOWS
+        is_of = windows_of(since, utc_minute) if difference and since != utc_minute else _ALL
         self.is_incomplete = self.is_incomplete or not is_of[_MINUTE]
         if minute != self.minute:
             self._close_minute()

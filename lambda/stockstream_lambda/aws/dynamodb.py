@@ -112,10 +112,6 @@ class DynamoDb:
         found: list[Item] = self._call("Query", _encode({"TableName": table.name, **expressions}))["Items"]
         return found
 
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._client.close()
-
     def _on_condition(self, operation: str, body: bytes) -> bool:
         try:
             self._call(operation, body)

@@ -78,10 +78,6 @@ class S3:
         """Delete one object; it is no error where there is none."""
         self._client.call("DeleteObject", "DELETE", self.path_of(key), {}, b"")
 
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._client.close()
-
     def path_of(self, key: str) -> str:
         """Path of an object as it is sent: the key percent-encoded, slashes kept."""
         return f"/{self._bucket}/{urllib.parse.quote(key, safe=_SAFE)}"

@@ -52,7 +52,3 @@ class Sns:
         answer = self._client.call("PublishBatch", "POST", "/", headers, body)
         taken = {int(number) for part in _SUCCESSFUL.findall(answer.body) for number in _ID.findall(part)}
         return [index in taken for index in range(len(messages))]
-
-    def close(self) -> None:
-        """Close the kept connections."""
-        self._client.close()
