@@ -155,3 +155,13 @@ def test_messages_of_other_types_are_ignored_and_damaged_ones_are_not() -> None:
     for junk in ("no json", b"\xff\x00", "[1]", "{}", '{"type":"ticker"}', '{"type":"ticker","sequence":"x"}'):
         with pytest.raises(UnreadableError):
             decode(junk)
+
+
+def test_a_nest_of_brackets_is_unreadable_and_a_volume_of_ten_million_digits_is_none(book: CoinbaseBook) -> None:
+    for nest in ("[" * 100_000, '{"type":"other","a":' + "[" * 100_000):
+        with pytest.raises(UnreadableError):
+            decode(nest)
+    for volume in ("1e9999999", "1e19", "-1", "NaN", "sNaN"):
+        found = book.quote_of(ticker(volume_24h=volume), NOON)
+        assert isinstance(found, Quote)
+        assert found.volume is None

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from stockstream.sources.amounts import whole
 from stockstream.sources.coinbase.messages import Heartbeat, Ticker, event_time
 from stockstream.sources.coinbase.rest import Day
 from stockstream_wire import Quote, format_timestamp, validate_quote
@@ -143,7 +144,7 @@ class CoinbaseBook:
             low=min(day.low, price) if is_price else day.low,
             price=price,
             previous_close=previous_close,
-            volume=_whole(ticker.volume_24h),
+            volume=whole(ticker.volume_24h),  # coins: what is less than one is cut off
             bid=_positive(ticker.best_bid),
             ask=_positive(ticker.best_ask),
             currency=ticker.product_id.rpartition("-")[2] or None,
@@ -165,11 +166,6 @@ class CoinbaseBook:
         product.heartbeats_behind = 0
         product.session, product.previous_close = event_time(ticker).astimezone(UTC).date(), quote.previous_close
         product.day = Day(quote.open, quote.high, quote.low, quote.price)
-
-
-def _whole(volume: Decimal | None) -> int | None:
-    """Whole coins: the wire's volume is a whole number, and what is less than one is cut off."""
-    return int(volume) if volume is not None and volume.is_finite() and volume >= 0 else None
 
 
 def _positive(price: Decimal | None) -> Decimal | None:
