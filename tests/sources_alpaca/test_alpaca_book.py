@@ -269,6 +269,17 @@ def test_a_volume_that_is_none_adds_nothing_and_takes_no_time(book: AlpacaBook, 
     assert taken(book, book.take_trade("AAPL", later, NOON)).volume == 923134 + 1
 
 
+@pytest.mark.parametrize("bar", [{"h": 1}, {"l": 500}, {"h": Decimal("1e9999999")}, {"o": 0.01}])
+def test_a_bar_whose_range_is_none_spoils_no_session(book: AlpacaBook, bar: dict[str, Any]) -> None:
+    taken(book, book.take_snapshot("AAPL", snapshot(), NOON))
+    numbers = {**TODAY, **{name: "#" for name in bar}}
+    (message,) = decode(json.dumps([{"T": "d", "S": "AAPL", **numbers}]).replace('"#"', str(*bar.values())))
+    assert isinstance(message, DailyBar)
+    book.take_daily_bar("AAPL", message)
+    quote = taken(book, book.take_trade("AAPL", trade(t="2026-11-25T17:00:02Z"), NOON))
+    assert (quote.open, quote.high, quote.low) == (Decimal("228.1"), Decimal("231.05"), Decimal("227.5"))
+
+
 @pytest.mark.parametrize("ahead", ["2026-11-25T23:00:00Z", "2026-11-26T17:00:00Z", "2036-11-26T17:00:00Z"])
 def test_a_trade_of_the_future_is_refused_and_makes_no_share_deaf(book: AlpacaBook, ahead: str) -> None:
     future = snapshot(latestTrade={**TRADE, "t": ahead})

@@ -261,7 +261,8 @@ class AlpacaBook:
 
 
 def _merge_bar(share: _Share, bar: BarFields) -> None:
-    if not all(price.is_finite() and price > 0 for price in (bar.o, bar.h, bar.l)):
+    is_range = all(price.is_finite() and price > 0 for price in (bar.o, bar.h, bar.l)) and bar.l <= bar.o <= bar.h
+    if not is_range or whole(bar.h) is None:  # it would be the session's for all of it: a range only grows
         return
     day = share.day
     share.day = _Day(bar.o, bar.h, bar.l) if day is None else _Day(bar.o, max(day.high, bar.h), min(day.low, bar.l))
