@@ -272,7 +272,7 @@ def test_a_volume_that_is_none_adds_nothing_and_takes_no_time(book: AlpacaBook, 
 @pytest.mark.parametrize("bar", [{"h": 1}, {"l": 500}, {"h": Decimal("1e9999999")}, {"o": 0.01}])
 def test_a_bar_whose_range_is_none_spoils_no_session(book: AlpacaBook, bar: dict[str, Any]) -> None:
     taken(book, book.take_snapshot("AAPL", snapshot(), NOON))
-    numbers = {**TODAY, **{name: "#" for name in bar}}
+    numbers = {**TODAY, **dict.fromkeys(bar, "#")}
     (message,) = decode(json.dumps([{"T": "d", "S": "AAPL", **numbers}]).replace('"#"', str(*bar.values())))
     assert isinstance(message, DailyBar)
     book.take_daily_bar("AAPL", message)

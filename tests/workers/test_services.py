@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -163,6 +164,8 @@ async def test_what_a_worker_left_is_sent_by_whoever_finds_it(
     config = SenderConfig(stream="stockstream", outbox_dir=tmp_path / left_in, close_seconds=0.0)
     async with Sender(config, nowhere) as sender:
         await sender.send([("LEFT", b'{"symbol": "LEFT"}')] * 5)
+    for segment in (tmp_path / left_in / "stockstream").glob("*.log"):
+        os.utime(segment, (0, 0))  # an hour ago, and more: our own backfill is not at it
 
     with capture_logs() as logs:
         async with running(settings, aws) as service:

@@ -15,7 +15,7 @@ from stockstream.clock import Clock
 from stockstream.outbox import OutboxLockedError
 from stockstream.outbox.lock import OutboxLock
 from stockstream.sender import Sender
-from stockstream.settings.paths import WORKERS_FOLDER
+from stockstream.settings.paths import WORKERS_FOLDER, backfill_folder
 from stockstream.workers.folders import left_outboxes
 
 # NFS keeps a dead client's lock for a minute or two; and an outbox that is left has time.
@@ -23,6 +23,8 @@ LOOK_SECONDS: Final = 60.0
 _DRAIN_SECONDS: Final = 60.0
 # How long one who starts may find its outbox held by us: the drain, or until Kinesis counts as away, and an end to it.
 HOLDS_SECONDS: Final = _DRAIN_SECONDS + 30.0
+# Our own backfill opens its outbox for each symbol, and must not meet us there: what it left for so long is left.
+_OWN_BACKFILL_SECONDS: Final = 600.0
 # Between two looks at whether Kinesis is away, or an outbox is free.
 _SLICE_SECONDS: Final = 1.0
 
@@ -117,8 +119,12 @@ class Adoption:
         return [
             outbox
             for outbox in left_outboxes(self._alone, self._stream, self._own)
-            if self._empty.get(outbox) != self._stamp(outbox)
+            if self._empty.get(outbox) != self._stamp(outbox) and not self._is_in_use(outbox)
         ]
+
+    def _is_in_use(self, outbox: Path) -> bool:
+        quiet_seconds = self._clock.now().timestamp() - self._stamp(outbox) / 1e9
+        return outbox == backfill_folder(self._own) and quiet_seconds < _OWN_BACKFILL_SECONDS
 
     async def _adopt(self, outbox: Path) -> None:
         with ExitStack() as held:
