@@ -366,7 +366,19 @@ async def test_a_right_that_is_missing_ends_it_with_the_remedy_and_the_gap_stays
     assert not read_filled(tmp_path).outcome(gap)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"over": 1}', '{"over": {}, "current": "x", "done": 3}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"over": 1}',
+        '{"over": {}, "current": "x", "done": 3}',
+        "\x00",
+        '{"over": {}, "current": "x", "done": ["y"], "tries": 3}',
+        '{"over": {}, "current": "x", "done": ["y"], "tries": {"k": [1]}}',
+    ],
+)
 def test_a_damaged_note_of_what_is_filled_knows_of_nothing(content: str, tmp_path: Path) -> None:
     (tmp_path / FILLED_FILE).write_text(content)
     filled = read_filled(tmp_path)
