@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "dashboard": {"alerting", "cost", "reading", "settings"},
     "audit": {"reading", "settings"},
     "redrive": {"sender"},
-    "backfill": {"sources", "sender", "settings", "reading"},
+    "backfill": {"outbox", "sources", "sender", "settings", "reading"},
     "pipeline": {"settings", "sources", "gate", "sender", "outbox", "audit", "backfill", "workers"},
     "doctor": {"backfill", "settings", "sources", "workers"},
     "local": {"alerting", "audit", "dashboard", "eventsource", "pipeline", "reading", "sender", "settings", "sources"},

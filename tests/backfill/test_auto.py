@@ -14,9 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from stockstream.aws import AwsConfig, open_client
-from stockstream.backfill import FilledCandle, Gap, GapFiller, GapLog, gap_filler, open_ways, read_filled
-from stockstream.backfill.auto import SETTLED_SECONDS, WELL_SECONDS, Ways
+from stockstream.backfill import FilledCandle, Gap, GapFiller, GapLog, gap_filler, noted_gaps, open_ways, read_filled
+from stockstream.backfill.auto import SETTLED_SECONDS, WELL_SECONDS
 from stockstream.backfill.filled import FILLED_FILE, key_of
+from stockstream.backfill.ways import Ways
 from stockstream.errors import AwsSetupError, OutboxError, SourceError, SourceUnavailableError
 from stockstream.local.provision import table_request
 from stockstream.settings import Settings, load_settings
@@ -249,6 +250,91 @@ async def test_a_history_that_stays_away_is_asked_a_few_times_and_left_to_a_pers
     assert logs[-1]["command"] == f"stockstream backfill --from {gap.start} --to {gap.end}"
 
 
+async def test_a_service_that_starts_again_and_again_asks_for_a_hopeless_gap_as_often_as_one_that_lives(
+    tmp_path: Path,
+) -> None:
+    gap = gap_before(NOW)
+    GapLog(tmp_path).append(gap)
+    asked: list[datetime] = []
+    now = NOW
+    while now < NOW + timedelta(hours=6):
+        bench = Bench(tmp_path, now=now)
+        bench.history.error = SourceUnavailableError("Yahoo: rate limited")
+        bench.history.on_asked = lambda now=now: asked.append(now)  # type: ignore[misc]
+        await bench.run_for(200)
+        now += timedelta(seconds=210)
+
+    assert len(asked) == 6
+    assert all(later - earlier >= timedelta(minutes=5) for earlier, later in pairwise(asked))
+    assert asked[-1] - asked[-2] >= timedelta(minutes=78)
+    assert read_filled(tmp_path).outcome(gap) == "given up"
+
+
+async def test_a_gap_whose_filling_kills_the_service_is_given_up_too_and_one_that_comes_further_is_not(
+    tmp_path: Path,
+) -> None:
+    gap = gap_before(NOW)
+    GapLog(tmp_path).append(gap)
+
+    async def lives(now: datetime, symbols_through: int) -> int:
+        """A life that ends by a kill in a request of the filler; returns how many it made."""
+        bench = Bench(tmp_path, tuple(f"S{number}" for number in range(40)), now)
+
+        def kill() -> None:
+            if len(bench.history.asked) > symbols_through:
+                bench.history.error = asyncio.CancelledError()  # type: ignore[assignment]
+
+        bench.history.on_asked = kill
+        await bench.run_for(300)
+        return len(bench.history.asked)
+
+    for life in range(8):  # a symbol further each time
+        assert await lives(NOW + life * timedelta(hours=2), 1) == 2
+    assert [await lives(NOW + timedelta(hours=16 + 2 * life), 0) for life in range(7)] == [1, 1, 1, 1, 1, 0, 0]
+    assert read_filled(tmp_path).outcome(gap) == "given up"
+
+
+async def test_a_try_that_a_wrong_clock_put_off_for_years_is_made_all_the_same(bench: Bench, tmp_path: Path) -> None:
+    gap = gap_before(NOW)
+    GapLog(tmp_path).append(gap)
+    note = {"v": 1, "over": {}, "current": "", "done": [], "tries": {key_of(gap): [2, "2036-01-01T00:00:00.000Z"]}}
+    (tmp_path / FILLED_FILE).write_text(json.dumps(note))
+    await bench.run_for(300)
+    assert read_filled(tmp_path).outcome(gap) == "filled"
+
+
+async def test_what_workers_noted_that_are_gone_is_filled_by_whoever_lives_and_once(tmp_path: Path) -> None:
+    of_alone, of_gone = gap_before(NOW, minutes=300), gap_before(NOW, minutes=100)
+    GapLog(tmp_path).append(of_alone)
+    GapLog(tmp_path / "workers" / "7").append(of_gone)
+    (tmp_path / "workers" / "0").mkdir()
+    ada, bob = Bench(tmp_path), Bench(tmp_path)
+
+    await asyncio.gather(ada.run_for(900), bob.run_for(900))
+
+    asked = [(symbol, format_timestamp(end)) for symbol, _, end, _ in ada.history.asked + bob.history.asked]
+    assert sorted(asked) == sorted((symbol, gap.end) for gap in (of_alone, of_gone) for symbol in ("AAPL", "MSFT"))
+    assert {noted.outcome for noted in noted_gaps(tmp_path)} == {"filled"}
+    assert read_filled(tmp_path / "workers" / "7").outcome(of_gone) == "filled"
+
+
+async def test_one_silence_that_three_workers_saw_is_filled_once_and_what_only_one_saw_too(tmp_path: Path) -> None:
+    ends = (30.0, 30.2, 29.9)
+    for number, minutes in enumerate(ends):
+        GapLog(tmp_path / "workers" / str(number)).append(gap_before(NOW, minutes=minutes, lasted=10 + number / 10))
+    longer = gap_before(NOW, minutes=35, lasted=60)  # of which they saw a sixth
+    GapLog(tmp_path / "workers" / "3").append(longer)
+    bench = Bench(tmp_path, ("AAPL",))
+
+    await bench.run_for(900)
+
+    assert [format_timestamp(end) for _, _, end, _ in bench.history.asked] == [
+        gap_before(NOW, minutes=min(ends)).end,
+        longer.end,
+    ]
+    assert {noted.outcome for noted in noted_gaps(tmp_path)} == {"filled"}
+
+
 async def test_a_symbol_without_history_keeps_no_other_from_theirs(bench: Bench, tmp_path: Path) -> None:
     GapLog(tmp_path).append(gap_before(NOW))
     bench.history.error = SourceError("no such history")
@@ -280,7 +366,19 @@ async def test_a_right_that_is_missing_ends_it_with_the_remedy_and_the_gap_stays
     assert not read_filled(tmp_path).outcome(gap)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"over": 1}', '{"over": {}, "current": "x", "done": 3}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"over": 1}',
+        '{"over": {}, "current": "x", "done": 3}',
+        "\x00",
+        '{"over": {}, "current": "x", "done": ["y"], "tries": 3}',
+        '{"over": {}, "current": "x", "done": ["y"], "tries": {"k": [1]}}',
+    ],
+)
 def test_a_damaged_note_of_what_is_filled_knows_of_nothing(content: str, tmp_path: Path) -> None:
     (tmp_path / FILLED_FILE).write_text(content)
     filled = read_filled(tmp_path)
@@ -305,7 +403,9 @@ def test_gaps_of_live_sources_are_filled_where_they_are_noted_and_somebody_wants
 ) -> None:
     settings = load_settings({"backfill": mode, "outbox": outbox, "outbox_dir": tmp_path / "outbox"})
     aws = AwsConfig("us-east-1", None, "test", "test")
-    filler = gap_filler(settings, aws, source=kind.name, is_well=lambda: True, clock=VirtualClock().clock)
+    filler = gap_filler(
+        settings, aws, state=tmp_path, source=kind.name, is_well=lambda: True, clock=VirtualClock().clock
+    )
     assert (filler is not None) == (kind.is_live and mode == "auto" and outbox == "disk")
 
 

@@ -164,7 +164,10 @@ def test_the_gaps_are_listed_with_the_command_that_fills_them(tmp_path: Path, mo
     monkeypatch.setenv("STOCKSTREAM_OUTBOX_DIR", str(tmp_path / "outbox"))
     assert "No gaps noted" in CliRunner().invoke(backfill, ["--gaps"]).output
     GapLog(tmp_path).append(Gap("downtime", "2026-11-20T15:00:00.000Z", "2026-11-20T16:30:00.000Z", "yahoo"))
+    of_worker = Gap("source_away", "2026-11-20T18:00:00.000Z", "2026-11-20T18:05:00.000Z", "yahoo")
+    GapLog(tmp_path / "workers" / "1").append(of_worker)
     output = CliRunner().invoke(backfill, ["--gaps"]).output
+    assert "0:05:00  source_away (yahoo)" in output
     assert "1:30:00  downtime (yahoo)" in output
     assert "stockstream backfill --from 2026-11-20T15:00:00.000Z --to 2026-11-20T16:30:00.000Z" in output
 

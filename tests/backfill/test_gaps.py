@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.backfill import Gap, GapLog, GapNotingSource
+from stockstream.backfill import Gap, GapLog, GapNotingSource, last_seen
 from stockstream.backfill.gaps import GapWatch
 from stockstream.sources.base import Rejection, SourceBatch
 from stockstream.sources.yahoo_stream.source import BACKSTOP_SECONDS_MIN
@@ -64,6 +64,27 @@ async def gaps_of(
     passed_on = [batch async for batch in source.batches()]
     assert passed_on == [batch for batch, _ in script]
     return GapLog(folder).read()
+
+
+async def test_who_takes_a_folder_of_long_ago_was_not_away_while_another_worker_polled(tmp_path: Path) -> None:
+    clock = VirtualClock(NOON)
+    mine, another = tmp_path / "workers" / "2", tmp_path / "workers" / "0"
+    GapLog(mine).note_seen(NOON - timedelta(days=6), "yahoo")
+    GapLog(another).note_seen(NOON - timedelta(seconds=20), "yahoo")
+
+    async def gaps() -> list[Gap]:
+        source = ScriptedSource(clock, [(ANSWER, 1)])
+        noting = GapNotingSource(
+            source, mine, interval_seconds=30, clock=clock.clock, last_seen=lambda label: last_seen(tmp_path, label)
+        )
+        async for _ in noting.batches():
+            pass
+        return GapLog(mine).read()
+
+    assert await gaps() == []
+    clock.advance(600)  # all are down
+    (gap,) = await gaps()
+    assert gap.seconds == pytest.approx(600, abs=30)
 
 
 async def test_regular_answers_are_no_gap(tmp_path: Path) -> None:

@@ -235,6 +235,69 @@ def test_messages_of_unknown_types_are_passed_over_and_damaged_ones_are_not() ->
             decode(junk)
 
 
+@pytest.mark.parametrize("damaged", ['{"T":"t","S":"AAPL"}', "7", "{}", '{"T":"t","S":"AAPL","p":"x","t":"","s":1}'])
+def test_a_damaged_message_costs_no_other_of_its_frame(damaged: str) -> None:
+    good = json.dumps({"T": "t", "S": "AAPL", **TRADE})
+    said: list[UnreadableError] = []
+    assert [type(one) for one in decode(f"[{good},{damaged},{good}]", said.append)] == [Trade, Trade]
+    assert len(said) == 1
+
+
+def test_a_nest_of_brackets_is_unreadable_and_no_end_of_the_source() -> None:
+    nest = "[" * 100_000
+    with pytest.raises(UnreadableError):
+        decode(nest)
+    with pytest.raises(UnreadableError):
+        decode('[{"T":"t","a":' + nest)
+    with pytest.raises(UnreadableError):
+        decode_snapshots(b'{"AAPL":' + nest.encode())
+
+
+@pytest.mark.parametrize("amount", [Decimal("1e9999999"), Decimal("1e19"), -5, "NaN", "sNaN", "Infinity"])
+def test_a_volume_that_is_none_adds_nothing_and_takes_no_time(book: AlpacaBook, amount: Decimal | int | str) -> None:
+    taken(book, book.take_snapshot("AAPL", snapshot(), NOON))
+    text = json.dumps([{"T": "t", "S": "AAPL", **TRADE, "t": "2026-11-25T17:00:02Z", "s": "#"}])
+    number = f'"{amount}"' if isinstance(amount, str) else str(amount)
+    (message,) = decode(text.replace('"#"', number))
+    assert isinstance(message, Trade)
+    assert taken(book, book.take_trade("AAPL", message, NOON)).volume == TODAY["v"]
+
+    (bar,) = decode(json.dumps([{"T": "d", "S": "AAPL", **TODAY, "v": "#"}]).replace('"#"', number))
+    assert isinstance(bar, DailyBar)
+    book.take_daily_bar("AAPL", bar)
+    later = trade(t="2026-11-25T17:00:03Z", s=1)
+    assert taken(book, book.take_trade("AAPL", later, NOON)).volume == 923134 + 1
+
+
+@pytest.mark.parametrize("bar", [{"h": 1}, {"l": 500}, {"h": Decimal("1e9999999")}, {"o": 0.01}])
+def test_a_bar_whose_range_is_none_spoils_no_session(book: AlpacaBook, bar: dict[str, Any]) -> None:
+    taken(book, book.take_snapshot("AAPL", snapshot(), NOON))
+    numbers = {**TODAY, **dict.fromkeys(bar, "#")}
+    (message,) = decode(json.dumps([{"T": "d", "S": "AAPL", **numbers}]).replace('"#"', str(*bar.values())))
+    assert isinstance(message, DailyBar)
+    book.take_daily_bar("AAPL", message)
+    quote = taken(book, book.take_trade("AAPL", trade(t="2026-11-25T17:00:02Z"), NOON))
+    assert (quote.open, quote.high, quote.low) == (Decimal("228.1"), Decimal("231.05"), Decimal("227.5"))
+
+
+@pytest.mark.parametrize("ahead", ["2026-11-25T23:00:00Z", "2026-11-26T17:00:00Z", "2036-11-26T17:00:00Z"])
+def test_a_trade_of_the_future_is_refused_and_makes_no_share_deaf(book: AlpacaBook, ahead: str) -> None:
+    future = snapshot(latestTrade={**TRADE, "t": ahead})
+    refused = book.take_snapshot("AAPL", future, NOON)
+    assert isinstance(refused, Rejection)
+    assert refused.reason == "time_in_future"
+    taken(book, book.take_snapshot("AAPL", snapshot(), NOON))
+    for refused in (book.take_snapshot("AAPL", future, NOON), book.take_trade("AAPL", trade(t=ahead), NOON)):
+        assert isinstance(refused, Rejection)
+        assert refused.reason == "time_in_future"
+
+    later = "2026-11-25T17:00:02Z"
+    quote = taken(book, book.take_trade("AAPL", trade(t=later, s=10), NOON))
+    assert quote.volume == 923134 + 10
+    taken(book, book.take_snapshot("AAPL", snapshot(latestTrade={**TRADE, "t": "2026-11-25T17:00:04Z"}), NOON))
+    assert book.is_kept_from_us("AAPL", "2026-11-25T16:59:00.000Z"), "the feed has not told of the newest"
+
+
 def test_a_damaged_snapshot_costs_no_other() -> None:
     found = decode_snapshots(b'{"AAPL": {"latestTrade": {"p": "x"}}, "MSFT": null, "SPY": {}}')
     assert isinstance(found["AAPL"], UnreadableError)

@@ -8,6 +8,9 @@ import pytest
 
 from stockstream.clock import Clock
 from stockstream.settings import Watchlist
+from stockstream.sources.alpaca.messages import Snapshot
+from stockstream.sources.alpaca.poller import Polled
+from stockstream.sources.alpaca.shares import Shares
 from stockstream.sources.watchlist import current_symbols
 from tests.alpaca_standin import AlpacaStandin
 from tests.sources.shared_list import MovedByHand, follower
@@ -55,6 +58,28 @@ async def test_of_a_share_that_alpaca_has_nothing_of_the_worker_goes_on(standin:
         await listener.until(lambda: bool(listener.rejected), "that it is named")
         share.move("NOPE", "AAPL")
         await listener.next_quotes(1, ("AAPL",))
+
+
+async def test_a_share_that_comes_back_from_another_worker_does_not_wait_for_the_interval(
+    standin: AlpacaStandin, clock: Clock
+) -> None:
+    share = MovedByHand("AAPL", "MSFT")
+    async with reading(Listener(standin, clock, watchlist=follower(share, *SYMBOLS), options=SELDOM)) as listener:
+        await listener.next_quotes(1, ("AAPL", "MSFT"))
+        share.move("AAPL")
+        await listener.until(lambda: standin.subscriptions[-1:] == [{"AAPL"}], "MSFT is left to another")
+        share.move("AAPL", "MSFT")
+        await listener.next_quotes(1, ("MSFT",))
+
+
+async def test_an_answer_that_comes_when_its_share_has_left_is_nobodys(clock: Clock) -> None:
+    share = MovedByHand("AAPL", "MSFT")
+    shares = Shares("alpaca", follower(share, *SYMBOLS), OPTIONS, clock=clock)
+    shares.refresh_watchlist()
+    both = {symbol: Snapshot() for symbol in SYMBOLS}
+    share.move("AAPL")
+    _, rejected = shares.take_polled(Polled(both))
+    assert {rejection.subject for rejection in rejected} == {"AAPL"}
 
 
 async def test_the_feed_follows_the_share(standin: AlpacaStandin, clock: Clock) -> None:

@@ -155,3 +155,25 @@ def test_messages_of_other_types_are_ignored_and_damaged_ones_are_not() -> None:
     for junk in ("no json", b"\xff\x00", "[1]", "{}", '{"type":"ticker"}', '{"type":"ticker","sequence":"x"}'):
         with pytest.raises(UnreadableError):
             decode(junk)
+
+
+def test_an_exchange_that_counts_anew_makes_no_product_deaf_nor_does_one_wild_number(book: CoinbaseBook) -> None:
+    take(book, ticker())
+    take(book, ticker(sequence=10**15, trade_id=10**12, time="2026-11-22T12:00:02Z"))
+    quote = take(book, ticker(sequence=5, trade_id=7, time="2026-11-22T12:00:03Z", price="92200"))
+    assert quote.price == 92200
+    assert book.quote_of(ticker(sequence=4, time="2026-11-22T12:00:02.5Z"), NOON) is Held.OUT_OF_ORDER
+    take(book, ticker(sequence=6, trade_id=8, time="2026-11-22T12:00:04Z"))
+    missed = Heartbeat("BTC-USD", 7, last_trade_id=20)
+    assert not book.take_heartbeat(missed)
+    assert book.take_heartbeat(missed), "trades are counted anew too"
+
+
+def test_a_nest_of_brackets_is_unreadable_and_a_volume_of_ten_million_digits_is_none(book: CoinbaseBook) -> None:
+    for nest in ("[" * 100_000, '{"type":"other","a":' + "[" * 100_000):
+        with pytest.raises(UnreadableError):
+            decode(nest)
+    for volume in ("1e9999999", "1e19", "-1", "NaN", "sNaN"):
+        found = book.quote_of(ticker(volume_24h=volume), NOON)
+        assert isinstance(found, Quote)
+        assert found.volume is None

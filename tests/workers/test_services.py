@@ -3,8 +3,9 @@
 import asyncio
 import dataclasses
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
 from stockstream.aws import AwsConfig, open_client
+from stockstream.clock import SYSTEM_CLOCK
 from stockstream.errors import AwsSetupError, SettingsError
 from stockstream.local.provision import provision, resource_names
+from stockstream.outbox import OutboxLockedError
+from stockstream.outbox.lock import OutboxLock
 from stockstream.pipeline.service import Service, ServiceReport
 from stockstream.sender import Sender, SenderConfig
 from stockstream.settings import Settings, load_settings
+from stockstream.workers.adoption import HOLDS_SECONDS, Adoption
 from stockstream.workers.folders import claim_folder
 from stockstream.workers.members import Row
 from stockstream.workers.table import WorkersTable
@@ -141,7 +146,17 @@ async def test_two_services_share_the_list_and_the_one_that_is_left_follows_all(
     assert sorted(path.name for path in (tmp_path / "ledger" / "workers").iterdir()) == ["0", "1"]
 
 
-@pytest.mark.parametrize("left_in", ["outbox", "workers/0/outbox", "workers/7/outbox"])
+@pytest.mark.parametrize(
+    "left_in",
+    [
+        "outbox",
+        "workers/0/outbox",
+        "workers/7/outbox",
+        "outbox-backfill",
+        "workers/0/outbox-backfill",
+        "workers/7/outbox-backfill",
+    ],
+)
 async def test_what_a_worker_left_is_sent_by_whoever_finds_it(
     settings: Settings, aws: AwsConfig, tmp_path: Path, left_in: str
 ) -> None:
@@ -149,6 +164,8 @@ async def test_what_a_worker_left_is_sent_by_whoever_finds_it(
     config = SenderConfig(stream="stockstream", outbox_dir=tmp_path / left_in, close_seconds=0.0)
     async with Sender(config, nowhere) as sender:
         await sender.send([("LEFT", b'{"symbol": "LEFT"}')] * 5)
+    for segment in (tmp_path / left_in / "stockstream").glob("*.log"):
+        os.utime(segment, (0, 0))  # an hour ago, and more: our own backfill is not at it
 
     with capture_logs() as logs:
         async with running(settings, aws) as service:
@@ -164,6 +181,82 @@ async def test_what_a_worker_left_is_sent_by_whoever_finds_it(
 
     async with Sender(config, nowhere) as sender:
         assert sender.stats.unsent == 0
+
+
+async def test_while_kinesis_is_away_nothing_is_adopted_and_what_is_held_is_let_go(tmp_path: Path) -> None:
+    left = tmp_path / "outbox"
+    nowhere = AwsConfig("us-east-1", "http://127.0.0.1:9", "test", "test")
+    config = SenderConfig(stream="stockstream", outbox_dir=left, close_seconds=0.0, away_after_seconds=1.0)
+    async with Sender(config, nowhere) as sender:
+        await sender.send([("LEFT", b'{"symbol": "LEFT"}')])
+    opened = 0
+    is_away = False
+
+    def open_sender(_: Path) -> Sender:
+        nonlocal opened
+        opened += 1
+        return Sender(config, nowhere)
+
+    adoption = Adoption(
+        left,
+        "stockstream",
+        tmp_path / "own",
+        open_sender,
+        clock=SYSTEM_CLOCK,
+        is_away=lambda: is_away,
+        look_seconds=0.05,
+    )
+    task = asyncio.create_task(adoption.run())
+    try:
+        # It finds out by itself that Kinesis is away, and does not hold the outbox for all of a drain.
+        async with asyncio.timeout(HOLDS_SECONDS / 2):
+            while opened < 2:  # noqa: ASYNC110 - the adoption is another task
+                await asyncio.sleep(0.02)
+        is_away = True
+        async with asyncio.timeout(HOLDS_SECONDS / 2):
+            while is_locked(left / "stockstream"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        before = opened
+        await asyncio.sleep(0.5)
+        assert opened == before
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def is_locked(outbox: Path) -> bool:
+    try:
+        with OutboxLock(outbox):
+            return False
+    except OutboxLockedError:
+        return True
+
+
+async def test_a_service_that_is_alone_again_waits_for_who_sends_what_it_left_and_says_so_once(
+    settings: Settings, aws: AwsConfig, tmp_path: Path
+) -> None:
+    alone = settings.model_copy(update={"workers": "off"})
+    (tmp_path / "workers" / "0").mkdir(parents=True)
+    with capture_logs() as logs:
+        with OutboxLock(alone.outbox_dir / alone.stream):
+            service = Service(alone, aws=aws)
+            stop = asyncio.Event()
+            task = asyncio.create_task(service.run(stop))
+            await until(lambda: any(entry["event"] == "outbox_awaited" for entry in logs), "it says that it waits")
+            await asyncio.sleep(2.5)
+        await until(lambda: service.counters.accepted > 0, "it goes on when the outbox is free")
+        stop.set()
+        assert (await task).exit_code == 0
+    assert sum(entry["event"] == "outbox_awaited" for entry in logs) == 1
+
+
+async def test_where_no_worker_has_ever_been_an_outbox_in_use_is_told_at_once(
+    settings: Settings, aws: AwsConfig
+) -> None:
+    alone = settings.model_copy(update={"workers": "off"})
+    with OutboxLock(alone.outbox_dir / alone.stream), pytest.raises(OutboxLockedError):
+        await Service(alone, aws=aws).run(asyncio.Event())
 
 
 def test_each_takes_the_first_folder_that_nobody_holds(tmp_path: Path) -> None:

@@ -1,27 +1,30 @@
 """Gaps fill themselves: what the source missed comes from its history, once the source is well again, and unhurried.
 
 One gap at a time and one symbol at a time, a fifth of the time at most, and never while the source fails. What is done
-is noted on disk, so that a restart goes on where it was; what is refused is left to a person, with the command.
+and tried is noted on disk, so that a restart goes on where it was; what is refused is left to a person, with the
+command. Of several workers on one disk one fills at a time, whoever noted the gap.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from stockstream.aws import AwsConfig
-from stockstream.backfill.candles import CandleStore, open_candles
-from stockstream.backfill.filled import FILLED, GIVEN_UP, FilledGaps, key_of, read_filled, write_filled
-from stockstream.backfill.gaps import Gap, GapLog
-from stockstream.backfill.run import QuoteSender, SymbolOutcome, backfill
+from stockstream.backfill.filled import FILLED, GIVEN_UP, Tries, key_of, read_filled
+from stockstream.backfill.gaps import Gap
+from stockstream.backfill.notes import AGE_MAX, FILLING_LOCK, FolderNotes, NotedGap, noted_gaps
+from stockstream.backfill.run import SymbolOutcome, backfill
+from stockstream.backfill.ways import Ways, open_ways
 from stockstream.clock import Clock
 from stockstream.errors import OutboxError, PermanentError
-from stockstream.sender import Sender, SenderConfig
+from stockstream.outbox import OutboxLockedError
+from stockstream.outbox.lock import OutboxLock
 from stockstream.settings import Settings
 from stockstream.source_kinds import at_place, source_kind
 from stockstream.sources.history import HistoryProvider, oldest_start
@@ -33,8 +36,6 @@ LOOK_SECONDS: Final = 30.0
 WELL_SECONDS: Final = 60.0
 # The last minutes of a gap are history only when they are over, and their late trades are in.
 SETTLED_SECONDS: Final = 180.0
-# An older gap is left to a person.
-AGE_MAX: Final = timedelta(days=7)
 SYMBOLS_MAX: Final = 500
 # After each symbol, so many times as long as it took, and at least so long: polls come first.
 _REST_TIMES: Final = 4.0
@@ -43,17 +44,8 @@ _REST_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 300.0
 _ATTEMPTS_MAX: Final = 6
 _DRAIN_SECONDS: Final = 60.0
-# Of a service that is told to stop, this takes little of the time.
-_CLOSE_SECONDS: Final = 2.0
 
 log = structlog.get_logger("stockstream.backfill")
-
-
-class Ways(NamedTuple):
-    """Where backfilled quotes and candles go."""
-
-    sender: QuoteSender
-    candles: CandleStore
 
 
 @dataclass(slots=True)
@@ -69,7 +61,7 @@ class GapFiller:
     """Fills the gaps of one source.
 
     Args:
-        folder: Where gaps are noted; what is filled is noted there too.
+        state: Where gaps are noted, in this folder and in those of workers below; what is filled is noted beside them.
         source: Label of the source.
         symbols: The watchlist as it is.
         is_well: Whether the source answers now.
@@ -83,7 +75,7 @@ class GapFiller:
 
     def __init__(
         self,
-        folder: Path,
+        state: Path,
         *,
         source: str,
         symbols: Callable[[], Sequence[str]],
@@ -95,8 +87,7 @@ class GapFiller:
         well_seconds: float = WELL_SECONDS,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
-        self._folder = folder
-        self._log = GapLog(folder)
+        self._state = state
         self._source = source
         self._symbols = symbols
         self._is_well = is_well
@@ -108,8 +99,6 @@ class GapFiller:
         self._rest_seconds = rest_seconds
         self._provider: HistoryProvider | None = None
         self._well_since: float | None = None
-        self._attempts: dict[str, int] = {}
-        self._not_before: dict[str, float] = {}
         self.counters = FillCounters()
 
     async def run(self) -> None:
@@ -132,8 +121,7 @@ class GapFiller:
                 await self._provider.aclose()
 
     async def _look(self) -> None:
-        filled = await asyncio.to_thread(read_filled, self._folder)
-        waiting = self._waiting(await asyncio.to_thread(self._log.read), filled)
+        waiting = self._waiting(await asyncio.to_thread(noted_gaps, self._state))
         self.counters.gaps_waiting = len(waiting)
         if not self._is_well():
             self._well_since = None
@@ -143,54 +131,85 @@ class GapFiller:
             self._well_since = now_seconds
         if now_seconds - self._well_since < self._well_for_seconds:
             return
-        due = [gap for gap in waiting if now_seconds >= self._not_before.get(key_of(gap), float("-inf"))]
+        due = [noted for noted in waiting if self._is_due(noted.tries)]
         if due:
-            begun = [gap for gap in due if key_of(gap) == filled.current]
-            await self._fill((begun or due)[-1], filled)
+            begun = [noted for noted in due if noted.is_begun]
+            await self._take((begun or due)[-1])
 
-    def _waiting(self, gaps: Sequence[Gap], filled: FilledGaps) -> list[Gap]:
+    def _is_due(self, tries: Tries) -> bool:
+        now = self._clock.now()
+        longest = timedelta(seconds=_wait_seconds(_ATTEMPTS_MAX))
+        # Farther ahead than we ever wait it was noted by a clock that was wrong.
+        return not format_timestamp(now) < tries.not_before <= format_timestamp(now + longest)
+
+    def _waiting(self, gaps: Sequence[NotedGap]) -> list[NotedGap]:
         """Gaps of this source to be filled, the newest last: what is missed longest may not be had any more."""
         now = self._clock.now()
         settled, oldest = now - timedelta(seconds=SETTLED_SECONDS), now - AGE_MAX
         return [
-            gap
-            for gap in dict.fromkeys(gaps)
-            if gap.source == self._source and oldest < parse_timestamp(gap.end) <= settled and not filled.outcome(gap)
+            noted
+            for noted in gaps
+            if noted.gap.source == self._source
+            and not noted.outcome
+            and oldest < parse_timestamp(noted.gap.end) <= settled
         ]
 
-    async def _fill(self, gap: Gap, filled: FilledGaps) -> None:
-        key = key_of(gap)
-        if filled.current != key:
-            filled.current, filled.done = key, set()
+    async def _take(self, noted: NotedGap) -> None:
+        try:
+            with OutboxLock(self._state, FILLING_LOCK):
+                # Another worker may have filled it since we looked.
+                filled = await asyncio.to_thread(read_filled, noted.folder)
+                if not filled.outcome(noted.gap):
+                    await self._try(noted.gap, FolderNotes(noted.folder, filled))
+        except OutboxLockedError:
+            return  # another worker fills a gap
+
+    async def _try(self, gap: Gap, notes: FolderNotes) -> None:
+        before = notes.filled.tries.get(key_of(gap), Tries())
+        if before.times >= _ATTEMPTS_MAX:  # it never came to an end: the service was killed, again and again
+            await self._give_up(gap, notes, f"begun {before.times} times, and never a symbol further")
+            return
+        await notes.put_off(gap, Tries(before.times + 1, self._in_seconds(_wait_seconds(before.times + 1))))
+        if not await self._fill(gap, notes):
+            await notes.put_off(gap, before)
+
+    async def _fill(self, gap: Gap, notes: FolderNotes) -> bool:
+        """Fill it, or some of it; False where the source was not well, so that nothing was tried."""
+        filled = notes.filled
+        if filled.current != key_of(gap):
+            filled.current, filled.done = key_of(gap), set()
         provider = self._provider = self._provider or self._make_provider()
         start = max(parse_timestamp(gap.start), oldest_start(self._clock.now(), provider.keeps_days))
         symbols = [symbol for symbol in self._symbols() if symbol not in filled.done]
         left = symbols[SYMBOLS_MAX:]
         log.info("gap_filling", start=gap.start, end=gap.end, symbols=len(symbols) - len(left), left_to_hand=len(left))
         quotes = failed = 0
+        has_come_further = False
         rest_seconds = 0.0
         for symbol in symbols[:SYMBOLS_MAX]:
             await self._clock.sleep(rest_seconds)
             if not self._is_well():
                 self._well_since = None
                 log.info("gap_paused", start=gap.start, end=gap.end, reason="the source fails")
-                return
+                return has_come_further
             began_seconds = self._clock.monotonic()
             outcome = await self._fill_symbol(provider, symbol, start, parse_timestamp(gap.end))
             if outcome.error and outcome.is_retryable:
-                await self._put_off(gap, filled, outcome.error)
-                return
+                await self._put_off(gap, notes, outcome.error)
+                return True
             quotes += outcome.quotes
             failed += bool(outcome.error)
             self.counters.quotes += outcome.quotes
             filled.done.add(symbol)
-            await asyncio.to_thread(write_filled, self._folder, filled)
+            has_come_further = True
+            await notes.put_off(gap, Tries(1))
             rest_seconds = max(self._rest_seconds, _REST_TIMES * (self._clock.monotonic() - began_seconds))
-        await self._over(gap, filled, FILLED)
+        await notes.over(gap, FILLED, self._clock.now())
         self.counters.gaps_filled += 1
         log.info(
             "gap_filled", start=gap.start, end=gap.end, quotes=quotes, symbols_failed=failed, **_by_hand(gap, left)
         )
+        return True
 
     async def _fill_symbol(
         self, provider: HistoryProvider, symbol: str, start: datetime, end: datetime
@@ -216,24 +235,25 @@ class GapFiller:
             return SymbolOutcome(symbol, error=f"{report.unsent} quotes are not in Kinesis yet", is_retryable=True)
         return report.outcomes[0]
 
-    async def _put_off(self, gap: Gap, filled: FilledGaps, reason: str) -> None:
-        key = key_of(gap)
-        attempts = self._attempts[key] = self._attempts.get(key, 0) + 1
-        if attempts >= _ATTEMPTS_MAX:
-            await self._over(gap, filled, GIVEN_UP)
-            log.warning("gap_given_up", start=gap.start, end=gap.end, reason=reason[:300], **_by_hand(gap, ["all"]))
+    async def _put_off(self, gap: Gap, notes: FolderNotes, reason: str) -> None:
+        times = notes.filled.tries[key_of(gap)].times
+        if times >= _ATTEMPTS_MAX:
+            await self._give_up(gap, notes, reason)
             return
-        wait_seconds = _RETRY_SECONDS * 2.0 ** (attempts - 1)
-        self._not_before[key] = self._clock.monotonic() + wait_seconds
+        wait_seconds = _wait_seconds(times)
+        await notes.put_off(gap, Tries(times, self._in_seconds(wait_seconds)))
         log.warning("gap_put_off", start=gap.start, end=gap.end, reason=reason[:300], wait_seconds=wait_seconds)
 
-    async def _over(self, gap: Gap, filled: FilledGaps, outcome: str) -> None:
-        filled.over[key_of(gap)] = outcome
-        filled.current, filled.done = "", set()
-        oldest = format_timestamp(self._clock.now() - AGE_MAX)
-        filled.over = {key: kept for key, kept in filled.over.items() if key.rpartition(" ")[2] > oldest}
-        self._attempts.pop(key_of(gap), None)
-        await asyncio.to_thread(write_filled, self._folder, filled)
+    async def _give_up(self, gap: Gap, notes: FolderNotes, reason: str) -> None:
+        await notes.over(gap, GIVEN_UP, self._clock.now())
+        log.warning("gap_given_up", start=gap.start, end=gap.end, reason=reason[:300], **_by_hand(gap, ["all"]))
+
+    def _in_seconds(self, seconds: float) -> str:
+        return format_timestamp(self._clock.now() + timedelta(seconds=seconds))
+
+
+def _wait_seconds(tries: int) -> float:
+    return _RETRY_SECONDS * 2.0 ** (tries - 1)
 
 
 def _by_hand(gap: Gap, left: Sequence[str]) -> dict[str, str]:
@@ -244,13 +264,14 @@ def _by_hand(gap: Gap, left: Sequence[str]) -> dict[str, str]:
 
 
 def gap_filler(
-    settings: Settings, aws: AwsConfig, *, source: str, is_well: Callable[[], bool], clock: Clock
+    settings: Settings, aws: AwsConfig, *, state: Path, source: str, is_well: Callable[[], bool], clock: Clock
 ) -> GapFiller | None:
     """Make what fills the gaps of a source; None where none are noted, there is no history, or nobody wants it.
 
     Args:
         settings: Of the service.
         aws: Where Kinesis and the candles are.
+        state: Where the gaps of all are noted: the folder of the outbox that a service alone would have.
         source: Label of the source.
         is_well: Whether it answers now.
         clock: Time.
@@ -259,7 +280,7 @@ def gap_filler(
     if settings.backfill == "off" or settings.outbox != "disk" or history is None:
         return None
     return GapFiller(
-        settings.outbox_dir.parent,
+        state,
         source=source,
         symbols=lambda: current_symbols(settings.symbols),
         is_well=is_well,
@@ -267,25 +288,3 @@ def gap_filler(
         ways=open_ways(settings, aws),
         clock=clock,
     )
-
-
-def open_ways(settings: Settings, aws: AwsConfig) -> Callable[[], AbstractAsyncContextManager[Ways]]:
-    """Sender and candles as `stockstream backfill` has them: an outbox of their own beside the service's."""
-    config = SenderConfig(stream=settings.stream, outbox_dir=backfill_outbox(settings), close_seconds=_CLOSE_SECONDS)
-
-    @asynccontextmanager
-    async def ways() -> AsyncIterator[Ways]:
-        async with (
-            open_candles(aws, settings.candles_table, retention_days=settings.retention_days) as candles,
-            Sender(config, aws=aws) as sender,
-        ):
-            yield Ways(sender, candles)
-
-    return ways
-
-
-def backfill_outbox(settings: Settings) -> Path | None:
-    """The outbox of backfilled quotes; None where accepted quotes wait in memory."""
-    if settings.outbox != "disk":
-        return None
-    return settings.outbox_dir.with_name(settings.outbox_dir.name + "-backfill")

@@ -1,10 +1,13 @@
-"""Which gaps have been filled without a hand, and how far the one that is being filled has come: one small file."""
+"""Which gaps have been filled without a hand, how far the one that is being filled has come, how often it was tried.
+
+One small file beside the gaps.
+"""
 
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stockstream.backfill.gaps import Gap
 
@@ -16,6 +19,18 @@ FILLED: Final = "filled"
 GIVEN_UP: Final = "given up"
 
 
+class Tries(NamedTuple):
+    """How often a gap was tried since it last came a symbol further, the try under way included.
+
+    Attributes:
+        times: So often.
+        not_before: When it may be tried again, in the wire's form of a time; empty: at any time.
+    """
+
+    times: int = 0
+    not_before: str = ""
+
+
 @dataclass(slots=True)
 class FilledGaps:
     """What has become of gaps, by the key of each.
@@ -24,11 +39,13 @@ class FilledGaps:
         over: Key to `filled` or `given up`.
         current: Key of the gap that is being filled.
         done: Its symbols that are through.
+        tries: By the key of each gap that is not over.
     """
 
     over: dict[str, str] = field(default_factory=dict)
     current: str = ""
     done: set[str] = field(default_factory=set)
+    tries: dict[str, Tries] = field(default_factory=dict)
 
     def outcome(self, gap: Gap) -> str:
         """What has become of a gap; empty where it waits."""
@@ -45,7 +62,9 @@ def read_filled(folder: Path) -> FilledGaps:
     try:
         noted: Any = json.loads((folder / FILLED_FILE).read_bytes())
         over = {str(key): str(outcome) for key, outcome in noted["over"].items()}
-        return FilledGaps(over, str(noted["current"]), {str(symbol) for symbol in noted["done"]})
+        # Earlier versions counted in memory.
+        tries = {str(key): Tries(int(times), str(when)) for key, (times, when) in noted.get("tries", {}).items()}
+        return FilledGaps(over, str(noted["current"]), {str(symbol) for symbol in noted["done"]}, tries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return FilledGaps()
 
@@ -57,7 +76,7 @@ def write_filled(folder: Path, filled: FilledGaps) -> None:
         OSError: the folder cannot be written.
     """
     over = dict(sorted(filled.over.items(), key=lambda item: item[0].split(" ")[-1])[-_KNOWN_MAX:])
-    noted = {"v": 1, "over": over, "current": filled.current, "done": sorted(filled.done)}
+    noted = {"v": 1, "over": over, "current": filled.current, "done": sorted(filled.done), "tries": filled.tries}
     path = folder / FILLED_FILE
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:

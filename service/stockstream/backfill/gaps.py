@@ -8,7 +8,7 @@ quotes wait in the outbox and arrive later.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,11 +152,21 @@ class GapNotingSource:
         folder: Where the gaps are noted.
         interval_seconds: Between two polls.
         clock: Time of the notes.
+        last_seen: When an earlier run, or another worker, had an answer of the source last; by the folder where None.
     """
 
-    def __init__(self, source: Source, folder: Path, *, interval_seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        *,
+        interval_seconds: float,
+        clock: Clock = SYSTEM_CLOCK,
+        last_seen: Callable[[str], datetime | None] | None = None,
+    ) -> None:
         self._source = source
         self._log = GapLog(folder)
+        self._last_seen = last_seen or self._log.last_seen
         self._clock = clock
         answers_every_seconds = max(interval_seconds, source_kind(source.label).answers_every_seconds)
         self._threshold = timedelta(seconds=max(GAP_MIN_SECONDS, GAP_INTERVALS * answers_every_seconds))
@@ -172,7 +182,7 @@ class GapNotingSource:
 
     async def batches(self) -> AsyncIterator[SourceBatch]:
         """Iterate over the batches of the source, unchanged."""
-        last_seen = await asyncio.to_thread(self._log.last_seen, self.label)
+        last_seen = await asyncio.to_thread(self._last_seen, self.label)
         watch = GapWatch(self._threshold, last_seen)
         async for batch in self._source.batches():
             if batch.is_answer:

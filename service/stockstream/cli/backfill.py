@@ -77,16 +77,15 @@ def parse_range(start: str, end: str | None, now: datetime, provider: "HistoryPr
 
 
 def _list_gaps(settings: Settings) -> None:
-    from stockstream.backfill import GapLog, read_filled  # noqa: PLC0415
+    from stockstream.backfill import noted_gaps  # noqa: PLC0415
 
-    folder = settings.outbox_dir.parent
-    gaps, filled = GapLog(folder).read(), read_filled(folder)
+    gaps = noted_gaps(settings.outbox_dir.parent)
     if not gaps:
         click.echo("No gaps noted.")
         return
-    for gap in gaps:
+    for noted in gaps:
+        gap, outcome = noted.gap, noted.outcome
         span = str(timedelta(seconds=round(gap.seconds)))
-        outcome = filled.outcome(gap)
         click.echo(f"{gap.start}  {span:>10}  {gap.kind} ({gap.source}){f', {outcome}' if outcome else ''}")
         if outcome != "filled":
             click.echo(f"    stockstream backfill --from {gap.start} --to {gap.end}")

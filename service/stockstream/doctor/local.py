@@ -4,9 +4,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from stockstream.backfill.auto import AGE_MAX
-from stockstream.backfill.filled import FILLED, read_filled
-from stockstream.backfill.gaps import GapLog
+from stockstream.backfill.filled import FILLED
+from stockstream.backfill.notes import AGE_MAX, noted_gaps
 from stockstream.doctor.findings import Finding, Status
 from stockstream.settings import Settings
 from stockstream.source_kinds import AUTO, AUTO_TRIES, source_kind
@@ -41,12 +40,11 @@ def check_watchlist(settings: Settings) -> Finding:
 
 def check_gaps(settings: Settings, now: datetime) -> Finding:
     """Count the gaps of the last week that nothing has filled."""
-    folder, since = settings.outbox_dir.parent, format_timestamp(now - AGE_MAX)
-    filled = read_filled(folder)
-    gaps = [gap for gap in GapLog(folder).read() if gap.end > since]
-    open_gaps = [gap for gap in gaps if filled.outcome(gap) != FILLED]
+    since = format_timestamp(now - AGE_MAX)
+    gaps = [noted for noted in noted_gaps(settings.outbox_dir.parent) if noted.gap.end > since]
+    open_gaps = [noted for noted in gaps if noted.outcome != FILLED]
     detail = f"{len(gaps)} in the last {AGE_MAX.days} days, {len(open_gaps)} not filled"
-    given_up = [gap for gap in open_gaps if filled.outcome(gap)]
+    given_up = [noted for noted in open_gaps if noted.outcome]
     if given_up or (open_gaps and settings.backfill == "off"):
         return Finding("gaps", Status.WARNING, detail, "`stockstream backfill --gaps` lists them, with the commands")
     return Finding("gaps", Status.OK, detail)

@@ -34,7 +34,7 @@ SNAPSHOT_MAX_BYTES: Final = 128 * 1024 * 1024
 _OURS: Final = frozenset(
     {
         *_STORED, _MARKER, _EMULATOR_LOCK, _PAST, "outbox", "outbox-backfill", "gaps.jsonl", "gaps-filled.json",
-        "last-seen.json",
+        "gaps.lock", "last-seen.json",
     }
 )  # fmt: skip
 # The emulator of a run that was killed saves its snapshot and ends by itself, in a second or so; a save of hours of

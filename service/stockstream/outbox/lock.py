@@ -19,10 +19,11 @@ class OutboxLock:
 
     Args:
         directory: Folder of the outbox; made where it is missing.
+        name: Of the lock file, where it is not the outbox that is locked.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / LOCK_FILE_NAME
+    def __init__(self, directory: Path, name: str = LOCK_FILE_NAME) -> None:
+        self._path = directory / name
         self._descriptor = -1
 
     def __enter__(self) -> Self:

@@ -12,7 +12,7 @@ import structlog
 
 from stockstream.audit import Ledger, open_ledger
 from stockstream.aws import AwsConfig, resolve_aws
-from stockstream.backfill import GapFiller, GapNotingSource, gap_filler
+from stockstream.backfill import GapFiller, GapNotingSource, gap_filler, last_seen
 from stockstream.clock import SYSTEM_CLOCK, Clock
 from stockstream.exit_codes import ExitCode
 from stockstream.gate import Gate
@@ -22,11 +22,10 @@ from stockstream.pipeline.loop import PipelineCounters, QuotePipeline
 from stockstream.pipeline.ports import PipelineObserver
 from stockstream.sender import Sender, SenderConfig, SenderStats
 from stockstream.settings import Settings
-from stockstream.settings.paths import WORKERS_FOLDER
 from stockstream.source_kinds import source_kind
 from stockstream.sources.base import Source
 from stockstream.sources.factory import check_source, make_source
-from stockstream.workers.adoption import Adoption
+from stockstream.workers.adoption import Adoption, open_when_free
 from stockstream.workers.membership import Membership
 from stockstream.workers.opening import check_workers, join_workers, own_folder, shared
 
@@ -135,7 +134,8 @@ class Service:
                     )
                 )
                 log.info("health_listening", host=settings.health_host, port=port)
-            self._sender = await stack.enter_async_context(Sender(self._sender_config(), aws=self._aws))
+            sender = open_when_free(self._new_sender, None if shares else alone, stop, self._clock)
+            self._sender = await stack.enter_async_context(sender)
             if shares:
                 self._membership = await stack.enter_async_context(
                     join_workers(settings, self._aws, self._clock, self._is_serving)
@@ -143,7 +143,7 @@ class Service:
                 settings = self._settings = shared(settings, self._membership)
                 leaving = asyncio.create_task(self._leave_at(stop, self._membership))
                 stack.push_async_callback(_cancelled, leaving)
-            if settings.outbox == "disk" and (alone.parent / WORKERS_FOLDER).is_dir():
+            if settings.outbox == "disk":
                 adopting = asyncio.create_task(self._adoption(alone).run(), name="adoption")
                 stack.push_async_callback(_cancelled, adopting)
             self.source = await make_source(settings, self._clock)
@@ -161,14 +161,23 @@ class Service:
                 )
                 observers.append(self._ledger)
             self._pipeline = QuotePipeline(
-                self._noting_gaps(self.source), gate, self._sender, observers, monotonic=self._clock.monotonic
+                self._noting_gaps(self.source, alone.parent),
+                gate,
+                self._sender,
+                observers,
+                monotonic=self._clock.monotonic,
             )
             emitting = asyncio.create_task(self._emit_metrics(metrics))
             stack.push_async_callback(_cancelled, emitting)
             stopping = asyncio.create_task(self._stopped_at(stop))
             stack.push_async_callback(_cancelled, stopping)
             self._filler = gap_filler(
-                settings, self._aws, source=self.source.label, is_well=self._is_well, clock=self._clock
+                settings,
+                self._aws,
+                state=alone.parent,
+                source=self.source.label,
+                is_well=self._is_well,
+                clock=self._clock,
             )
             filling = asyncio.create_task(self._fill_gaps())
             stack.push_async_callback(_cancelled, filling)
@@ -200,15 +209,20 @@ class Service:
 
     def _adoption(self, alone: Path) -> Adoption:
         """Sends what workers that do not return have left on our disk."""
+        stream, own = self._settings.stream, self._settings.outbox_dir
+        return Adoption(alone, stream, own, self._new_sender, clock=self._clock, is_away=self._is_kinesis_away)
+
+    def _new_sender(self, outbox: Path | None = None) -> Sender:
+        """Over our own outbox, unless another is named."""
         config = self._sender_config()
-
-        def open_sender(outbox: Path) -> Sender:
-            return Sender(dataclasses.replace(config, outbox_dir=outbox), aws=self._aws)
-
-        return Adoption(alone, config.stream, self._settings.outbox_dir, open_sender, clock=self._clock)
+        return Sender(config if outbox is None else dataclasses.replace(config, outbox_dir=outbox), aws=self._aws)
 
     def _health_details(self) -> Mapping[str, Any]:
         return {} if self._membership is None else {"workers": self._membership.status()}
+
+    def _is_kinesis_away(self) -> bool:
+        stats = self.sender_stats
+        return stats is not None and stats.breaker_state != "closed"
 
     def _drain_seconds(self, stopped_at: float | None) -> float:
         """Seconds for the drain: all that the shutdown has, but for what is over already and what closing takes."""
@@ -216,13 +230,19 @@ class Service:
         over = 0.0 if stopped_at is None else self._clock.monotonic() - stopped_at
         return max(0.0, whole - over - min(_CLOSING_SECONDS, whole * _CLOSING_SHARE))
 
-    def _noting_gaps(self, source: Source) -> Source:
+    def _noting_gaps(self, source: Source, state: Path) -> Source:
         """Only the live market has gaps that `backfill` can fill; they are noted beside the outbox."""
         settings = self._settings
         if settings.outbox == "memory" or not source_kind(source.label).is_live:
             return source
         folder = settings.outbox_dir.parent
-        return GapNotingSource(source, folder, interval_seconds=settings.poll_interval_seconds, clock=self._clock)
+        return GapNotingSource(
+            source,
+            folder,
+            interval_seconds=settings.poll_interval_seconds,
+            clock=self._clock,
+            last_seen=lambda label: last_seen(state, label),
+        )
 
     async def _fill_gaps(self) -> None:
         if self._filler is not None:
@@ -334,7 +354,7 @@ class Service:
             "OutboxAgeSeconds": stats.outbox_age_seconds if stats else 0,
             "LaneDepth": stats.lane_depth if stats else 0,
             "PutLatencyMs": stats.put_latency_ms if stats else 0,
-            "KinesisAway": int(stats is not None and stats.breaker_state != "closed"),
+            "KinesisAway": int(self._is_kinesis_away()),
             "Heartbeat": 1,
         }
 

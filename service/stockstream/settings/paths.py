@@ -17,3 +17,8 @@ def default_state_dir() -> Path:
 def default_cache_dir() -> Path:
     """What can be made again: the user's cache folder of the platform."""
     return Path(platformdirs.user_cache_dir("stockstream", appauthor=False))
+
+
+def backfill_folder(outbox_dir: Path) -> Path:
+    """The outbox of backfilled quotes, beside that of the live ones."""
+    return outbox_dir.with_name(f"{outbox_dir.name}-backfill")

@@ -14,7 +14,7 @@ from stockstream.errors import OutboxError
 from stockstream.outbox import OutboxLockedError
 from stockstream.outbox.lock import OutboxLock
 from stockstream.settings import Settings
-from stockstream.settings.paths import WORKERS_FOLDER
+from stockstream.settings.paths import WORKERS_FOLDER, backfill_folder
 
 OUTBOX_NAME: Final = "outbox"
 # Far above any fleet: who gets here meets folders that it can lock and nobody else's.
@@ -52,7 +52,9 @@ def in_folder(settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def left_outboxes(alone: Path, stream: str, own: Path) -> Iterator[Path]:
-    """Outboxes on this disk that are not ours and hold segments: of workers, and of a service that was alone.
+    """Outboxes on this disk but for our own that hold segments: of workers, of a service that was alone, of backfills.
+
+    That of our own backfill is among them: what a gap left there that was given up, no other gap may ever send.
 
     Args:
         alone: The outbox of a service that is alone.
@@ -63,6 +65,7 @@ def left_outboxes(alone: Path, stream: str, own: Path) -> Iterator[Path]:
         numbered = sorted((alone.parent / WORKERS_FOLDER).iterdir())
     except OSError:
         numbered = []
-    for outbox in (alone, *(folder / OUTBOX_NAME for folder in numbered)):
-        if outbox != own and any((outbox / stream).glob("*.log")):
-            yield outbox
+    for live in (alone, *(folder / OUTBOX_NAME for folder in numbered)):
+        for outbox in (live, backfill_folder(live)):
+            if outbox != own and any((outbox / stream).glob("*.log")):
+                yield outbox

@@ -14,7 +14,9 @@ from typing import Final, NamedTuple
 
 from stockstream.sources.alpaca.market_clock import OPEN_MINUTE, ZONE, close_of, market_state, session_of
 from stockstream.sources.alpaca.messages import BarFields, DailyBar, Snapshot, Trade, TradeFields
+from stockstream.sources.amounts import whole
 from stockstream.sources.base import Rejection
+from stockstream.sources.ticks import ahead_of_clock
 from stockstream_wire import (
     Quote,
     QuoteInvalidError,
@@ -111,7 +113,10 @@ class AlpacaBook:
             now: The wall clock.
         """
         try:
-            return self._quote_of_snapshot(symbol, snapshot, now)
+            trade = snapshot.latest_trade
+            # Before anything is noted: a session that is yet to come would make the share deaf until then.
+            ahead = ahead_of_clock(symbol, normalise_timestamp(trade.t), format_timestamp(now)) if trade else None
+            return ahead or self._quote_of_snapshot(symbol, snapshot, now)
         except QuoteInvalidError as exc:
             return Rejection(symbol, exc.code, str(exc))
         except (ValueError, OverflowError) as exc:  # a time that is none
@@ -170,9 +175,11 @@ class AlpacaBook:
             return Held.NOTHING_NEW
         return self._quote(symbol, share, last, now)
 
-    def _quote_of_trade(self, symbol: str, trade: Trade, now: datetime) -> Quote | Held:
+    def _quote_of_trade(self, symbol: str, trade: Trade, now: datetime) -> Quote | Held | Rejection:
         share = self._shares.get(symbol)
         timestamp = normalise_timestamp(trade.t)
+        if (ahead := ahead_of_clock(symbol, timestamp, format_timestamp(now))) is not None:
+            return ahead
         session = session_of(timestamp)
         if share is not None:
             share.heard_until = max(share.heard_until, timestamp)
@@ -254,12 +261,13 @@ class AlpacaBook:
 
 
 def _merge_bar(share: _Share, bar: BarFields) -> None:
-    if not all(price.is_finite() and price > 0 for price in (bar.o, bar.h, bar.l)):
+    is_range = all(price.is_finite() and price > 0 for price in (bar.o, bar.h, bar.l)) and bar.l <= bar.o <= bar.h
+    if not is_range or whole(bar.h) is None:  # it would be the session's for all of it: a range only grows
         return
     day = share.day
     share.day = _Day(bar.o, bar.h, bar.l) if day is None else _Day(bar.o, max(day.high, bar.h), min(day.low, bar.l))
-    if bar.v.is_finite() and bar.v >= 0:
-        share.volume = max(share.volume or 0, int(bar.v))
+    if (volume := whole(bar.v)) is not None:
+        share.volume = max(share.volume or 0, volume)
 
 
 def _close_of_minute(minute: BarFields, trade: TradeFields, timestamp: str) -> _LastPrice:

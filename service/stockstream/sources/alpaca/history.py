@@ -20,6 +20,7 @@ from stockstream.sources.alpaca.rest import (
     AlpacaUnavailableError,
 )
 from stockstream.sources.alpaca.spelling import their_spelling
+from stockstream.sources.amounts import UNREADABLE, whole
 from stockstream.sources.base import Rejection
 from stockstream.sources.history import MINUTE_MS, SESSION_MAX, MinuteBar, SymbolHistory
 from stockstream.sources.yahoo.hours import TradingHours
@@ -164,7 +165,7 @@ class AlpacaHistory:
                 return _pages.decode(await rest.get("/v2/stocks/bars", params, self._clock.now()))
             except (AlpacaSymbolError, AlpacaRefusedError) as exc:
                 raise SourceError(f"{theirs}: Alpaca has no such history: {exc}") from exc
-            except msgspec.DecodeError as exc:
+            except UNREADABLE as exc:
                 failure = AlpacaUnavailableError(f"Alpaca's bars of {theirs} cannot be read: {str(exc)[:100]}")
             except AlpacaUnavailableError as exc:
                 failure = exc
@@ -179,7 +180,10 @@ def _minute(one: BarFields) -> MinuteBar:
     if not all(price.is_finite() and price > 0 for price in (one.o, one.h, one.l, one.c)):
         msg = f"one of {one.o}, {one.h}, {one.l}, {one.c} is no price"
         raise ValueError(msg)
-    return MinuteBar(start_ms, session_of(format_epoch_ms(start_ms)), one.o, one.h, one.l, one.c, int(one.v))
+    if (volume := whole(one.v)) is None:
+        msg = f"{one.v} is no volume"
+        raise ValueError(msg)
+    return MinuteBar(start_ms, session_of(format_epoch_ms(start_ms)), one.o, one.h, one.l, one.c, volume)
 
 
 def _running_session(now: datetime) -> str | None:

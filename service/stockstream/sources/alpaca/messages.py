@@ -1,11 +1,13 @@
 """What Alpaca says, in snapshots and on the feed, and what we say to the feed. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
 import msgspec
+
+from stockstream.sources.amounts import UNREADABLE, whole
 
 # On the free plan a feed takes thirty symbols. An order that leads past the limit is refused as a whole, so small
 # orders find the limit from below.
@@ -52,7 +54,7 @@ class TradeFields(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def volume(self) -> int:
         """Shares that it adds to the day's."""
-        return int(self.s) if _NO_VOLUME.isdisjoint(self.c or ()) and self.s.is_finite() else 0
+        return whole(self.s) or 0 if _NO_VOLUME.isdisjoint(self.c or ()) else 0
 
 
 class BarFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,28 +134,37 @@ class UnreadableError(ValueError):
     """Not a message, or one of a known type that lacks what its type has."""
 
 
-def decode(message: str | bytes) -> list[Message]:
+def decode(message: str | bytes, on_damaged: Callable[[UnreadableError], None] = lambda _: None) -> list[Message]:
     """Read what one frame says, without types that are not ours: Alpaca adds such at any time.
 
+    Args:
+        message: The frame.
+        on_damaged: Told of each damaged message beside which others could be read.
+
     Raises:
-        UnreadableError: not JSON, no list, or a message of a known type that is damaged.
+        UnreadableError: not JSON, no list, or damaged, with nothing in it to be read.
     """
     try:
         return _messages.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return list(_one_by_one(message))
-
-
-def _one_by_one(message: str | bytes) -> Iterator[Message]:
+    except UNREADABLE:
+        pass
     try:
-        for part in _parts.decode(message):
-            if (kind := _other.decode(part).T) in _KNOWN:
-                try:
-                    yield _message.decode(part)
-                except msgspec.DecodeError as exc:
-                    raise UnreadableError(f"{kind}: {str(exc)[:200]}") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        parts = _parts.decode(message)
+    except UNREADABLE as exc:
         raise UnreadableError(f"no message: {str(exc)[:200]}") from exc
+    found: list[Message] = []
+    damaged: list[UnreadableError] = []
+    for part in parts:
+        try:
+            if _other.decode(part).T in _KNOWN:
+                found.append(_message.decode(part))
+        except UNREADABLE as exc:
+            damaged.append(UnreadableError(f"{bytes(part)[:50]!r}: {str(exc)[:200]}"))
+    if damaged and not found:
+        raise damaged[0]
+    for one in damaged:
+        on_damaged(one)
+    return found
 
 
 def decode_snapshots(body: bytes) -> Mapping[str, Snapshot | UnreadableError | None]:
@@ -164,13 +175,13 @@ def decode_snapshots(body: bytes) -> Mapping[str, Snapshot | UnreadableError | N
     """
     try:
         parts = _snapshots.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise UnreadableError(f"no snapshots: {str(exc)[:200]}") from exc
     found: dict[str, Snapshot | UnreadableError | None] = {}
     for symbol, part in parts.items():
         try:
             found[symbol] = _snapshot.decode(part)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except UNREADABLE as exc:
             found[symbol] = UnreadableError(str(exc)[:200])
     return found
 

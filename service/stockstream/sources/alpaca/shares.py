@@ -131,7 +131,12 @@ class Shares:
     def take_polled(self, polled: Polled) -> tuple[list[Quote], list[Rejection]]:
         """Take a round of snapshots in."""
         now = self._clock.now()
-        taken = [self.book.take_snapshot(symbol, snapshot, now) for symbol, snapshot in polled.snapshots.items()]
+        followed = self._watchlist.symbol_set
+        taken = [
+            self.book.take_snapshot(symbol, snapshot, now)
+            for symbol, snapshot in polled.snapshots.items()
+            if symbol in followed  # it may have left while we asked
+        ]
         quotes, rejected = self.sift(taken)
         return quotes, polled.rejected + rejected
 

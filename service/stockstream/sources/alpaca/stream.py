@@ -170,15 +170,18 @@ class AlpacaStreamSource:
     async def _on_message(self, raw: str | bytes) -> bool:
         self._note_connection()
         try:
-            messages = decode(raw)
+            messages = decode(raw, self._note_unreadable)
         except UnreadableError as exc:
-            self.counts["unreadable"] += 1
-            if self.counts["unreadable"] == 1:
-                log.warning("message_unreadable", detail=str(exc), note="later ones are only counted")
+            self._note_unreadable(exc)
             return False
         for message in messages:
             await self._take(message)
         return True
+
+    def _note_unreadable(self, exc: UnreadableError) -> None:
+        self.counts["unreadable"] += 1
+        if self.counts["unreadable"] == 1:
+            log.warning("message_unreadable", detail=str(exc), note="later ones are only counted")
 
     async def _take(self, message: Message) -> None:
         if isinstance(message, Trade):
@@ -263,6 +266,9 @@ class AlpacaStreamSource:
             self._ours = poller.spellings(symbols)
             if has_changed:
                 self.connection.resubscribe()
+                # Who comes again, from another worker say, is handed over as soon as who comes first.
+                self._seen.intersection_update(symbols)
+                self._asked_seconds = {one: at for one, at in self._asked_seconds.items() if one in self._seen}
             only: frozenset[str] | None = None
             if clock.monotonic() >= due_seconds or has_changed:
                 due_seconds = clock.monotonic() + options.unhurried_seconds

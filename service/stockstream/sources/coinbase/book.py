@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from stockstream.sources.amounts import whole
 from stockstream.sources.coinbase.messages import Heartbeat, Ticker, event_time
 from stockstream.sources.coinbase.rest import Day
 from stockstream_wire import Quote, format_timestamp, validate_quote
@@ -35,6 +36,8 @@ class _Product:
     day: Day
     previous_close: Decimal
     sequence: int = -1
+    # Of the newest trade of this connection.
+    at: datetime | None = None
     trade_id: int = 0
     heartbeats_behind: int = 0
     # Every trade since the last one is known: then the last price before midnight is the close.
@@ -85,7 +88,7 @@ class CoinbaseBook:
         """Note that trades may have been missed, of every product."""
         for product in self._products.values():
             product.is_unbroken = False
-            product.sequence, product.trade_id, product.heartbeats_behind = -1, 0, 0
+            product.sequence, product.at, product.trade_id, product.heartbeats_behind = -1, None, 0, 0
 
     def needs_days(self, symbol: str) -> bool:
         """Whether the candles must be asked, for the product's day or for trades that were missed."""
@@ -122,9 +125,10 @@ class CoinbaseBook:
         product = self._products.get(ticker.product_id)
         if product is None:
             return Held.NO_DAY
-        if ticker.sequence <= product.sequence:
-            return Held.OUT_OF_ORDER
         moment = event_time(ticker)
+        # A trade that is later, under a lower number, is no older message: the exchange counts anew.
+        if ticker.sequence <= product.sequence and (product.at is None or moment <= product.at):
+            return Held.OUT_OF_ORDER
         session = moment.astimezone(UTC).date()
         price = ticker.price
         is_price = price.is_finite() and price > 0  # what is none is refused under its own name
@@ -143,7 +147,7 @@ class CoinbaseBook:
             low=min(day.low, price) if is_price else day.low,
             price=price,
             previous_close=previous_close,
-            volume=_whole(ticker.volume_24h),
+            volume=whole(ticker.volume_24h),  # coins: what is less than one is cut off
             bid=_positive(ticker.best_bid),
             ask=_positive(ticker.best_ask),
             currency=ticker.product_id.rpartition("-")[2] or None,
@@ -161,15 +165,12 @@ class CoinbaseBook:
     def take(self, ticker: Ticker, quote: Quote) -> None:
         """Remember a tick, with the quote that was made of it."""
         product = self._products[ticker.product_id]
-        product.sequence, product.trade_id = ticker.sequence, max(product.trade_id, ticker.trade_id)
+        is_counted_anew = ticker.sequence <= product.sequence
+        product.trade_id = ticker.trade_id if is_counted_anew else max(product.trade_id, ticker.trade_id)
+        product.sequence, product.at = ticker.sequence, event_time(ticker)
         product.heartbeats_behind = 0
         product.session, product.previous_close = event_time(ticker).astimezone(UTC).date(), quote.previous_close
         product.day = Day(quote.open, quote.high, quote.low, quote.price)
-
-
-def _whole(volume: Decimal | None) -> int | None:
-    """Whole coins: the wire's volume is a whole number, and what is less than one is cut off."""
-    return int(volume) if volume is not None and volume.is_finite() and volume >= 0 else None
 
 
 def _positive(price: Decimal | None) -> Decimal | None:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stockstream.sources.amounts import UNREADABLE
 from stockstream.sources.stream import SUBSCRIBE_SYMBOLS_MAX
 
 _CHANNELS: Final = ("ticker", "heartbeat")
@@ -73,10 +74,10 @@ def decode(message: str | bytes) -> Message | None:
     """
     try:
         return _decoder.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         try:
             kind = _other_decoder.decode(message).type
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             raise UnreadableError(f"no message: {str(exc)[:200]}") from exc
         if kind in _KNOWN:
             raise UnreadableError(f"{kind}: {str(exc)[:200]}") from exc

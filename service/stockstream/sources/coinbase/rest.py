@@ -13,6 +13,7 @@ import aiohttp
 
 from stockstream.errors import SourceUnavailableError
 from stockstream.redaction import redact
+from stockstream.sources.amounts import whole
 
 REST_URL: Final = "https://api.exchange.coinbase.com"
 TIMEOUT_SECONDS: Final = 10.0
@@ -119,7 +120,9 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
 def _candles_of(product: str, body: bytes) -> Sequence[Candle]:
     try:
         return [_candle(row) for row in loads(body, parse_float=Decimal, parse_int=Decimal)]
-    except (JSONDecodeError, UnicodeDecodeError, TypeError, ValueError, InvalidOperation, OverflowError) as exc:
+    except (
+        JSONDecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, InvalidOperation, OverflowError,
+    ) as exc:  # fmt: skip
         raise CoinbaseUnavailableError(f"Coinbase's candles of {product} cannot be read: {str(exc)[:100]}") from exc
 
 
@@ -131,7 +134,7 @@ def _candle(row: Sequence[object]) -> Candle:
 
 def _volume(value: object) -> Decimal:
     volume = Decimal(str(value))
-    return volume if volume.is_finite() and volume > 0 else Decimal(0)
+    return volume if whole(volume) is not None else Decimal(0)
 
 
 def _price(value: object) -> Decimal:

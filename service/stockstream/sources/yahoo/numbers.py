@@ -10,6 +10,8 @@ _FLOAT32_MAX_DIGITS: Final = 9
 _FLOAT32_MIN_DIGITS: Final = 6
 # Yahoo's price hints are 2 and 4 for nearly everything; more than this is garbage, not precision.
 PRICE_HINT_MAX: Final = 10
+# More than that no double holds; and `int` of 1e9999999 takes minutes.
+_DIGITS_MAX: Final = 308
 
 
 class NotANumberError(ValueError):
@@ -37,6 +39,8 @@ def exact_decimal(value: object) -> Decimal:
         decimal = Decimal(repr(value))
     if not decimal.is_finite():
         raise NotANumberError("not_finite", value)
+    if decimal.adjusted() > _DIGITS_MAX:
+        raise NotANumberError("malformed", value)
     return decimal
 
 
