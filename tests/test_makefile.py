@@ -7,10 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+# What a `make test VENV=… PYTHON=…` around us hands on to every make below it.
+OF_THE_OUTER_MAKE = frozenset(
+    {"MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "VENV", "PYTHON", "WORKERS", "ARGS"}
+)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in OF_THE_OUTER_MAKE} | variables
+
+
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "-f", str(ROOT / "Makefile"), *arguments],
-        cwd=folder, env=dict(os.environ) | variables, capture_output=True, text=True, check=False,
+        cwd=folder, env=environment(**variables), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -50,12 +60,12 @@ def environment_of_commands(folder: Path, **variables: str) -> dict[str, str]:
     makefile.write_text(f"include {ROOT}/Makefile\nshow-environment:\n\t@env\n")
     done = subprocess.run(
         ["make", "-f", str(makefile), "show-environment"],
-        cwd=folder, env=dict(os.environ) | variables, capture_output=True, text=True, check=True,
+        cwd=folder, env=environment(**variables), capture_output=True, text=True, check=True,
     )  # fmt: skip
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
 def test_who_wants_no_bytecode_in_the_tree_has_it_in_the_environment_that_make_makes(tmp_path: Path) -> None:
-    environment = environment_of_commands(tmp_path, PYTHONDONTWRITEBYTECODE="1")
-    assert "PYTHONDONTWRITEBYTECODE" not in environment
-    assert environment["PYTHONPYCACHEPREFIX"] == str(tmp_path / ".venv" / "bytecode")
+    found = environment_of_commands(tmp_path, PYTHONDONTWRITEBYTECODE="1")
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["PYTHONPYCACHEPREFIX"] == str(tmp_path / ".venv" / "bytecode")
