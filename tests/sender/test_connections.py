@@ -1,13 +1,15 @@
 """Connections of our own: answers in every form, connections that break, and what must not be used again."""
 
 import asyncio
+import gc
 import select
 import socket
 import ssl
 import struct
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -672,3 +674,30 @@ def _reset(peer: Peer) -> None:
     connection = peer.writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.writer.transport.abort()
+
+
+async def test_a_request_that_is_given_up_while_it_connects_leaves_no_socket_behind() -> None:
+    """At whichever turn of the loop: a socket left to the garbage collector is a warning, and so a failure."""
+    unread: set[asyncio.StreamWriter] = set()
+    server = await asyncio.start_server(lambda _, writer: unread.add(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for loop_turns in range(16):
+        pool = ConnectionPool(
+            "127.0.0.1", port, tls=None, connect_timeout_seconds=60, read_timeout_seconds=60, keepalive_seconds=60
+        )
+        asking = asyncio.ensure_future(pool.post(_request()))
+        for _ in range(loop_turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+        del asking
+        await pool.close()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert [str(each.message) for each in told if "socket" in str(each.message)] == []
+    for writer in unread:
+        writer.close()
+    server.close()
+    await server.wait_closed()

@@ -6,6 +6,7 @@ is laid into and sent from. Answers are read by llhttp (httptools).
 """
 
 import asyncio
+import ipaddress
 import ssl
 import time
 from collections import deque
@@ -60,6 +61,8 @@ class ConnectionPool:
     ) -> None:
         self._host = host
         self._port = port
+        # An address has none to race with; and asyncio drops, unclosed, a socket that won as the race was cancelled.
+        self._eyeballs_seconds = None if _is_address(host) else _HAPPY_EYEBALLS_SECONDS
         self._tls = tls
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
@@ -130,11 +133,19 @@ class ConnectionPool:
                 lambda: _Connection(loop, self._open),
                 self._host,
                 self._port,
-                happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
+                happy_eyeballs_delay=self._eyeballs_seconds,
             )
             if self._tls is not None:
                 await connection.start_tls(self._tls, self._host)
         return connection
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class _Connection(asyncio.Protocol):
