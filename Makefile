@@ -11,10 +11,10 @@ EMULATOR_STAMP := $(VENV)-emulator/.stockstream-installed
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 # Without bytecode every process compiles 2,000 modules, and the suite starts hundreds. Who wants none in the tree has
-# it in the environment that is made here.
+# it among the tools, and not in an environment: uv takes a folder that something stands in for a broken one.
 ifneq ($(PYTHONDONTWRITEBYTECODE),)
 unexport PYTHONDONTWRITEBYTECODE
-export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+export PYTHONPYCACHEPREFIX := $(abspath $(TOOLS))/bytecode
 endif
 
 ifeq ($(shell command -v $(PYTHON)),)

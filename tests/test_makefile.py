@@ -65,7 +65,9 @@ def environment_of_commands(folder: Path, **variables: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
-def test_who_wants_no_bytecode_in_the_tree_has_it_in_the_environment_that_make_makes(tmp_path: Path) -> None:
+def test_who_wants_no_bytecode_in_the_tree_has_it_among_the_tools_and_in_no_environment_yet_to_be_made(
+    tmp_path: Path,
+) -> None:
     found = environment_of_commands(tmp_path, PYTHONDONTWRITEBYTECODE="1")
     assert "PYTHONDONTWRITEBYTECODE" not in found
-    assert found["PYTHONPYCACHEPREFIX"] == str(tmp_path / ".venv" / "bytecode")
+    assert found["PYTHONPYCACHEPREFIX"] == str(tmp_path / ".tools" / "bytecode")
