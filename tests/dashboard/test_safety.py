@@ -108,7 +108,7 @@ def test_a_port_that_a_container_publishes_on_loopback_alone_is_loopback() -> No
 
     assert access.is_known({}, {})
     assert refusal("GET", [("Host", "localhost:8765")], access.policy) is None
-    for name in ("rebound.example", "192.0.2.7:8765", "page:8765"):
+    for name in ("rebound.example", "192.0.2.7:8765", "page:8765", "0.0.0.0:8765"):
         assert refusal("GET", [("Host", name)], access.policy) is not None
     protected = access_from(Settings(dashboard_behind_loopback=True, dashboard_token=SecretStr(TOKEN)), "0.0.0.0")
     assert not protected.is_known({}, {})

@@ -13,7 +13,7 @@ import structlog
 
 from stockstream.audit.errors import AuditError
 from stockstream.audit.ledger_files import LedgerFile, list_files, open_part, plain_bytes
-from stockstream.settings.paths import WORKERS_FOLDER
+from stockstream.settings.paths import worker_folders
 
 DIGEST_BYTES: Final = 8
 _TIMESTAMP_CHARACTERS: Final = len("2026-11-22T14:30:00.000Z")
@@ -182,7 +182,7 @@ def cut_ledger(directory: Path) -> LedgerCut:
             f"there is no ledger folder {directory}. Remedy: name the one that the service writes (--ledger DIR, "
             "STOCKSTREAM_LEDGER_DIR); local mode keeps it in its state folder"
         )
-    of_workers = [_cut_one(folder) for folder in sorted((directory / WORKERS_FOLDER).glob("*")) if folder.is_dir()]
+    of_workers = [_cut_one(folder) for folder in worker_folders(directory)]
     own = _cut_one(directory)
     if not of_workers:
         return own

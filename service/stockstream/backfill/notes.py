@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from stockstream.backfill.filled import FILLED, FilledGaps, Tries, key_of, read_filled, write_filled
 from stockstream.backfill.gaps import GAP_MIN_SECONDS, Gap, GapLog
-from stockstream.settings.paths import WORKERS_FOLDER
+from stockstream.settings.paths import worker_folders
 from stockstream_wire import format_timestamp, parse_timestamp
 
 # Held by whoever fills a gap: one at a time, of all folders together.
@@ -69,11 +69,7 @@ def gap_folders(state: Path) -> list[Path]:
     Args:
         state: Where the outbox of a service that is alone would be; the workers' folders are in it.
     """
-    try:
-        numbered = sorted(folder for folder in (state / WORKERS_FOLDER).iterdir() if folder.is_dir())
-    except OSError:
-        numbered = []
-    return [state, *numbered]
+    return [state, *worker_folders(state)]
 
 
 def last_seen(state: Path, source: str) -> datetime | None:

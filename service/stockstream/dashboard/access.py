@@ -26,6 +26,8 @@ _TOKEN_LENGTHS: Final = range(16, 201)
 # Wrong tokens that are answered at once; then one every so many seconds.
 _FREE_GUESSES: Final = 5
 _SECONDS_A_GUESS: Final = 12.0
+# Addresses to listen on, and nobody's name.
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 # What is reached without being logged in: the login, and the files that it is made of.
 _OPEN_PATHS: Final = ("/static/", "/login", "/api/v1/login", "/api/v1/session")
@@ -134,7 +136,7 @@ def access_from(settings: Settings, host: str) -> Access:
         )
     policy = GuardPolicy(
         "STOCKSTREAM_DASHBOARD_ALLOWED_HOSTS",
-        hosts=settings.dashboard_allowed_hosts | {host.lower()},
+        hosts=settings.dashboard_allowed_hosts | ({host.lower()} - _EVERYWHERE),
         any_address=not on_loopback,
         navigation=True,
     )

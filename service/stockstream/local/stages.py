@@ -120,7 +120,7 @@ def _source_notices(run: "LocalRun") -> Iterator[Notice]:
 
 
 def _stuck(sender: "SenderStats") -> str:
-    return sender.blocked_by or ("" if sender.breaker_state == "closed" else "away")
+    return sender.blocked_by or ("away" if sender.is_kinesis_away else "")
 
 
 def _outbox_is_late(sender: "SenderStats") -> bool:

@@ -222,7 +222,7 @@ class Service:
 
     def _is_kinesis_away(self) -> bool:
         stats = self.sender_stats
-        return stats is not None and stats.breaker_state != "closed"
+        return stats is not None and stats.is_kinesis_away
 
     def _drain_seconds(self, stopped_at: float | None) -> float:
         """Seconds for the drain: all that the shutdown has, but for what is over already and what closing takes."""
@@ -369,7 +369,7 @@ class Service:
                 reasons.append(f"the source has been silent for {silent_seconds:.0f} s")
         if stats is not None and stats.blocked_by:
             reasons.append(f"Kinesis refuses: {stats.blocked_by}")
-        elif stats is not None and stats.breaker_state != "closed":
+        elif self._is_kinesis_away():
             reasons.append("Kinesis cannot be reached; quotes wait in the outbox")
         return reasons
 

@@ -61,6 +61,11 @@ class SenderStats:
     breaker_state: BreakerState
     blocked_by: str
 
+    @property
+    def is_kinesis_away(self) -> bool:
+        """Whether Kinesis does not answer, so that what is accepted waits."""
+        return self.breaker_state != "closed"
+
 
 class Counters:
     """What is counted as it happens."""

@@ -19,6 +19,14 @@ def default_cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("stockstream", appauthor=False))
 
 
+def worker_folders(parent: Path) -> list[Path]:
+    """The folders of workers, those that are gone too, below the state's or the ledger's."""
+    try:
+        return sorted(folder for folder in (parent / WORKERS_FOLDER).iterdir() if folder.is_dir())
+    except OSError:
+        return []
+
+
 def backfill_folder(outbox_dir: Path) -> Path:
     """The outbox of backfilled quotes, beside that of the live ones."""
     return outbox_dir.with_name(f"{outbox_dir.name}-backfill")

@@ -49,7 +49,7 @@ class WatchlistFollower:
         self._first_version = self._version
         self._told: tuple[str, ...] = self._symbols
         self._takes_sighup = watchlist.takes_sighup
-        self._seen = _stamp(self._file)
+        self._seen = stamp_of(self._file)
         self._reload = False
         self._trouble: str | None = None
 
@@ -100,7 +100,7 @@ class WatchlistFollower:
     def _read_again(self) -> None:
         if self._file is None:
             return
-        stamp = _stamp(self._file)
+        stamp = stamp_of(self._file)
         if stamp == self._seen and not self._reload:
             return
         self._seen, self._reload = stamp, False
@@ -176,7 +176,8 @@ def current_symbols(watchlist: Watchlist) -> tuple[str, ...]:
     return watchlist.symbols
 
 
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+def stamp_of(path: Path | None) -> tuple[int, int, int] | None:
+    """What is another where a watchlist's file is; None of what is not there."""
     if path is None:
         return None
     try:

@@ -144,7 +144,7 @@ class Adoption:
         """Send what is there; what is left where Kinesis is away, or time is over."""
         until = self._clock.monotonic() + _DRAIN_SECONDS
         while left := await sender.drain(_SLICE_SECONDS):
-            if sender.stats.breaker_state != "closed" or self._is_away() or self._clock.monotonic() >= until:
+            if sender.stats.is_kinesis_away or self._is_away() or self._clock.monotonic() >= until:
                 break
         return left
 

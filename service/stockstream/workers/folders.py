@@ -14,7 +14,7 @@ from stockstream.errors import OutboxError
 from stockstream.outbox import OutboxLockedError
 from stockstream.outbox.lock import OutboxLock
 from stockstream.settings import Settings
-from stockstream.settings.paths import WORKERS_FOLDER, backfill_folder
+from stockstream.settings.paths import WORKERS_FOLDER, backfill_folder, worker_folders
 
 OUTBOX_NAME: Final = "outbox"
 # Far above any fleet: who gets here meets folders that it can lock and nobody else's.
@@ -61,11 +61,7 @@ def left_outboxes(alone: Path, stream: str, own: Path) -> Iterator[Path]:
         stream: Name of the stream.
         own: Our outbox.
     """
-    try:
-        numbered = sorted((alone.parent / WORKERS_FOLDER).iterdir())
-    except OSError:
-        numbered = []
-    for live in (alone, *(folder / OUTBOX_NAME for folder in numbered)):
+    for live in (alone, *(folder / OUTBOX_NAME for folder in worker_folders(alone.parent))):
         for outbox in (live, backfill_folder(live)):
             if outbox != own and any((outbox / stream).glob("*.log")):
                 yield outbox

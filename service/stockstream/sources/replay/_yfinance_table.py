@@ -23,11 +23,13 @@ class YfinanceTable:
     Attributes:
         fields: Names of the values of a symbol, without repetition.
         places: Of each symbol, where each of the fields stands in a line; -1 where it has none.
+        width: How many values a line has.
         index: Name of the first column, the time.
     """
 
     fields: tuple[str, ...]
     places: dict[str, tuple[int, ...]]
+    width: int
     index: str = _DEFAULT_INDEX
 
     @classmethod
@@ -40,7 +42,8 @@ class YfinanceTable:
         at = {pair: index for index, pair in enumerate(pairs, start=1)}
         fields = tuple(dict.fromkeys(field for _, field in pairs))
         symbols = dict.fromkeys(ticker for ticker, _ in pairs)
-        return cls(fields, {symbol: tuple(at.get((symbol, field), -1) for field in fields) for symbol in symbols})
+        places = {symbol: tuple(at.get((symbol, field), -1) for field in fields) for symbol in symbols}
+        return cls(fields, places, len(first))
 
     @property
     def columns(self) -> list[str]:
@@ -49,9 +52,8 @@ class YfinanceTable:
 
     def rows(self, values: Sequence[str]) -> Iterator[list[str] | RowError]:
         """One row a symbol; none for a symbol that has no value in this line."""
-        width = 1 + max(place for places in self.places.values() for place in places)
-        if len(values) != width:
-            yield RowError("column_count", f"has {len(values)} values where the header has {width}")
+        if len(values) != self.width:
+            yield RowError("column_count", f"has {len(values)} values where the header has {self.width}")
             return
         for symbol, places in self.places.items():
             row = [values[place] if place > 0 else "" for place in places]
