@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from stockstream.local.stages import notices, stage_rows
 from stockstream.local.tally import RunTally
 from stockstream.local.view import StageRow, StageStatus
 from stockstream.pipeline.loop import PipelineCounters
+from stockstream.sender import SenderStats
 from stockstream.settings import Settings
 from stockstream.sources.base import Rejection
 
@@ -23,17 +25,15 @@ def run_of(
     backlog: Backlog | None = None,
     rejections: Sequence[Rejection] = (),
 ) -> LocalRun:
-    stats = {
-        "accepted": 0, "sent": 0, "unsent": 0, "retried": 0, "outbox_age_seconds": 0.0, "put_latency_ms": 1.0,
-        "blocked_by": "", "breaker_state": "closed",
-    }  # fmt: skip
+    numbers: dict[str, Any] = {field.name: 0 for field in fields(SenderStats)}
+    stats = SenderStats(
+        **numbers | {"put_latency_ms": 1.0, "blocked_by": "", "breaker_state": "closed"} | (sender or {})
+    )
     tally = RunTally()
     tally.on_rejected(rejections)
     run = SimpleNamespace(
         settings=Settings(),
-        service=SimpleNamespace(
-            counters=counters or PipelineCounters(), sender_stats=SimpleNamespace(**stats | (sender or {}))
-        ),
+        service=SimpleNamespace(counters=counters or PipelineCounters(), sender_stats=stats),
         consumer_log=SimpleNamespace(totals=Counter[str](), quotes_done=0),
         runner=SimpleNamespace(stats=SimpleNamespace(invocation_failures=0)),
         archive=SimpleNamespace(quotes=0, error=""),
